@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// HighWater: a small fsynced file beside the store that says how far things had certainly come: the
+// fence epoch, the newest synced sequence number, and where the clock stood.
+//
+// It exists because the store's own recovery stops silently at the first damaged byte of its log
+// and calls that success. With the mark, "recovered less than was synced" is found and refused.
+// Bytes: FORMAT.md, "high-water file": two slots written in turn, so that a torn write costs the
+// newest slot only.
+//
+// Threads: any; Update() is one step under a mutex that is also held over its fdatasync.
+// Invariants: epoch and synced_sequence in the file never go down.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/clock.h"
+#include "engine/mutex.h"
+#include "engine/status.h"
+
+namespace onced {
+
+struct HighWaterMark {
+  uint32_t epoch = 0;
+  uint64_t synced_sequence = 0;
+  ClockAnchor anchor;
+};
+
+class HighWater {
+ public:
+  // Opens or creates the file. A file without one valid slot counts as no mark. Corruption when it
+  // was written by a newer format of onced.
+  static Result<std::unique_ptr<HighWater>> Open(const std::string& path);
+  ~HighWater();
+  HighWater(const HighWater&) = delete;
+  HighWater& operator=(const HighWater&) = delete;
+
+  // The newest valid slot.
+  std::optional<HighWaterMark> mark() const;
+
+  // Applies `change` to the mark and makes the outcome durable before it returns. After an error
+  // the change may or may not be in the file.
+  Status Update(const std::function<void(HighWaterMark&)>& change) EXCLUDES(mutex_);
+
+ private:
+  explicit HighWater(int fd) : fd_(fd) {}
+  Status Load() EXCLUDES(mutex_);
+
+  const int fd_;
+  mutable Mutex mutex_;
+  std::optional<HighWaterMark> mark_ GUARDED_BY(mutex_);
+  uint64_t generation_ GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace onced

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include "engine/rocks_database.h"
+
+#include <rocksdb/listener.h>
+
+#include <array>
+#include <filesystem>
+#include <utility>
+
+#include "engine/mutex.h"
+#include "engine/rocks_log.h"
+#include "engine/rocks_options.h"
+
+namespace onced {
+namespace {
+
+constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "audit", "effects"};
+
+// `doing` starts the message: "read", "write", ...
+Status Converted(const char* doing, const rocksdb::Status& s) {
+  if (s.ok()) return Status::Ok();
+  std::string message = std::string(doing) + ": " + s.ToString();
+  if (s.IsNoSpace()) return Status::NoSpace(std::move(message));
+  if (s.IsCorruption() || s.IsInvalidArgument()) return Status::Corruption(std::move(message));
+  // With no_slowdown this means that nothing was written.
+  if (s.IsIncomplete() || s.IsBusy()) return Status::Unavailable(std::move(message));
+  return Status::IoError(std::move(message));
+}
+
+}  // namespace
+
+class RocksDatabase::Listener : public rocksdb::EventListener {
+ public:
+  explicit Listener(LogGuard* guard) : guard_(guard) {}
+
+  void SetHandler(ErrorHandler handler) {
+    MutexLock lock(mutex_);
+    handler_ = std::move(handler);
+  }
+
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
+    using Reason = rocksdb::BackgroundErrorReason;
+    const ErrorHandler handler = Handler();
+    if (!error->IsNoSpace()) {
+      if (handler.log_lost) handler.log_lost(Converted("background error", *error));
+      return;
+    }
+    const bool writes_fail = reason == Reason::kWriteCallback || reason == Reason::kMemTable ||
+                             reason == Reason::kManifestWrite ||
+                             error->severity() >= rocksdb::Status::Severity::kHardError;
+    if (writes_fail && handler.out_of_space) handler.out_of_space();
+  }
+
+  void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override {
+    if (!info.new_bg_error.ok()) return;
+    const ErrorHandler handler = Handler();
+    if (guard_->Repaired()) {
+      if (handler.recovered) handler.recovered();
+    } else if (handler.log_lost) {
+      // With nothing in memory RocksDB begins no new log, and the next write to the old one would
+      // abort the process.
+      handler.log_lost(Status::NoSpace("recover: the log was not replaced"));
+    }
+  }
+
+ private:
+  ErrorHandler Handler() {
+    MutexLock lock(mutex_);
+    return handler_;
+  }
+
+  LogGuard* const guard_;
+  Mutex mutex_;
+  ErrorHandler handler_ GUARDED_BY(mutex_);
+};
+
+Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& path,
+                                                           const RocksStoreOptions& options,
+                                                           Clock* clock) {
+  std::unique_ptr<RocksDatabase> database(new RocksDatabase());
+  database->listener_ = std::make_shared<Listener>(&database->log_guard_);
+  rocksdb::DBOptions db_options = DatabaseOptions(options.footprint);
+  db_options.listeners.push_back(database->listener_);
+  database->env_ =
+      database->log_guard_.Watch(options.env != nullptr ? options.env : rocksdb::Env::Default());
+  db_options.env = database->env_.get();
+  std::error_code failed;
+  std::filesystem::create_directories(path, failed);
+  db_options.info_log = std::make_shared<RocksLog>(path, db_options.info_log_level, clock);
+  const SharedMemory memory = NewSharedMemory(options.footprint);
+  db_options.write_buffer_manager = memory.write_buffers;
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (int i = 0; i < kFamilies; ++i) {
+    const bool mortal = static_cast<Family>(i) != Family::kEffects;
+    families.emplace_back(kFamilyNames[static_cast<size_t>(i)],
+                          FamilyOptions(options.footprint, memory, mortal, clock));
+  }
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status opened =
+      rocksdb::DB::Open(db_options, path, families, &database->handles_, &db);
+  database->db_.reset(db);
+  // A file that the others name is missing, or the format is newer: not a disk that fails.
+  if (opened.IsPathNotFound() || opened.IsNotFound() || opened.IsNotSupported()) {
+    return Status::Corruption("open database: " + opened.ToString());
+  }
+  ONCED_RETURN_IF_ERROR(Converted("open database", opened));
+  return database;
+}
+
+RocksDatabase::~RocksDatabase() {
+  if (db_ == nullptr) return;
+  listener_->SetHandler({});
+  for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
+}
+
+void RocksDatabase::SetErrorHandler(ErrorHandler handler) {
+  listener_->SetHandler(std::move(handler));
+}
+
+Result<bool> RocksDatabase::Get(Family family, const std::string& key,
+                                rocksdb::PinnableSlice* value) {
+  const rocksdb::Status s = db_->Get(rocksdb::ReadOptions(), handle(family), key, value);
+  if (s.IsNotFound()) return false;
+  ONCED_RETURN_IF_ERROR(Converted("read", s));
+  return true;
+}
+
+Result<std::optional<std::string>> RocksDatabase::Get(Family family, const std::string& key) {
+  rocksdb::PinnableSlice value;
+  const Result<bool> found = Get(family, key, &value);
+  if (!found.ok()) return found.status();
+  if (!*found) return std::optional<std::string>();
+  return std::optional<std::string>(value.ToString());
+}
+
+Status RocksDatabase::Walk(
+    Family family, const std::string& prefix, const std::string& after,
+    const std::function<bool(std::string_view key, std::string_view value)>& visit) {
+  const std::unique_ptr<rocksdb::Iterator> it(
+      db_->NewIterator(rocksdb::ReadOptions(), handle(family)));
+  it->Seek(after.empty() ? prefix : after);
+  if (it->Valid() && !after.empty() && it->key() == after) it->Next();
+  for (; it->Valid() && it->key().starts_with(prefix); it->Next()) {
+    if (!visit({it->key().data(), it->key().size()}, {it->value().data(), it->value().size()})) {
+      break;
+    }
+  }
+  return Converted("list", it->status());
+}
+
+Status RocksDatabase::Write(rocksdb::WriteBatch* batch) {
+  rocksdb::WriteOptions options;
+  options.sync = false;  // the commit gate syncs, for many at once
+  options.no_slowdown = true;
+  return Converted("write", db_->Write(options, batch));
+}
+
+Status RocksDatabase::Sync() {
+  // Whoever failed to append has told, or is about to tell, the error handler.
+  if (!log_guard_.BeginSync()) return Status::Unavailable("sync log: a write to it has failed");
+  const rocksdb::Status synced = db_->SyncWAL();
+  log_guard_.EndSync();
+  return Converted("sync log", synced);
+}
+
+Status RocksDatabase::FlushTables() {
+  return Converted("flush", db_->Flush(rocksdb::FlushOptions(), handles_));
+}
+
+uint64_t RocksDatabase::Property(Family family, const std::string& name) const {
+  uint64_t value = 0;
+  db_->GetIntProperty(handle(family), name, &value);
+  return value;
+}
+
+}  // namespace onced

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// RocksDatabase: the open RocksDB with its three column families, and the one place where a
+// rocksdb::Status becomes a Status.
+//
+//   default   records, by encoded Key
+//   audit     ended runs, by u16 length of encoded Key | encoded Key | fence (both big-endian)
+//   effects   what Execute's functions write, by encoded Key; no TTL filter
+//
+// Private to the engine: includes RocksDB.
+// Threads: any, but Open, SetErrorHandler and the destructor.
+// Invariants: every write goes through Write(), with one set of WriteOptions: a mixture would cut
+// RocksDB's write groups apart.
+#pragma once
+
+#include <rocksdb/db.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/clock.h"
+#include "engine/commit_gate.h"
+#include "engine/key.h"
+#include "engine/rocks_log_guard.h"
+#include "engine/rocks_store.h"
+
+namespace onced {
+
+enum class Family { kRecords, kAudit, kEffects };
+constexpr int kFamilies = 3;
+
+// How the database reports, from its own threads, that it is in trouble or out of it again.
+struct ErrorHandler {
+  std::function<void()> out_of_space;           // writes fail until...
+  std::function<void()> recovered;              // ...this
+  std::function<void(const Status&)> log_lost;  // nothing written from now on can be relied on
+};
+
+class RocksDatabase : public Log {
+ public:
+  // Corruption when the database cannot be read. `clock` must outlive it.
+  static Result<std::unique_ptr<RocksDatabase>> Open(const std::string& path,
+                                                     const RocksStoreOptions& options,
+                                                     Clock* clock);
+  ~RocksDatabase() override;
+
+  // REQUIRES: called before the first Write.
+  void SetErrorHandler(ErrorHandler handler);
+
+  // nullopt when there is no such key.
+  Result<std::optional<std::string>> Get(Family family, const std::string& key);
+  // The same without a copy: valid until `value` is reset.
+  Result<bool> Get(Family family, const std::string& key, rocksdb::PinnableSlice* value);
+
+  // Visits keys that start with `prefix`, from behind `after` (a full key; empty: from the first),
+  // until `visit` returns false.
+  Status Walk(Family family, const std::string& prefix, const std::string& after,
+              const std::function<bool(std::string_view key, std::string_view value)>& visit);
+
+  // Atomic, into the log, not synced. Never waits: Unavailable when RocksDB would stall.
+  Status Write(rocksdb::WriteBatch* batch);
+
+  uint64_t LatestSequence() override { return db_->GetLatestSequenceNumber(); }
+  Status Sync() override;
+
+  // Writes memory out to tables, so that the next start has no log to replay.
+  Status FlushTables();
+  uint64_t Property(Family family, const std::string& name) const;
+
+  rocksdb::ColumnFamilyHandle* handle(Family family) const {
+    return handles_[static_cast<size_t>(family)];
+  }
+  rocksdb::DB* raw() { return db_.get(); }
+
+ private:
+  class Listener;
+  RocksDatabase() = default;
+
+  LogGuard log_guard_;
+  std::unique_ptr<rocksdb::Env> env_;
+  std::shared_ptr<Listener> listener_;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+};
+
+}  // namespace onced

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+#include "engine/rocks_parts.h"
+
+#include <utility>
+
+namespace onced {
+namespace {
+
+constexpr size_t kStripesServer = size_t{1} << 16;
+constexpr size_t kStripesEdge = size_t{1} << 12;
+constexpr std::chrono::milliseconds kCaretakerPause{100};
+
+}  // namespace
+
+RocksStore::Parts::Parts(RocksStoreOptions o)
+    : options(std::move(o)),
+      stripes(options.footprint == Footprint::kEdge ? kStripesEdge : kStripesServer,
+              options.waiters) {}
+
+Status RocksStore::Parts::OpenFolderAndClock() {
+  Result<std::unique_ptr<DataFolder>> opened = DataFolder::Open(options.path);
+  if (!opened.ok()) return opened.status();
+  folder = std::move(*opened);
+  Result<std::unique_ptr<HighWater>> marks = HighWater::Open(folder->high_water());
+  if (!marks.ok()) return marks.status();
+  high_water = std::move(*marks);
+  const std::optional<HighWaterMark> mark = high_water->mark();
+  if (!mark.has_value() && folder->HasDatabase() && !options.accept_data_loss) {
+    return Status::Corruption("open " + options.path +
+                              ": the high-water file is missing or damaged, so nobody can say "
+                              "whether synced data is missing (--accept-data-loss opens anyway)");
+  }
+  if (options.clock == nullptr) {
+    guarded_clock = std::make_unique<GuardedClock>(
+        NewSystemTimeSource(), mark.has_value() ? std::optional(mark->anchor) : std::nullopt);
+  }
+  clock = options.clock != nullptr ? options.clock : guarded_clock.get();
+  return Status::Ok();
+}
+
+Status RocksStore::Parts::OpenDatabase() {
+  ONCED_RETURN_IF_ERROR(folder->CheckDatabase());
+  if (folder->HasDatabase()) ONCED_RETURN_IF_ERROR(folder->QuarantineLogs());
+  Result<std::unique_ptr<RocksDatabase>> opened =
+      RocksDatabase::Open(folder->database(), options, clock);
+  if (!opened.ok()) return opened.status();
+  db = std::move(*opened);
+  return CheckRecovered();
+}
+
+Status RocksStore::Parts::CheckRecovered() {
+  const std::optional<HighWaterMark> mark = high_water->mark();
+  const uint64_t recovered = db->LatestSequence();
+  if (mark.has_value() && recovered >= mark->synced_sequence) return folder->DropQuarantine();
+  if (options.accept_data_loss) return folder->KeepQuarantine();
+  if (!mark.has_value()) return Status::Ok();  // a new folder
+  return Status::Corruption(
+      "open " + options.path + ": synced data is missing: recovered up to sequence number " +
+      std::to_string(recovered) + ", but " + std::to_string(mark->synced_sequence) +
+      " was synced. The logs as found are in " + folder->quarantine() +
+      " (--accept-data-loss opens without what is missing)");
+}
+
+Status RocksStore::Parts::TakeEpoch() {
+  const std::optional<HighWaterMark> stored = high_water->mark();
+  const int64_t now_ms = clock->NowMs();
+  const uint32_t epoch = Fences::NextEpoch(stored.has_value() ? stored->epoch : 0, now_ms);
+  const uint32_t first_counter = stored.has_value() ? 1 : Fences::FirstCounter(now_ms);
+  ONCED_RETURN_IF_ERROR(high_water->Update([&](HighWaterMark& mark) {
+    mark.epoch = epoch;
+    // With accepted data loss this is where the mark comes down to what there is.
+    mark.synced_sequence = db->LatestSequence();
+    if (guarded_clock != nullptr) mark.anchor = guarded_clock->Anchor();
+  }));
+  ONCED_RETURN_IF_ERROR(folder->SyncEntries());  // of db/ and the high-water file
+  const auto persist = [this](uint32_t next) {
+    return high_water->Update([&](HighWaterMark& mark) { mark.epoch = next; });
+  };
+  fences = std::make_unique<Fences>(epoch, persist, first_counter);
+  return Status::Ok();
+}
+
+void RocksStore::Parts::StartThreads() {
+  gate = std::make_unique<CommitGate>(db.get(),
+                                      CommitGate::Options{.durability = options.durability,
+                                                          .interval = options.sync_interval,
+                                                          .on_failure = options.on_log_failure});
+  db->SetErrorHandler({.out_of_space =
+                           [this] {
+                             space_low = true;
+                             gate->Park();
+                           },
+                       .recovered = [this] { gate->Resume(); },
+                       .log_lost = [this](const Status& why) { gate->Fail(why); }});
+  reaper = std::make_unique<TableReaper>(
+      db->raw(), std::vector{db->handle(Family::kRecords), db->handle(Family::kAudit)}, clock,
+      ReaperLimits{.memory_age_ms = options.reap_memory_age_ms});
+  marked_latest = db->LatestSequence();
+  CheckSpace();
+  caretaker = std::make_unique<Rounds>(kCaretakerPause, [this] { LookAfter(); });
+  reaper_rounds = std::make_unique<Rounds>(options.reap_every, [this] {
+    MutexLock lock(reaping);
+    (void)reaper->Run();  // what it could not do now it does in the next round
+  });
+}
+
+void RocksStore::Parts::CheckSpace() {
+  const DataFolder::Space space = folder->CheckSpace();
+  free_bytes = space.free_bytes;
+  space_low = space.low;
+}
+
+void RocksStore::Parts::LookAfter() {
+  if (guarded_clock != nullptr) guarded_clock->Discipline();
+  CheckSpace();
+  const uint64_t latest = db->LatestSequence();
+  const uint64_t synced = high_water->mark().value_or(HighWaterMark{}).synced_sequence;
+  if (latest == marked_latest && gate->durable() == synced) return;
+  const Status saved = SaveMark();
+  if (saved.ok()) {
+    marked_latest = latest;
+  } else if (saved.fault() != Fault::kNoSpace) {
+    gate->Fail(saved);  // without the mark a later loss could go unseen
+  }
+}
+
+Status RocksStore::Parts::SaveMark() {
+  return high_water->Update([this](HighWaterMark& mark) {
+    mark.synced_sequence = gate->durable();
+    if (guarded_clock != nullptr) mark.anchor = guarded_clock->Anchor();
+  });
+}
+
+Result<std::optional<Record>> RocksStore::Parts::Load(const Key& key) {
+  rocksdb::PinnableSlice value;
+  const Result<bool> found = db->Get(Family::kRecords, key.encoded(), &value);
+  if (!found.ok()) return found.status();
+  if (!*found) return std::optional<Record>();
+  Result<Record> record = Record::Decode({value.data(), value.size()});
+  if (!record.ok()) return record.status();
+  return std::optional<Record>(std::move(*record));
+}
+
+Result<Moment> RocksStore::Parts::MomentFor(Needs needs) {
+  Moment moment{.now_ms = clock->NowMs(), .unknown_retention_ms = options.unknown_retention_ms};
+  if (needs.fresh_fence) {
+    const Result<uint64_t> fence = fences->Next();
+    if (!fence.ok()) return fence.status();
+    moment.fresh_fence = *fence;
+  }
+  return moment;
+}
+
+}  // namespace onced

@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: MIT
+#include "engine/rocks_store.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <unordered_map>
+#include <utility>
+
+#include "engine/coding.h"
+#include "engine/limits.h"
+#include "engine/rocks_parts.h"
+
+namespace onced {
+namespace {
+
+constexpr size_t kRowsPerCall = 10'000;
+constexpr size_t kEffectKeysMax = 64;
+
+std::string AuditPrefix(const Key& key) {
+  const std::string& encoded = key.encoded();
+  std::string out;
+  out.reserve(2 + encoded.size() + 8);
+  // Length first, so that the rows of one key are never among those of a longer one.
+  out.push_back(static_cast<char>(encoded.size() >> 8));
+  out.push_back(static_cast<char>(encoded.size() & 0xFF));
+  return out.append(encoded);
+}
+
+}  // namespace
+
+// What one call writes, gathered under its KeyLock and written at once.
+class RocksStore::Turn {
+ public:
+  Turn(Parts& parts, const KeyLock& lock) : parts_(parts), lock_(lock) {}
+
+  Status Add(const Key& key, Needs needs, const Decision& decision, int64_t now_ms) {
+    ONCED_CHECK(lock_.Covers(key));
+    if (decision.write == Write::kNothing) return Status::Ok();
+    if (needs.space && parts_.space_low.load(std::memory_order_relaxed)) {
+      return Status::NoSpace("claim: the disk is nearly full; what is stored is still served");
+    }
+    rocksdb::ColumnFamilyHandle* records = parts_.db->handle(Family::kRecords);
+    if (decision.write == Write::kPut) {
+      batch_.Put(records, key.encoded(), decision.record->Encode());
+    } else {
+      batch_.Delete(records, key.encoded());
+    }
+    if (!parts_.options.audit) return Status::Ok();
+    for (const Run& run : decision.ended) {
+      batch_.Put(parts_.db->handle(Family::kAudit), AuditPrefix(key) + BigEndian64(run.fence),
+                 run.Encode(now_ms + parts_.options.audit_retention_ms));
+    }
+    return Status::Ok();
+  }
+
+  rocksdb::WriteBatch& batch() { return batch_; }
+
+  // Writes, if there is anything, and tells the sequence number to wait for.
+  Result<uint64_t> Commit(const Key& key) {
+    if (batch_.Count() == 0) return parts_.stripes.Sequence(key);
+    // RocksDB takes a write that fails while it recovers for a failure of the recovery.
+    if (parts_.gate->parked()) return Status::NoSpace("write: the disk is full");
+    parts_.stripes.SetSequence(lock_, Stripes::kPending);
+    const Status written = parts_.db->Write(&batch_);
+    const uint64_t sequence = parts_.db->LatestSequence();
+    parts_.stripes.SetSequence(lock_, sequence);
+    if (written.ok()) return sequence;
+    // A full disk has parked the gate already (OnBackgroundError comes before Write returns).
+    if (written.fault() != Fault::kNoSpace && written.fault() != Fault::kUnavailable) {
+      parts_.gate->Fail(written);
+    }
+    return written;
+  }
+
+ private:
+  Parts& parts_;
+  const KeyLock& lock_;
+  rocksdb::WriteBatch batch_;
+};
+
+RocksStore::RocksStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Result<std::unique_ptr<RocksStore>> RocksStore::Open(RocksStoreOptions options) {
+  auto parts = std::make_unique<Parts>(std::move(options));
+  ONCED_RETURN_IF_ERROR(parts->OpenFolderAndClock());
+  ONCED_RETURN_IF_ERROR(parts->OpenDatabase());
+  ONCED_RETURN_IF_ERROR(parts->TakeEpoch());
+  parts->StartThreads();
+  return std::unique_ptr<RocksStore>(new RocksStore(std::move(parts)));
+}
+
+RocksStore::~RocksStore() {
+  parts_->reaper_rounds.reset();
+  parts_->caretaker.reset();
+  // Whatever fails here has not been promised to anyone; the next start sees what there is.
+  if (parts_->gate->Flush().ok() && parts_->db->FlushTables().ok()) (void)parts_->SaveMark();
+  parts_->db->SetErrorHandler({});
+  parts_->gate.reset();
+}
+
+Result<Found> RocksStore::Read(const Key& key) {
+  Found found{.now_ms = parts_->clock->NowMs(), .version = parts_->stripes.Sequence(key)};
+  Result<std::optional<Record>> record = parts_->Load(key);
+  if (!record.ok()) return record.status();
+  found.record = std::move(*record);
+  // After the read: what it saw was written by now, or is announced as pending.
+  const uint64_t sequence = parts_->stripes.Sequence(key);
+  found.sequence = sequence == Stripes::kPending ? parts_->db->LatestSequence() : sequence;
+  return found;
+}
+
+Result<Applied> RocksStore::Update(const Key& key, Needs needs, const Decider& decide,
+                                   std::optional<Found> guess, const Waiter* waiter) {
+  KeyLock lock(parts_->stripes, key);
+  const auto failed = [&](const Status& why) {
+    if (waiter != nullptr) parts_->stripes.Seated(lock, *waiter, false, false);
+    return why;
+  };
+  std::optional<Record> current;
+  if (guess.has_value() && guess->version != Stripes::kPending &&
+      guess->version == parts_->stripes.Sequence(key)) {
+    current = std::move(guess->record);  // nothing in this stripe has been written since
+  } else {
+    Result<std::optional<Record>> loaded = parts_->Load(key);
+    if (!loaded.ok()) return failed(loaded.status());
+    current = std::move(*loaded);
+  }
+  Result<Moment> moment = parts_->MomentFor(needs);
+  if (!moment.ok()) return failed(moment.status());
+  moment->first_in_line = parts_->stripes.FirstInLine(lock, key, waiter);
+
+  Applied applied{.decision = decide(std::move(current), *moment), .now_ms = moment->now_ms};
+  Turn turn(*parts_, lock);
+  const Status added = turn.Add(key, needs, applied.decision, moment->now_ms);
+  if (!added.ok()) return failed(added);
+  const Result<uint64_t> sequence = turn.Commit(key);
+  if (!sequence.ok()) return failed(sequence.status());
+  applied.sequence = *sequence;
+
+  parts_->stripes.Settle(lock, key, applied.decision.wake);
+  if (waiter != nullptr) {
+    const bool stays = applied.decision.outcome == Outcome::kInFlight;
+    const bool takes = stays || applied.decision.outcome == Outcome::kClaimed;
+    applied.waiting = parts_->stripes.Seated(lock, *waiter, stays, takes);
+  }
+  return applied;
+}
+
+namespace {
+
+// Keeps what a batch shows, and so holds in memory, within bounds: it shows the results that it
+// replays, as many as fit, and no others.
+void LeaveOutResult(Applied& applied, size_t* shown_bytes) {
+  std::optional<Record>& record = applied.decision.record;
+  if (!record.has_value() || !record->result.has_value()) return;
+  const bool shown = applied.decision.outcome == Outcome::kReplay;
+  if (shown && *shown_bytes + record->result->size() <= kBatchResultBytesMax) {
+    *shown_bytes += record->result->size();
+    return;
+  }
+  record->result.reset();
+  applied.result_left_out = shown;
+}
+
+}  // namespace
+
+Result<std::vector<Applied>> RocksStore::UpdateAll(std::span<const UpdateStep> steps) {
+  std::vector<const Key*> keys;
+  keys.reserve(steps.size());
+  for (const UpdateStep& step : steps) keys.push_back(step.key);
+  KeyLock lock(parts_->stripes, keys);
+  std::unordered_map<std::string_view, std::optional<Record>> decided;  // by the steps so far
+  std::vector<Applied> all;
+  all.reserve(steps.size());
+  Turn turn(*parts_, lock);
+  size_t result_bytes = 0;
+  for (const UpdateStep& step : steps) {
+    auto [slot, first] = decided.try_emplace(step.key->encoded());
+    if (first) {
+      Result<std::optional<Record>> loaded = parts_->Load(*step.key);
+      if (!loaded.ok()) return loaded.status();
+      slot->second = std::move(*loaded);
+    }
+    const Result<Moment> moment = parts_->MomentFor(step.needs);
+    if (!moment.ok()) return moment.status();
+    Applied applied{.decision = step.decide(slot->second, *moment), .now_ms = moment->now_ms};
+    ONCED_RETURN_IF_ERROR(turn.Add(*step.key, step.needs, applied.decision, moment->now_ms));
+    if (applied.decision.write == Write::kPut) slot->second = applied.decision.record;
+    if (applied.decision.write == Write::kErase) slot->second.reset();
+    // Not kept where it can be read again: results may be large. (What an earlier step has written
+    // cannot be read yet.)
+    if (first && applied.decision.write == Write::kNothing) decided.erase(slot);
+    LeaveOutResult(applied, &result_bytes);
+    all.push_back(std::move(applied));
+  }
+  const Result<uint64_t> committed = turn.Commit(*steps.front().key);
+  if (!committed.ok()) return committed.status();
+  const uint64_t latest = parts_->db->LatestSequence();
+  for (size_t i = 0; i < steps.size(); ++i) {
+    all[i].sequence = latest;
+    parts_->stripes.Settle(lock, *steps[i].key, all[i].decision.wake);
+  }
+  return all;
+}
+
+namespace {
+
+class EffectBatch : public Batch {
+ public:
+  EffectBatch(RocksDatabase& db, std::span<const Key> allowed) : db_(db), allowed_(allowed) {}
+
+  Result<std::optional<std::string>> Get(const Key& key) override {
+    Check(key);
+    const auto own = values_.find(key.encoded());
+    if (own != values_.end()) return own->second;
+    return db_.Get(Family::kEffects, key.encoded());
+  }
+  void Put(const Key& key, std::string value) override {
+    Check(key);
+    values_[key.encoded()] = std::move(value);
+  }
+  void Delete(const Key& key) override {
+    Check(key);
+    values_[key.encoded()] = std::nullopt;
+  }
+
+  void AddTo(rocksdb::WriteBatch& batch) const {
+    rocksdb::ColumnFamilyHandle* effects = db_.handle(Family::kEffects);
+    for (const auto& [key, value] : values_) {
+      if (value.has_value()) {
+        batch.Put(effects, key, *value);
+      } else {
+        batch.Delete(effects, key);
+      }
+    }
+  }
+
+ private:
+  void Check(const Key& key) const {
+    ONCED_CHECK(std::find(allowed_.begin(), allowed_.end(), key) != allowed_.end());
+  }
+
+  RocksDatabase& db_;
+  const std::span<const Key> allowed_;
+  std::unordered_map<std::string, std::optional<std::string>> values_;
+};
+
+}  // namespace
+
+Result<Applied> RocksStore::UpdateWithEffects(const Key& key, Needs needs,
+                                              std::span<const Key> effects,
+                                              const EffectDecider& decide) {
+  if (effects.size() > kEffectKeysMax) {
+    return Status::InvalidArgument("effects: at most " + std::to_string(kEffectKeysMax) + " keys");
+  }
+  std::vector<const Key*> keys = {&key};
+  for (const Key& effect : effects) keys.push_back(&effect);
+  KeyLock lock(parts_->stripes, keys);
+  Result<std::optional<Record>> current = parts_->Load(key);
+  if (!current.ok()) return current.status();
+  const Result<Moment> moment = parts_->MomentFor(needs);
+  if (!moment.ok()) return moment.status();
+  EffectBatch batch(*parts_->db, effects);
+  Result<Decision> decision = decide(std::move(*current), *moment, batch);
+  if (!decision.ok()) return decision.status();
+  Applied applied{.decision = std::move(*decision), .now_ms = moment->now_ms};
+  Turn turn(*parts_, lock);
+  ONCED_RETURN_IF_ERROR(turn.Add(key, needs, applied.decision, moment->now_ms));
+  batch.AddTo(turn.batch());
+  const Result<uint64_t> sequence = turn.Commit(key);
+  if (!sequence.ok()) return sequence.status();
+  // A function that only looked was shown other keys' stripes too.
+  applied.sequence = std::max(*sequence, parts_->db->LatestSequence());
+  parts_->stripes.Settle(lock, key, applied.decision.wake);
+  return applied;
+}
+
+namespace {
+
+// Walks one tenant's scope: `take` gets each key, and says whether it became a row of the page.
+template <typename Row>
+Result<Page<Row>> ListPage(
+    RocksDatabase& db, Family family, const ListQuery& query, int64_t now_ms,
+    const std::function<Result<std::optional<Row>>(const Key&, std::string_view value)>& take) {
+  Page<Row> page{.now_ms = now_ms};
+  Status fault = Status::Ok();
+  size_t seen = 0;
+  const std::string prefix = Key::EncodedPrefix(query.tenant, query.scope, query.prefix);
+  std::string after;
+  if (query.after.has_value()) {
+    after = Key::EncodedPrefix(query.tenant, query.scope, *query.after);
+    if (after < prefix) after.clear();
+  }
+  std::optional<std::string> last;
+  const Status walked =
+      db.Walk(family, prefix, after, [&](std::string_view encoded, std::string_view value) {
+        if (page.rows.size() == query.limit || seen == kRowsPerCall) {
+          page.next = last;
+          return false;
+        }
+        ++seen;
+        Result<Key> key = Key::Decode(encoded);
+        if (!key.ok()) {
+          fault = key.status();
+          return false;
+        }
+        last = std::string(key->key());
+        Result<std::optional<Row>> row = take(*key, value);
+        if (!row.ok()) {
+          fault = row.status();
+          return false;
+        }
+        if (row->has_value()) page.rows.push_back(*std::move(*row));
+        return true;
+      });
+  ONCED_RETURN_IF_ERROR(walked);
+  ONCED_RETURN_IF_ERROR(fault);
+  page.sequence = db.LatestSequence();
+  return page;
+}
+
+}  // namespace
+
+Result<Page<ListedRecord>> RocksStore::List(const ListQuery& query) {
+  const int64_t now_ms = parts_->clock->NowMs();
+  return ListPage<ListedRecord>(
+      *parts_->db, Family::kRecords, query, now_ms,
+      [&](const Key& key, std::string_view value) -> Result<std::optional<ListedRecord>> {
+        Result<Record> record = Record::Decode(value);
+        if (!record.ok()) return record.status();
+        const bool wanted = !IsDead(record->DeadAtMs(), now_ms) &&
+                            (!query.state.has_value() || record->state == *query.state);
+        if (!wanted) return std::optional<ListedRecord>();
+        ListedRecord row{.key = key, .record = std::move(*record)};
+        if (row.record.result.has_value()) row.result_bytes = row.record.result->size();
+        row.record.result.reset();
+        return std::optional<ListedRecord>(std::move(row));
+      });
+}
+
+Result<Page<ListedEffect>> RocksStore::ListEffects(const ListQuery& query) {
+  return ListPage<ListedEffect>(
+      *parts_->db, Family::kEffects, query, parts_->clock->NowMs(),
+      [](const Key& key, std::string_view value) -> Result<std::optional<ListedEffect>> {
+        return std::optional<ListedEffect>({.key = key, .value = std::string(value)});
+      });
+}
+
+Result<Page<std::string>> RocksStore::ReadEffect(const Key& key) {
+  Page<std::string> page{.now_ms = parts_->clock->NowMs()};
+  Result<std::optional<std::string>> value = parts_->db->Get(Family::kEffects, key.encoded());
+  if (!value.ok()) return value.status();
+  if (value->has_value()) page.rows.push_back(*std::move(*value));
+  page.sequence = parts_->db->LatestSequence();
+  return page;
+}
+
+Result<Page<Run>> RocksStore::Runs(const Key& key) {
+  Page<Run> page{.now_ms = parts_->clock->NowMs()};
+  Status fault = Status::Ok();
+  const std::string prefix = AuditPrefix(key);
+  const Status walked = parts_->db->Walk(
+      Family::kAudit, prefix, "", [&](std::string_view row_key, std::string_view value) {
+        if (row_key.size() != prefix.size() + 8 || page.rows.size() == kRowsPerCall) return false;
+        if (IsDead(StoredDeadAtMs(value).value_or(kNeverMs), page.now_ms)) return true;
+        Result<Run> run = Run::Decode(value, FromBigEndian64(row_key.data() + prefix.size()));
+        if (!run.ok()) {
+          fault = run.status();
+          return false;
+        }
+        page.rows.push_back(std::move(*run));
+        return true;
+      });
+  ONCED_RETURN_IF_ERROR(walked);
+  ONCED_RETURN_IF_ERROR(fault);
+  page.sequence = parts_->db->LatestSequence();
+  return page;
+}
+
+std::unique_ptr<Waiter> RocksStore::NewWaiter(const Key& key, bool claims,
+                                              std::function<void()> wake) {
+  return std::make_unique<Waiter>(&parts_->stripes, key, claims, std::move(wake));
+}
+
+void RocksStore::WhenDurable(uint64_t sequence, std::function<void()> pass) {
+  parts_->gate->WhenDurable(sequence, std::move(pass));
+}
+
+Status RocksStore::WaitDurable(uint64_t sequence) { return parts_->gate->WaitDurable(sequence); }
+
+Status RocksStore::Flush() { return parts_->gate->Flush(); }
+
+Status RocksStore::Reap() {
+  MutexLock lock(parts_->reaping);
+  return parts_->reaper->Run();
+}
+
+int64_t RocksStore::NowMs() const { return parts_->clock->NowMs(); }
+
+StoreHealth RocksStore::Health() const {
+  using Names = rocksdb::DB::Properties;
+  StoreHealth health{
+      .latest_sequence = parts_->db->LatestSequence(),
+      .durable_sequence = parts_->gate->durable(),
+      .answers_held = parts_->gate->held(),
+      .waiters = parts_->stripes.waiting(),
+      .keys_estimate = parts_->db->Property(Family::kRecords, Names::kEstimateNumKeys),
+      .free_bytes = parts_->free_bytes,
+      .fence_epoch = parts_->fences->epoch(),
+      .space_low = parts_->space_low,
+      .writes_stopped = parts_->db->Property(Family::kRecords, Names::kIsWriteStopped) != 0,
+      .clock_in_doubt = parts_->guarded_clock != nullptr && parts_->guarded_clock->InDoubt()};
+  for (int i = 0; i < kFamilies; ++i) {
+    health.disk_bytes += parts_->db->Property(static_cast<Family>(i), Names::kTotalSstFilesSize);
+  }
+  return health;
+}
+
+Status AcceptWallClock(const std::string& path) {
+  if (!std::filesystem::exists(path + "/high-water")) {
+    return Status::InvalidArgument("accept clock: " + path + " is no data folder of onced");
+  }
+  Result<std::unique_ptr<DataFolder>> folder = DataFolder::Open(path);
+  if (!folder.ok()) return folder.status();
+  Result<std::unique_ptr<HighWater>> high_water = HighWater::Open((*folder)->high_water());
+  if (!high_water.ok()) return high_water.status();
+  // Making up a mark here would hide that the real one is missing.
+  if (!(*high_water)->mark().has_value()) {
+    return Status::InvalidArgument("accept clock: " + path + " has no clock to correct");
+  }
+  GuardedClock wall(NewSystemTimeSource(), std::nullopt);
+  return (*high_water)->Update([&](HighWaterMark& mark) { mark.anchor = wall.Anchor(); });
+}
+
+}  // namespace onced

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// RocksStore: the Store of one machine, on RocksDB. It owns the data folder, the clock, the
+// stripes, the fences, the commit gate and the threads that look after them, and is where every
+// rocksdb::Status becomes a Status.
+//
+// What it is strict about: it refuses to open when synced data is missing; it refuses new claims
+// before the disk is full; and after an I/O error on the log it lets no further answer out and asks
+// the process to end, because a failed fsync cannot be tried again.
+//
+// Threads: every call from any thread, but Open and the destructor. Three of its own: the gate's
+// syncer, the caretaker (every 100 ms: clock, high-water mark, free space), the reaper.
+// Invariants: see Store. No header of RocksDB is needed to use it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/clock.h"
+#include "engine/commit_gate.h"
+#include "engine/store.h"
+
+namespace rocksdb {
+class Env;
+}
+
+namespace onced {
+
+enum class Footprint { kServer, kEdge };
+
+struct RocksStoreOptions {
+  std::string path;
+  Durability durability = Durability::kSync;
+  std::chrono::milliseconds sync_interval{100};
+  Footprint footprint = Footprint::kServer;
+  bool audit = true;
+  int64_t audit_retention_ms = 24 * 3'600'000;
+  int64_t unknown_retention_ms = 0;  // 0: an unknown record stays until it is resolved
+  WaiterLimits waiters;
+  // Open although synced data is missing. What is missing is lost; fences still rise.
+  bool accept_data_loss = false;
+  // Called once when the log is lost (see CommitGate). Must end the process.
+  std::function<void(const Status&)> on_log_failure;
+
+  // Seams for tests. Each must outlive the store.
+  Clock* clock = nullptr;       // instead of the guarded system clock
+  rocksdb::Env* env = nullptr;  // a file system that fails on purpose
+  std::chrono::milliseconds reap_every{60'000};
+  int64_t reap_memory_age_ms = 600'000;
+};
+
+struct StoreHealth {
+  uint64_t latest_sequence = 0;
+  uint64_t durable_sequence = 0;
+  size_t answers_held = 0;
+  size_t waiters = 0;
+  uint64_t keys_estimate = 0;
+  uint64_t disk_bytes = 0;
+  uint64_t free_bytes = 0;
+  uint32_t fence_epoch = 0;
+  bool space_low = false;
+  bool writes_stopped = false;
+  bool clock_in_doubt = false;
+};
+
+class RocksStore : public Store {
+ public:
+  // Unavailable: the folder is in use. Corruption: synced data is missing or damaged, or of a newer
+  // format (nothing was changed; logs that recovery might drop are kept in quarantine/).
+  static Result<std::unique_ptr<RocksStore>> Open(RocksStoreOptions options);
+  // Syncs and flushes what it can, so that the next start is short.
+  ~RocksStore() override;
+
+  Result<Found> Read(const Key& key) override;
+  Result<Applied> Update(const Key& key, Needs needs, const Decider& decide,
+                         std::optional<Found> guess, const Waiter* waiter) override;
+  Result<std::vector<Applied>> UpdateAll(std::span<const UpdateStep> steps) override;
+  Result<Applied> UpdateWithEffects(const Key& key, Needs needs, std::span<const Key> effects,
+                                    const EffectDecider& decide) override;
+  Result<Page<ListedRecord>> List(const ListQuery& query) override;
+  Result<Page<Run>> Runs(const Key& key) override;
+  Result<Page<std::string>> ReadEffect(const Key& key) override;
+  Result<Page<ListedEffect>> ListEffects(const ListQuery& query) override;
+  std::unique_ptr<Waiter> NewWaiter(const Key& key, bool claims,
+                                    std::function<void()> wake) override;
+  void WhenDurable(uint64_t sequence, std::function<void()> pass) override;
+  Status WaitDurable(uint64_t sequence) override;
+
+  // Makes everything written so far durable, in every mode.
+  Status Flush();
+  // One round of the reaper, now.
+  Status Reap();
+  StoreHealth Health() const;
+  int64_t NowMs() const;
+
+ private:
+  struct Parts;  // RocksDB and all that hangs on it
+  class Turn;
+  explicit RocksStore(std::unique_ptr<Parts> parts);
+
+  const std::unique_ptr<Parts> parts_;
+};
+
+// Makes the wall clock the truth for a stopped store, when the guarded clock is in doubt and an
+// operator knows better. Unavailable when the folder is in use.
+Status AcceptWallClock(const std::string& path);
+
+}  // namespace onced

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+#include "engine/stripes.h"
+
+#include <algorithm>
+#include <functional>
+#include <iterator>
+
+namespace onced {
+
+struct Seat {
+  Seat(Key k, bool c, std::function<void()> w) : key(std::move(k)), claims(c), wake(std::move(w)) {}
+
+  const Key key;
+  const bool claims;
+  const std::function<void()> wake;
+  // Under the mutex of the key's stripe:
+  uint64_t ticket = 0;  // 0: has never stood in line
+  bool in_line = false;
+  bool baton = false;
+};
+
+Waiter::Waiter(Stripes* stripes, const Key& key, bool claims, std::function<void()> wake)
+    : stripes_(stripes), seat_(std::make_shared<Seat>(key, claims, std::move(wake))) {}
+
+Waiter::~Waiter() {
+  KeyLock lock(*stripes_, seat_->key);
+  stripes_->Seated(lock, *this, /*stays=*/false, /*takes=*/false);
+}
+
+Stripes::Stripes(size_t count, WaiterLimits limits)
+    : mask_(count - 1), limits_(limits), stripes_(new Stripe[count]) {
+  ONCED_CHECK(count > 0 && (count & (count - 1)) == 0);
+}
+
+Stripes::~Stripes() = default;
+
+size_t Stripes::IndexOf(const Key& key) const {
+  return std::hash<std::string_view>()(key.encoded()) & mask_;
+}
+
+Stripes::Stripe& Stripes::StripeOf(const KeyLock& lock, const Key& key) {
+  ONCED_CHECK(lock.Covers(key));
+  return stripes_[IndexOf(key)];
+}
+
+uint64_t Stripes::Sequence(const Key& key) const {
+  return stripes_[IndexOf(key)].sequence.load(std::memory_order_acquire);
+}
+
+void Stripes::SetSequence(const KeyLock& lock, uint64_t sequence) {
+  const auto store = [&](size_t index) {
+    stripes_[index].sequence.store(sequence, std::memory_order_seq_cst);
+  };
+  if (lock.many_.empty()) {
+    store(lock.single_);
+  } else {
+    std::for_each(lock.many_.begin(), lock.many_.end(), store);
+  }
+}
+
+Stripes::Line* Stripes::LineOf(Stripe& stripe, const Key& key) {
+  if (stripe.lines == nullptr) return nullptr;
+  const auto found = stripe.lines->find(key.encoded());
+  return found == stripe.lines->end() ? nullptr : &found->second;
+}
+
+bool Stripes::FirstInLine(const KeyLock& lock, const Key& key, const Waiter* waiter) {
+  if (waiter == nullptr) return true;
+  const Seat& seat = *waiter->seat_;
+  Line* line = LineOf(StripeOf(lock, key), key);
+  if (line == nullptr || !seat.in_line) return true;
+  return std::none_of(line->begin(), line->lower_bound(seat.ticket),
+                      [](const auto& older) { return older.second->claims; });
+}
+
+void Stripes::WakeSeat(KeyLock& lock, Line& line, Line::iterator at, bool baton) {
+  at->second->in_line = false;
+  at->second->baton = baton;
+  lock.to_wake_.push_back(std::move(at->second));
+  line.erase(at);
+  waiting_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Stripes::PassBaton(KeyLock& lock, Stripe& stripe, const Key& key) {
+  Line* line = LineOf(stripe, key);
+  if (line == nullptr) return;
+  const auto oldest = std::find_if(line->begin(), line->end(),
+                                   [](const auto& entry) { return entry.second->claims; });
+  if (oldest != line->end()) WakeSeat(lock, *line, oldest, /*baton=*/true);
+  if (line->empty()) stripe.lines->erase(key.encoded());
+}
+
+void Stripes::Settle(KeyLock& lock, const Key& key, Wake wake) {
+  Stripe& stripe = StripeOf(lock, key);
+  switch (wake) {
+    case Wake::kNobody:
+      return;
+    case Wake::kOldest:
+      PassBaton(lock, stripe, key);
+      return;
+    case Wake::kFreed:
+      WakeWithoutBaton(lock, stripe, key, /*claimers=*/false);
+      PassBaton(lock, stripe, key);
+      return;
+    case Wake::kAll:
+      WakeWithoutBaton(lock, stripe, key, /*claimers=*/true);
+      return;
+  }
+}
+
+void Stripes::WakeWithoutBaton(KeyLock& lock, Stripe& stripe, const Key& key, bool claimers) {
+  Line* line = LineOf(stripe, key);
+  if (line == nullptr) return;
+  for (auto at = line->begin(); at != line->end();) {
+    const auto next = std::next(at);
+    if (claimers || !at->second->claims) WakeSeat(lock, *line, at, /*baton=*/false);
+    at = next;
+  }
+  if (line->empty()) stripe.lines->erase(key.encoded());
+}
+
+void Stripes::Leave(Stripe& stripe, Seat& seat) {
+  if (!seat.in_line) return;
+  seat.in_line = false;
+  Line* line = LineOf(stripe, seat.key);
+  ONCED_CHECK(line != nullptr && line->erase(seat.ticket) == 1);
+  waiting_.fetch_sub(1, std::memory_order_relaxed);
+  if (line->empty()) stripe.lines->erase(seat.key.encoded());
+}
+
+bool Stripes::Seated(KeyLock& lock, const Waiter& waiter, bool stays, bool takes) {
+  Seat& seat = *waiter.seat_;
+  Stripe& stripe = StripeOf(lock, seat.key);
+  const bool owes_baton = seat.baton && !takes;
+  seat.baton = false;
+  if (!stays) Leave(stripe, seat);
+  // Passed on before it may line up again itself: it is the oldest, and would be handed it back.
+  if (owes_baton) PassBaton(lock, stripe, seat.key);
+  if (!stays || seat.in_line) return seat.in_line;
+  if (waiting_.load(std::memory_order_relaxed) >= limits_.in_all) return false;
+  if (stripe.lines == nullptr) {
+    stripe.lines = std::make_unique<std::unordered_map<std::string, Line>>();
+  }
+  Line& line = (*stripe.lines)[seat.key.encoded()];
+  if (line.size() >= limits_.per_key) return false;  // so the line is not empty, and stays
+  if (seat.ticket == 0) seat.ticket = next_ticket_.fetch_add(1, std::memory_order_relaxed);
+  line.emplace(seat.ticket, waiter.seat_);
+  seat.in_line = true;
+  waiting_.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+KeyLock::KeyLock(Stripes& stripes, const Key& key)
+    : stripes_(stripes), single_(stripes.IndexOf(key)) {
+  Take();
+}
+
+KeyLock::KeyLock(Stripes& stripes, std::span<const Key* const> keys) : stripes_(stripes) {
+  ONCED_CHECK(!keys.empty());
+  many_.reserve(keys.size());
+  for (const Key* key : keys) many_.push_back(stripes.IndexOf(*key));
+  // Everybody takes stripes in ascending order, so no two can wait for each other.
+  std::sort(many_.begin(), many_.end());
+  many_.erase(std::unique(many_.begin(), many_.end()), many_.end());
+  Take();
+}
+
+void KeyLock::Take() NO_THREAD_SAFETY_ANALYSIS {
+  if (many_.empty()) {
+    stripes_.stripes_[single_].mutex.Lock();
+  } else {
+    for (const size_t index : many_) stripes_.stripes_[index].mutex.Lock();
+  }
+}
+
+KeyLock::~KeyLock() NO_THREAD_SAFETY_ANALYSIS {
+  if (many_.empty()) {
+    stripes_.stripes_[single_].mutex.Unlock();
+  } else {
+    for (const size_t index : many_) stripes_.stripes_[index].mutex.Unlock();
+  }
+  for (const std::shared_ptr<Seat>& seat : to_wake_) seat->wake();
+}
+
+bool KeyLock::Covers(const Key& key) const {
+  const size_t index = stripes_.IndexOf(key);
+  return many_.empty() ? index == single_ : std::binary_search(many_.begin(), many_.end(), index);
+}
+
+}  // namespace onced
