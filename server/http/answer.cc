@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+#include "server/http/answer.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include "server/json/json_writer.h"
+#include "server/wire/problem.h"
+
+namespace onced {
+namespace {
+
+constexpr int64_t kRetryAfterMinS = 1;
+constexpr int64_t kRetryAfterMaxS = 30;
+
+std::string RetryAfter(const Reply& reply) {
+  const int64_t left_ms = reply.record->lease_until_ms - reply.now_ms;
+  return std::to_string(std::clamp((left_ms + 999) / 1000, kRetryAfterMinS, kRetryAfterMaxS));
+}
+
+const char* EventName(EventType type) {
+  switch (type) {
+    case EventType::kClaimed:
+      return "claimed";
+    case EventType::kLapsed:
+      return "lapsed";
+    case EventType::kCompleted:
+      return "completed";
+    case EventType::kReleased:
+      return "released";
+    case EventType::kRetaken:
+      return "retaken";
+    case EventType::kMarkedUnknown:
+      return "marked_unknown";
+    case EventType::kResolved:
+      return "resolved";
+    case EventType::kForgotten:
+      return "forgotten";
+  }
+  ONCED_CHECK(false);
+}
+
+void AddExpiry(JsonWriter& w, const Record& record) {
+  const int64_t dead_at_ms = record.DeadAtMs();
+  if (dead_at_ms != kNeverMs) w.Field("expires_at", TimeText(dead_at_ms));
+}
+
+// Begins an outcome's body; `w` must still be Taken.
+void Begin(JsonWriter& w, int status, const char* outcome, bool in_batch) {
+  if (in_batch) w.Field("status", status);
+  w.Field("outcome", outcome);
+}
+
+Answer Done(const char* outcome, bool in_batch) {
+  JsonWriter w;
+  Begin(w, 200, outcome, in_batch);
+  return {.body = w.Take()};
+}
+
+Answer Claimed(const Record& record, bool in_batch) {
+  JsonWriter w;
+  Begin(w, 201, "claimed", in_batch);
+  w.Field("fence", std::to_string(record.fence))
+      .Field("attempt", record.attempt)
+      .Field("lease_until", TimeText(record.lease_until_ms));
+  return {.status = 201, .body = w.Take()};
+}
+
+Answer Replay(const Record& record, bool in_batch) {
+  JsonWriter w(256 + (record.result.has_value() ? record.result->size() : 0));
+  Begin(w, 200, "replay", in_batch);
+  if (record.result.has_value()) w.RawField("result", *record.result);
+  w.Field("completed_at", TimeText(record.completed_at_ms));
+  AddExpiry(w, record);
+  return {.body = w.Take()};
+}
+
+Answer Completed(const Record& record, bool in_batch) {
+  JsonWriter w;
+  Begin(w, 200, "completed", in_batch);
+  AddExpiry(w, record);
+  return {.body = w.Take()};
+}
+
+Answer Renewed(const Record& record, bool in_batch) {
+  JsonWriter w;
+  Begin(w, 200, "renewed", in_batch);
+  w.Field("lease_until", TimeText(record.lease_until_ms));
+  return {.body = w.Take()};
+}
+
+Answer InFlight(const Reply& reply) {
+  Answer answer = ProblemOf("idempotency_in_flight",
+                            "the first request with this key has not finished; ask again with the "
+                            "same key");
+  answer.headers.emplace_back("Retry-After", RetryAfter(reply));
+  return answer;
+}
+
+// A problem's entry needs no `status` added: the document has one.
+Answer Told(const Command& command, const Reply& reply, bool in_batch) {
+  switch (reply.outcome) {
+    case Outcome::kClaimed:
+      return Claimed(*reply.record, in_batch);
+    case Outcome::kReplay:
+      if (reply.result_left_out) {
+        return ProblemOf("payload_too_large",
+                         "the results of this batch are too large together; ask for this key by "
+                         "itself");
+      }
+      return Replay(*reply.record, in_batch);
+    case Outcome::kCompleted:
+      return Completed(*reply.record, in_batch);
+    case Outcome::kResolved:
+      return std::get<ResolveCommand>(command).completed ? Completed(*reply.record, in_batch)
+                                                         : Done("released", in_batch);
+    case Outcome::kRenewed:
+      return Renewed(*reply.record, in_batch);
+    case Outcome::kReleased:
+      return Done("released", in_batch);
+    case Outcome::kMarkedUnknown:
+      return Done("unknown", in_batch);
+    case Outcome::kForgotten:
+      return {.status = 204};
+    case Outcome::kInFlight:
+      return InFlight(reply);
+    case Outcome::kConflict:
+      return ProblemOf("idempotency_conflict",
+                       "this key was used with another fingerprint; a key MUST not be reused "
+                       "across different payloads of this operation");
+    case Outcome::kUnknown:
+      return ProblemOf("idempotency_outcome_unknown",
+                       "the run under this key ended without a known outcome; it must be resolved "
+                       "before it can be replayed or run again");
+    case Outcome::kStale:
+      return ProblemOf("stale_fence",
+                       "a newer claim exists or this one has ended; nothing was changed");
+    case Outcome::kNotResolvable:
+      return ProblemOf("not_resolvable",
+                       "only an unknown run, or one whose lease has lapsed, can be resolved");
+    case Outcome::kNotFound:
+      return ProblemOf("not_found", "there is no live record under this key");
+  }
+  ONCED_CHECK(false);
+}
+
+}  // namespace
+
+std::string TimeText(int64_t unix_ms) {
+  const time_t seconds = static_cast<time_t>(unix_ms / 1000);
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  char text[48];
+  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900,
+                utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+                static_cast<int>(unix_ms % 1000));
+  return text;
+}
+
+const char* StateName(State state) {
+  switch (state) {
+    case State::kInFlight:
+      return "in_flight";
+    case State::kCompleted:
+      return "completed";
+    case State::kUnknown:
+      return "unknown";
+  }
+  ONCED_CHECK(false);
+}
+
+Answer ProblemOf(std::string code, std::string detail) {
+  const wire::Problem problem{.code = std::move(code), .detail = std::move(detail)};
+  return {.status = wire::StatusOf(problem),
+          .body = wire::ProblemJson(problem),
+          .type = wire::kProblemType,
+          .headers = {{"Content-Language", "en"}}};
+}
+
+Answer FaultAnswer(const Status& status) {
+  // Details of the machine's trouble are the operator's business, not the caller's.
+  switch (status.fault()) {
+    case Fault::kInvalidArgument:
+      return ProblemOf("invalid_request", status.message());
+    case Fault::kNoSpace:
+      return ProblemOf("storage_full", "the disk is full; stored results are still served");
+    case Fault::kUnavailable: {
+      Answer answer = ProblemOf("overloaded", "the store is catching up; try again");
+      answer.headers.emplace_back("Retry-After", "1");
+      answer.stalled = true;
+      return answer;
+    }
+    case Fault::kIoError:
+    case Fault::kCorruption:
+      break;
+  }
+  Answer answer = ProblemOf("storage_unavailable",
+                            "the storage failed; whether the change was made is unknown");
+  answer.for_operator = status.message();
+  return answer;
+}
+
+Answer OutcomeAnswer(const Command& command, const Reply& reply, bool in_batch) {
+  Answer answer = Told(command, reply, in_batch);
+  answer.sequence = reply.sequence;
+  return answer;
+}
+
+std::string RecordJson(const Key& key, const Record& record, int64_t now_ms,
+                       std::optional<uint32_t> replays, std::optional<size_t> result_bytes) {
+  JsonWriter w;
+  w.Field("key", key.key())
+      .Field("scope", key.scope())
+      .Field("state", StateName(record.state))
+      .Field("attempt", record.attempt);
+  if (!record.holder.empty()) w.Field("holder", record.holder);
+  w.Field("claimed_at", TimeText(record.claimed_at_ms));
+  if (record.state == State::kInFlight) {
+    w.Field("lease_until", TimeText(record.lease_until_ms));
+    if (record.Lapsed(now_ms)) w.Field("lapsed", true);
+  }
+  if (record.state == State::kCompleted) {
+    w.Field("completed_at", TimeText(record.completed_at_ms));
+  }
+  AddExpiry(w, record);
+  if (replays.has_value()) w.Field("replays", *replays);
+  if (record.result.has_value()) result_bytes = record.result->size();
+  if (result_bytes.has_value()) w.Field("result_bytes", *result_bytes);
+  return w.Take();
+}
+
+std::string HistoryJson(const std::vector<Run>& runs) {
+  JsonWriter w;
+  w.BeginArray("events");
+  for (const Run& run : runs) {
+    for (const RunEvent& event : run.events) {
+      w.BeginObject()
+          .Field("type", EventName(event.type))
+          .Field("at", TimeText(event.at_ms))
+          .Field("fence", std::to_string(run.fence))
+          .Field("attempt", run.attempt);
+      if (!run.holder.empty()) w.Field("holder", run.holder);
+      w.EndObject();
+    }
+  }
+  w.EndArray();
+  return w.Take();
+}
+
+}  // namespace onced

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+#include "server/http/api.h"
+
+#include <httplib.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "engine/keygen.h"
+#include "server/http/loopback_guard.h"
+#include "server/json/canonical_json.h"
+#include "server/json/json_writer.h"
+
+namespace onced {
+namespace {
+
+constexpr char kTenant[] = "default";
+// A store that would make a writer wait is asked again for so long, a little apart.
+constexpr std::chrono::milliseconds kPatience{250};
+constexpr std::chrono::milliseconds kBetweenAsks{10};
+constexpr size_t kPrefixMax = 128;
+constexpr size_t kQuickBodyBytes = 4 * 1024;  // more may mean a hundred claims, or much to sort
+
+}  // namespace
+
+struct Api::Route {
+  std::string_view method;
+  std::string_view pattern;
+  CallHandler handler;
+  bool blocks = false;
+};
+
+// In the order of the README. Few enough that looking through them costs less than a hash.
+static constexpr size_t kRouteCount = 22;
+const Api::Route* Api::RoutesBegin() {
+  static constexpr std::array<Route, kRouteCount> kRoutes = {{
+      {"POST", "/v1/claim", &Api::ClaimCall},
+      {"POST", "/v1/complete", &Api::CommandCall},
+      {"POST", "/v1/release", &Api::CommandCall},
+      {"POST", "/v1/renew", &Api::CommandCall},
+      {"POST", "/v1/mark-unknown", &Api::CommandCall},
+      {"POST", "/v1/resolve", &Api::CommandCall},
+      {"POST", "/v1/batch", &Api::BatchCall, true},
+      {"GET", "/v1/keys/*", &Api::FindKey},
+      {"GET", "/v1/keys/*/result", &Api::KeyResult},
+      {"GET", "/v1/keys/*/history", &Api::KeyHistory, true},
+      {"GET", "/v1/keys", &Api::ListKeys, true},
+      {"DELETE", "/v1/keys/*", &Api::ForgetKey},
+      {"POST", "/v1/keygen", &Api::Keygen, true},
+      {"GET", "/.well-known/idempotency", &Api::WellKnown},
+      {"POST", "/api/payments", &Api::CreatePayment},
+      {"GET", "/api/payments/*", &Api::FindPayment},
+      {"GET", "/api/payments", &Api::ListPayments, true},
+      {"GET", "/v1/status", &Api::ServerStatus},
+      {"GET", "/livez", &Api::Liveness},
+      {"GET", "/readyz", &Api::Readiness},
+      {"HEAD", "/livez", &Api::Liveness},
+      {"HEAD", "/readyz", &Api::Readiness},
+  }};
+  return kRoutes.data();
+}
+const Api::Route* Api::RoutesEnd() { return RoutesBegin() + kRouteCount; }
+
+Api::Api(Ledger* ledger, ApiOptions options) : ledger_(ledger), options_(std::move(options)) {}
+Api::~Api() = default;
+
+bool Api::Blocks(const wire::Request& request) {
+  // Asked for every request, so the common ones are told apart without taking the target to pieces.
+  if (request.method == "POST" && request.body.size() <= kQuickBodyBytes) return false;
+  const Result<Target> target = Target::Parse(request.target);
+  return target.ok() && std::any_of(RoutesBegin(), RoutesEnd(), [&](const Route& route) {
+           return route.blocks && route.method == request.method && target->Is(route.pattern);
+         });
+}
+
+Answer Api::Dispatch(const wire::Request& request, wire::Exchange& exchange) {
+  if (std::optional<Answer> refused = RefuseForeign(request)) return *std::move(refused);
+  const Result<Target> target = Target::Parse(request.target);
+  if (!target.ok()) return FaultAnswer(target.status());
+  std::string allowed;
+  for (const Route* route = RoutesBegin(); route != RoutesEnd(); ++route) {
+    if (!target->Is(route->pattern)) continue;
+    if (route->method == request.method) {
+      Call call{.request = request, .target = *target, .exchange = exchange, .tenant = kTenant};
+      return (this->*route->handler)(call);
+    }
+    allowed.append(allowed.empty() ? "" : ", ").append(route->method);
+  }
+  if (allowed.empty()) return ProblemOf("not_found", "there is nothing at this path");
+  Answer answer = ProblemOf("method_not_allowed", "this path takes " + allowed);
+  answer.headers.emplace_back("Allow", allowed);
+  return answer;
+}
+
+void Api::Handle(const httplib::Request& /*request*/, httplib::Response& response,
+                 wire::Exchange& exchange) {
+  Answer answer = Dispatch(exchange.request(), exchange);
+  if (exchange.parked_for().has_value()) return;
+  const auto waited = std::chrono::steady_clock::now() - exchange.begun();
+  if (answer.stalled && waited < kPatience && exchange.may_park()) {
+    return exchange.Park(kBetweenAsks);
+  }
+  if (!answer.for_operator.empty()) options_.report(answer.for_operator);
+  exchange.HoldUntil(answer.sequence);
+  response.status = answer.status;
+  for (auto& [name, value] : answer.headers) response.headers.emplace(name, std::move(value));
+  response.headers.emplace("Cache-Control", "no-store");
+  response.headers.emplace("X-Content-Type-Options", "nosniff");
+  if (answer.status == 204) return;
+  response.headers.emplace("Content-Type", answer.type);
+  response.body = std::move(answer.body);
+}
+
+Answer Api::Keygen(Call& call) {
+  Query query(call.target);
+  if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
+  Result<Fields> fields = Fields::Parse(call.request.body, kCallDepth);
+  if (!fields.ok()) return FaultAnswer(fields.status());
+  const std::optional<std::string_view> data = fields->OptionalRaw("data");
+  const bool unique = fields->OptionalFlag("unique");
+  const std::optional<std::string> prefix = fields->OptionalText("prefix");
+  if (prefix.has_value()) {
+    const Status checked = CheckPrintable("prefix", *prefix, 1, kPrefixMax);
+    if (!checked.ok()) fields->Fail(checked.message());
+  }
+  if (unique == data.has_value()) fields->Fail("data: give either data or \"unique\": true");
+  const Status finished = fields->Finish();
+  if (!finished.ok()) return FaultAnswer(finished);
+  std::string key;
+  if (unique) {
+    key = UniqueKey(prefix.value_or(""), options_.now_ms() / 1000);
+  } else {
+    const Result<std::string> canonical = CanonicalJson(*data);
+    if (!canonical.ok()) return FaultAnswer(canonical.status());
+    key = DerivedKey(prefix.value_or(""), *canonical);
+  }
+  JsonWriter w;
+  return {.body = w.Field("key", key).Take()};
+}
+
+Answer Api::WellKnown(Call& call) {
+  Query query(call.target);
+  if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
+  JsonWriter w(1024);
+  w.BeginObject("limits")
+      .Field("key_max", Key::kMaxLength)
+      .Field("scope_max", Key::kMaxLength)
+      .Field("fingerprint_max", kFingerprintMax)
+      .Field("claim_id_max", kClaimIdMax)
+      .Field("holder_max", kHolderMax)
+      .Field("lease_ms_min", kLeaseMinMs)
+      .Field("lease_ms_max", kLeaseMaxMs)
+      .Field("retention_ms_min", kRetentionMinMs)
+      .Field("retention_ms_max", kRetentionMaxMs)
+      .Field("wait_ms_max", kWaitMaxMs)
+      .Field("body_bytes_max", options_.body_max_bytes)
+      .Field("json_depth_max", kJsonDepthMax)
+      .Field("batch_max", kBatchMax)
+      .Field("batch_result_bytes_max", kBatchResultBytesMax)
+      .Field("list_max", kListMax)
+      .Field("waiters_max", WaiterLimits().in_all)
+      .Field("waiters_per_key_max", WaiterLimits().per_key)
+      .Field("head_bytes_max", wire::RequestLimits().head_bytes)
+      .Field("headers_max", wire::RequestLimits().headers)
+      .Field("path_bytes_max", wire::RequestLimits().path_bytes)
+      .Field("keygen_prefix_max", kPrefixMax)
+      .EndObject();
+  w.BeginObject("defaults")
+      .Field("scope", "default")
+      .Field("lease_ms", options_.defaults.lease_ms)
+      .Field("retention_ms", options_.defaults.retention_ms)
+      .Field("wait_ms", 0)
+      .Field("on_lapse", "retry")
+      .EndObject();
+  w.Field("durability", options_.durability)
+      .Field("audit", options_.audit)
+      .Field("profile", "ietf");
+  return {.body = w.Take()};
+}
+
+Answer Api::ServerStatus(Call& call) {
+  Query query(call.target);
+  if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
+  const StoreHealth health = options_.health();
+  const auto uptime = std::chrono::steady_clock::now() - started_;
+  JsonWriter w(512);
+  w.Field("version", options_.version)
+      .Field("uptime_s", std::chrono::duration_cast<std::chrono::seconds>(uptime).count())
+      .Field("durability", options_.durability)
+      .Field("keys_estimate", health.keys_estimate)
+      .Field("waiters", health.waiters)
+      .Field("answers_held", health.answers_held)
+      .Field("latest_sequence", health.latest_sequence)
+      .Field("durable_sequence", health.durable_sequence)
+      .Field("fence_epoch", health.fence_epoch)
+      .Field("disk_bytes", health.disk_bytes)
+      .Field("disk_free_bytes", health.free_bytes)
+      .Field("space_low", health.space_low)
+      .Field("clock_in_doubt", health.clock_in_doubt);
+  return {.body = w.Take()};
+}
+
+Answer Api::Liveness(Call& /*call*/) { return {.body = "ok\n", .type = "text/plain"}; }
+
+Answer Api::Readiness(Call& call) {
+  Query query(call.target);
+  const bool verbose = query.Flag("verbose");
+  if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
+  const StoreHealth health = options_.health();
+  const bool draining = options_.draining();
+  const bool ready = !draining && !health.writes_stopped && !health.space_low;
+  std::string body = ready ? "ok\n" : "not ready\n";
+  if (verbose) {
+    const auto line = [&](bool good, const char* name) {
+      body.append(good ? "[+]" : "[-]").append(name).append(good ? " ok\n" : " failed\n");
+    };
+    line(!health.writes_stopped, "storage_write");
+    line(!health.space_low, "disk_space");
+    line(!draining, "draining");
+    // A clock in doubt runs on safely; somebody should look at it all the same.
+    body.append(health.clock_in_doubt ? "[!]clock in doubt\n" : "[+]clock ok\n");
+  }
+  return {.status = ready ? 200 : 503, .body = std::move(body), .type = "text/plain"};
+}
+
+}  // namespace onced

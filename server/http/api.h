@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// Api: the HTTP door's handler: /v1, /api/payments and the probes. It maps a request to the ledger
+// and the outcome to a response, and knows nothing of sockets.
+//
+// A call that must wait (wait_ms) keeps its waiter with the exchange, parks, and is asked again: it
+// is a call that may answer "not yet", not a thread that sleeps.
+//
+// Threads: Handle from any number of threads; it never blocks, but for calls that Blocks() names.
+// Invariants: every answer carries the sequence number that it must wait for.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "engine/ledger.h"
+#include "engine/rocks_store.h"
+#include "server/http/answer.h"
+#include "server/http/command_body.h"
+#include "server/http/target.h"
+#include "server/wire/request_host.h"
+
+namespace onced {
+
+struct ApiOptions {
+  CommandDefaults defaults;
+  std::string version;
+  std::string durability;  // as published: sync, interval or os
+  size_t body_max_bytes = size_t{1} << 20;
+  bool audit = true;
+  std::function<StoreHealth()> health;
+  std::function<int64_t()> now_ms;
+  std::function<bool()> draining;
+  // A storage fault, to be told to the operator.
+  std::function<void(const std::string&)> report;
+};
+
+class Api {
+ public:
+  // The ledger must not wait at the gate, and must outlive this.
+  Api(Ledger* ledger, ApiOptions options);
+  ~Api();
+  Api(const Api&) = delete;
+  Api& operator=(const Api&) = delete;
+
+  void Handle(const httplib::Request& request, httplib::Response& response,
+              wire::Exchange& exchange);
+
+  // Whether a request may take long: listings and histories read many rows.
+  static bool Blocks(const wire::Request& request);
+
+ private:
+  // One request with its target taken apart.
+  struct Call {
+    const wire::Request& request;
+    const Target& target;
+    wire::Exchange& exchange;
+    std::string tenant;
+  };
+  struct Route;
+  using CallHandler = Answer (Api::*)(Call&);
+
+  Answer Dispatch(const wire::Request& request, wire::Exchange& exchange);
+  static const Route* RoutesBegin();
+  static const Route* RoutesEnd();
+
+  // api.cc
+  Answer WellKnown(Call& call);
+  Answer ServerStatus(Call& call);
+  Answer Liveness(Call& call);
+  Answer Readiness(Call& call);
+  Answer Keygen(Call& call);
+  // command_calls.cc
+  Answer ClaimCall(Call& call);
+  Answer CommandCall(Call& call);
+  Answer BatchCall(Call& call);
+  // key_calls.cc
+  Answer FindKey(Call& call);
+  Answer KeyResult(Call& call);
+  Answer KeyHistory(Call& call);
+  Answer ListKeys(Call& call);
+  Answer ForgetKey(Call& call);
+  // payments.cc
+  Answer CreatePayment(Call& call);
+  Answer FindPayment(Call& call);
+  Answer ListPayments(Call& call);
+
+  Result<Reply> Do(const Operation& operation, const Waiter* waiter);
+
+  Ledger* const ledger_;
+  const ApiOptions options_;
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace onced

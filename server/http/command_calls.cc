@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// The calls that change a key: claim, complete, release, renew, mark-unknown, resolve, batch.
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "server/http/api.h"
+#include "server/json/json_writer.h"
+
+namespace onced {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// When a waiter that may not take a lapsed key, because an older one has the right to, looks again.
+constexpr milliseconds kBehindAnother{1'000};
+
+// A claim whose duplicate is in flight, between two asks.
+struct WaitingClaim : wire::Kept {
+  WaitingClaim(Operation o, steady_clock::time_point u, std::unique_ptr<Waiter> w)
+      : operation(std::move(o)), until(u), waiter(std::move(w)) {}
+
+  const Operation operation;
+  const steady_clock::time_point until;
+  const std::unique_ptr<Waiter> waiter;
+};
+
+milliseconds TimeUntilNextAsk(const Reply& reply, steady_clock::time_point until) {
+  const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
+  const milliseconds lease(reply.record->lease_until_ms - reply.now_ms);
+  return std::min(left, lease.count() > 0 ? lease : kBehindAnother);
+}
+
+}  // namespace
+
+Result<Reply> Api::Do(const Operation& operation, const Waiter* waiter) {
+  struct Visitor {
+    Ledger& ledger;
+    const Key& key;
+    const Waiter* waiter;
+    Result<Reply> operator()(const ClaimCommand& c) { return ledger.Claim(key, c, waiter); }
+    Result<Reply> operator()(const CompleteCommand& c) { return ledger.Complete(key, c); }
+    Result<Reply> operator()(const CompleteUnclaimedCommand& c) {
+      return ledger.CompleteUnclaimed(key, c);
+    }
+    Result<Reply> operator()(const ReleaseCommand& c) { return ledger.Release(key, c); }
+    Result<Reply> operator()(const RenewCommand& c) { return ledger.Renew(key, c); }
+    Result<Reply> operator()(const MarkUnknownCommand& c) { return ledger.MarkUnknown(key, c); }
+    Result<Reply> operator()(const ResolveCommand& c) { return ledger.Resolve(key, c); }
+    Result<Reply> operator()(const ForgetCommand& c) { return ledger.Forget(key, c); }
+  };
+  return std::visit(Visitor{*ledger_, operation.key, waiter}, operation.command);
+}
+
+Answer Api::ClaimCall(Call& call) {
+  if (call.exchange.kept == nullptr) {
+    Query query(call.target);
+    if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
+    Result<Fields> fields = Fields::Parse(call.request.body, kCallDepth);
+    if (!fields.ok()) return FaultAnswer(fields.status());
+    Result<CommandBody> body =
+        ReadCommand("claim", call.tenant, *fields, options_.defaults, /*in_batch=*/false);
+    if (!body.ok()) return FaultAnswer(body.status());
+    std::unique_ptr<Waiter> waiter;
+    if (body->wait_ms > 0 && call.exchange.may_park()) {
+      waiter = ledger_->NewWaiter(body->operation.key, /*claims=*/true, call.exchange.Waker());
+    }
+    call.exchange.kept = std::make_unique<WaitingClaim>(
+        std::move(body->operation), call.exchange.begun() + milliseconds(body->wait_ms),
+        std::move(waiter));
+  }
+  const auto& waiting = static_cast<const WaitingClaim&>(*call.exchange.kept);
+  const Operation& operation = waiting.operation;
+  const Result<Reply> reply = Do(operation, waiting.waiter.get());
+  if (!reply.ok()) return FaultAnswer(reply.status());
+  if (reply->waiting && call.exchange.may_park()) {
+    const milliseconds time = TimeUntilNextAsk(*reply, waiting.until);
+    if (time.count() > 0) {
+      call.exchange.Park(time);
+      return {};
+    }
+  }
+  // Nobody will run what nobody knows was won. With a claim_id the client can ask again instead,
+  // and may already be doing so on another connection.
+  const bool retriable = !std::get<ClaimCommand>(operation.command).claim_id.empty();
+  if (reply->outcome == Outcome::kClaimed && !retriable) {
+    call.exchange.IfUnsent([ledger = ledger_, key = operation.key, fence = reply->record->fence] {
+      (void)ledger->Release(key, {.fence = fence});  // failing that, the lease frees the key
+    });
+  }
+  return OutcomeAnswer(operation.command, *reply, /*in_batch=*/false);
+}
+
+Answer Api::CommandCall(Call& call) {
+  Query query(call.target);
+  if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
+  Result<Fields> fields = Fields::Parse(call.request.body, kCallDepth);
+  if (!fields.ok()) return FaultAnswer(fields.status());
+  const Result<CommandBody> body = ReadCommand(call.target.path().back(), call.tenant, *fields,
+                                               options_.defaults, /*in_batch=*/false);
+  if (!body.ok()) return FaultAnswer(body.status());
+  const Result<Reply> reply = Do(body->operation, nullptr);
+  if (!reply.ok()) return FaultAnswer(reply.status());
+  return OutcomeAnswer(body->operation.command, *reply, /*in_batch=*/false);
+}
+
+namespace {
+
+Result<Operation> ReadEntry(std::string_view text, const std::string& tenant,
+                            const CommandDefaults& defaults) {
+  Result<Fields> fields = Fields::Parse(text, kCallDepth);
+  if (!fields.ok()) return fields.status();
+  const std::string verb = fields->Text("op");
+  constexpr std::array<std::string_view, 5> kVerbs = {"claim", "complete", "release", "renew",
+                                                      "mark-unknown"};
+  if (std::find(kVerbs.begin(), kVerbs.end(), verb) == kVerbs.end()) {
+    return Status::InvalidArgument("op: must be claim, complete, release, renew or mark-unknown");
+  }
+  Result<CommandBody> body = ReadCommand(verb, tenant, *fields, defaults, /*in_batch=*/true);
+  if (!body.ok()) return body.status();
+  return std::move(body->operation);
+}
+
+Result<std::vector<std::string_view>> ReadEntries(std::string_view body) {
+  Result<Fields> fields = Fields::Parse(body, kBatchDepth);
+  if (!fields.ok()) return fields.status();
+  const std::optional<std::string_view> raw = fields->OptionalRaw("operations");
+  if (!raw.has_value()) fields->Fail("operations: is required");
+  ONCED_RETURN_IF_ERROR(fields->Finish());
+  Result<std::vector<std::string_view>> entries =
+      JsonArrayElements(*raw, {.label = "operations", .depth_max = kBatchDepth});
+  if (!entries.ok()) return entries;
+  if (entries->empty() || entries->size() > kBatchMax) {
+    return Status::InvalidArgument("operations: must be 1.." + std::to_string(kBatchMax));
+  }
+  return entries;
+}
+
+}  // namespace
+
+Answer Api::BatchCall(Call& call) {
+  Query query(call.target);
+  if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
+  const Result<std::vector<std::string_view>> entries = ReadEntries(call.request.body);
+  if (!entries.ok()) return FaultAnswer(entries.status());
+  std::vector<Operation> operations;
+  std::vector<std::optional<Answer>> answers;  // those that are already known: the malformed ones
+  for (const std::string_view entry : *entries) {
+    Result<Operation> operation = ReadEntry(entry, call.tenant, options_.defaults);
+    answers.emplace_back(std::nullopt);
+    if (operation.ok()) {
+      operations.push_back(std::move(*operation));
+    } else {
+      answers.back() = FaultAnswer(operation.status());
+    }
+  }
+  Answer whole;
+  std::vector<Reply> replies;
+  if (!operations.empty()) {
+    Result<std::vector<Reply>> done = ledger_->DoAll(operations);
+    if (!done.ok()) return FaultAnswer(done.status());
+    replies = std::move(*done);
+    whole.sequence = replies.back().sequence;
+  }
+  JsonWriter w(256 * answers.size());
+  w.BeginArray("results");
+  size_t next = 0;
+  for (const std::optional<Answer>& known : answers) {
+    if (known.has_value()) {
+      w.RawElement(known->body);
+      continue;
+    }
+    const Command& command = operations[next].command;
+    w.RawElement(OutcomeAnswer(command, replies[next], /*in_batch=*/true).body);
+    ++next;
+  }
+  w.EndArray();
+  whole.body = w.Take();
+  return whole;
+}
+
+}  // namespace onced

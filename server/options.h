@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Options: what `onced` is asked to do, from its command line.
+//
+// Threads: pure. Invariants: what Parse returns is complete and within its limits; everything else
+// ended in a message and an exit code.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "engine/limits.h"
+#include "engine/rocks_store.h"
+
+namespace onced {
+
+// Also what systemd units and scripts key on; see README.
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitFailure = 1,
+  kExitUsage = 2,
+  kExitInUse = 4,         // port or data folder
+  kExitDataMissing = 65,  // synced data is missing, or of a newer format
+  kExitLogFailed = 74,    // the log could not be written or synced
+};
+
+struct ServeOptions {
+  std::string host = "127.0.0.1";
+  uint16_t port = 6623;
+  std::string data = "onced-data";
+  Durability durability = Durability::kSync;
+  std::chrono::milliseconds sync_interval{100};
+  std::chrono::milliseconds lease{kLeaseDefaultMs};
+  std::chrono::milliseconds retention{kRetentionDefaultMs};
+  std::chrono::milliseconds audit_retention{kRetentionDefaultMs};
+  std::chrono::milliseconds unknown_retention{0};
+  bool audit = true;
+  Footprint footprint = Footprint::kServer;
+  bool accept_data_loss = false;
+};
+
+struct AcceptClockOptions {
+  std::string data = "onced-data";
+};
+
+// Nothing more to do: exit with this (the text has been printed).
+struct Finished {
+  int exit_code;
+};
+
+using Options = std::variant<ServeOptions, AcceptClockOptions, Finished>;
+Options ParseCommandLine(int argc, char** argv);
+
+const char* DurabilityName(Durability durability);
+
+}  // namespace onced

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#include "server/serve.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "engine/ledger.h"
+#include "engine/rocks_store.h"
+#include "server/http/api.h"
+#include "server/wire/listener.h"
+
+namespace onced {
+namespace {
+
+constexpr std::chrono::seconds kDrainPatience{25};
+
+void Say(const std::string& line) { std::fprintf(stderr, "onced: %s\n", line.c_str()); }
+
+// A fault of the disk comes with every request; one line a second is enough to find it by.
+void SayOnceASecond(const std::string& line) {
+  static std::atomic<int64_t> next{0};
+  const int64_t now = std::chrono::duration_cast<std::chrono::seconds>(
+                          std::chrono::steady_clock::now().time_since_epoch())
+                          .count();
+  int64_t due = next.load();
+  if (now >= due && next.compare_exchange_strong(due, now + 1)) Say("storage: " + line);
+}
+
+// Answers that are held at this moment must never leave: no destructor may run, no buffer be
+// flushed. The next start recovers what is on the disk.
+[[noreturn]] void EndWithLostLog(const Status& why) {
+  Say("the storage failed, nothing more can be acknowledged: " + why.message());
+  _exit(kExitLogFailed);
+}
+
+int Failed(const Status& status) {
+  Say(status.message());
+  return ExitCodeOf(status);
+}
+
+// SIGTERM and SIGINT are taken by sigwait, so no handler ever interrupts anything. Must come before
+// the first thread: threads inherit the mask.
+sigset_t BlockStopSignals() {
+  signal(SIGPIPE, SIG_IGN);
+  sigset_t stop;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTERM);
+  sigaddset(&stop, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
+  return stop;
+}
+
+RocksStoreOptions StoreOptions(const ServeOptions& options) {
+  return {.path = options.data,
+          .durability = options.durability,
+          .sync_interval = options.sync_interval,
+          .footprint = options.footprint,
+          .audit = options.audit,
+          .audit_retention_ms = options.audit_retention.count(),
+          .unknown_retention_ms = options.unknown_retention.count(),
+          .accept_data_loss = options.accept_data_loss,
+          .on_log_failure = EndWithLostLog};
+}
+
+ApiOptions ApiOptionsOf(const ServeOptions& options, const RocksStore& store,
+                        const std::atomic<bool>& draining) {
+  return {
+      .defaults = {.lease_ms = options.lease.count(), .retention_ms = options.retention.count()},
+      .version = ONCED_VERSION,
+      .durability = DurabilityName(options.durability),
+      .audit = options.audit,
+      .health = [&store] { return store.Health(); },
+      .now_ms = [&store] { return store.NowMs(); },
+      .draining = [&draining] { return draining.load(); },
+      .report = SayOnceASecond};
+}
+
+void Banner(const ServeOptions& options, uint16_t port) {
+  const bool v6 = options.host.find(':') != std::string::npos;
+  const std::string url =
+      "http://" + (v6 ? "[" + options.host + "]" : options.host) + ":" + std::to_string(port);
+  std::error_code ignored;
+  const std::string folder = std::filesystem::absolute(options.data, ignored).string();
+  std::fprintf(stderr,
+               "onced %s\n"
+               "  API        %s/v1/\n"
+               "  example    %s/api/payments\n"
+               "  data       %s\n"
+               "  durability %s\n"
+               "  try: curl --json '{\"key\":\"order-1\"}' %s/v1/claim\n",
+               ONCED_VERSION, url.c_str(), url.c_str(), folder.c_str(),
+               DurabilityName(options.durability), url.c_str());
+}
+
+}  // namespace
+
+int ExitCodeOf(const Status& status) {
+  switch (status.fault()) {
+    case Fault::kUnavailable:
+      return kExitInUse;
+    case Fault::kCorruption:
+      return kExitDataMissing;
+    case Fault::kInvalidArgument:
+      return kExitUsage;
+    case Fault::kIoError:
+    case Fault::kNoSpace:
+      break;
+  }
+  return kExitFailure;
+}
+
+int Serve(const ServeOptions& options) {
+  const sigset_t stop = BlockStopSignals();
+  Result<std::unique_ptr<RocksStore>> store = RocksStore::Open(StoreOptions(options));
+  if (!store.ok()) return Failed(store.status());
+  Ledger ledger(store->get(), {.wait_at_gate = false});
+  std::atomic<bool> draining{false};
+  Api api(&ledger, ApiOptionsOf(options, **store, draining));
+
+  wire::ListenerOptions listening;
+  listening.host = options.host;
+  listening.port = options.port;
+  if (options.footprint == Footprint::kEdge) listening.memory_max = size_t{32} << 20;
+  listening.handler = [&api](const httplib::Request& request, httplib::Response& response,
+                             wire::Exchange& exchange) { api.Handle(request, response, exchange); };
+  listening.blocks = Api::Blocks;
+  listening.when_durable = [&ledger](uint64_t sequence, std::function<void()> pass) {
+    ledger.WhenDurable(sequence, std::move(pass));
+  };
+  Result<std::unique_ptr<wire::Listener>> listener = wire::Listener::Start(std::move(listening));
+  if (!listener.ok()) return Failed(listener.status());
+  Banner(options, (*listener)->port());
+
+  int signal_number = 0;
+  sigwait(&stop, &signal_number);
+  Say(std::string(strsignal(signal_number)) + ": finishing what runs");
+  draining = true;
+  const bool finished = (*listener)->Stop(kDrainPatience);
+  if (!finished) Say("some requests did not finish in time and were cut off");
+  listener->reset();
+  store->reset();  // syncs and flushes
+  Say("stopped");
+  return kExitOk;
+}
+
+}  // namespace onced

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// Serve: `onced serve` from start to stop.
+//
+// Threads: called once, on the main thread, which then waits for signals.
+// Invariants: it returns only after everything that was answered is synced; a lost log ends the
+// process from within, with kExitLogFailed and no further answer.
+#pragma once
+
+#include "engine/status.h"
+#include "server/options.h"
+
+namespace onced {
+
+// How a fault that ended a command is told to the shell.
+int ExitCodeOf(const Status& status);
+
+// Returns the exit code.
+int Serve(const ServeOptions& options);
+
+}  // namespace onced

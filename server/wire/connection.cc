@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: MIT
+#include "server/wire/connection.h"
+
+#include <algorithm>
+#include <asio/buffer.hpp>
+#include <asio/dispatch.hpp>
+#include <asio/post.hpp>
+#include <asio/write.hpp>
+#include <utility>
+
+#include "server/wire/problem.h"
+
+namespace onced::wire {
+namespace {
+
+constexpr size_t kReadBytes = 4 * 1024;
+constexpr size_t kPipelineMax = 64;          // finished answers that wait to leave, and
+constexpr size_t kOutboxBytes = 256 * 1024;  // their bytes, before no more requests are begun
+constexpr std::chrono::milliseconds kLingerTime{1'000};
+constexpr char kContinue[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+std::string ProblemAnswer(const Problem& problem) {
+  const std::string body = ProblemJson(problem);
+  return "HTTP/1.1 " + std::to_string(StatusOf(problem)) + " " + problem.code +
+         "\r\nConnection: close\r\nContent-Type: " + kProblemType +
+         "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+}  // namespace
+
+Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<Services> services,
+                       std::shared_ptr<Loop> loop)
+    : socket_(std::move(socket)), services_(std::move(services)), loop_(std::move(loop)) {
+  services_->connections.fetch_add(1, std::memory_order_relaxed);
+}
+
+Connection::~Connection() {
+  services_->memory.fetch_sub(charged_, std::memory_order_relaxed);
+  services_->connections.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Connection::Start() {
+  asio::error_code ignored;
+  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  EnterPhase(Phase::kIdle);
+  Read();
+}
+
+void Connection::TurnAway(const Problem& problem) {
+  Refuse(problem);
+  Flush();
+}
+
+void Connection::EnterPhase(Phase phase) {
+  phase_ = phase;
+  phase_since_ = std::chrono::steady_clock::now();
+}
+
+std::optional<Connection::TimePoint> Connection::Deadline() const {
+  const Deadlines& deadlines = services_->options.deadlines;
+  if (write_under_way_) return write_since_ + deadlines.write;
+  switch (phase_) {
+    case Phase::kIdle:
+      if (!outbox_.empty()) return std::nullopt;  // waiting for the gate, not for the client
+      return phase_since_ + (services_->draining ? std::chrono::milliseconds(0) : deadlines.idle);
+    case Phase::kHead:
+      return phase_since_ + deadlines.head;
+    case Phase::kBody:
+      return phase_since_ + deadlines.body;
+    case Phase::kServing:
+      return std::nullopt;
+    case Phase::kLingering:
+      return phase_since_ + kLingerTime;
+  }
+  return std::nullopt;
+}
+
+void Connection::Tick(TimePoint now) {
+  if (!closed_ && parked_ && services_->draining) AskAgain(serving_->number);
+  const std::optional<TimePoint> deadline = Deadline();
+  if (closed_ || !deadline.has_value() || now < *deadline) return;
+  const bool arriving = phase_ == Phase::kHead || phase_ == Phase::kBody;
+  if (arriving && !write_under_way_ && !no_more_requests_) {
+    Refuse({.code = "request_timeout", .detail = "the request did not arrive in time"});
+    Flush();
+    return;
+  }
+  Close();
+}
+
+void Connection::Close() {
+  if (closed_) return;
+  closed_ = true;
+  const std::shared_ptr<Connection> self = shared_from_this();
+  loop_->connections.erase(self);
+  for (const std::shared_ptr<Answer>& answer : outbox_) {
+    if (answer->if_unsent) answer->if_unsent();
+  }
+  outbox_.clear();
+  if (parked_) services_->parked.fetch_sub(1, std::memory_order_relaxed);
+  parked_ = false;
+  park_timer_.reset();
+  if (!asking_) serving_.reset();  // a handler on the pool still uses it; OnAsked drops it then
+  asio::error_code ignored;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
+  socket_.close(ignored);
+}
+
+void Connection::Read() {
+  // Not ahead of what a client may have in flight: its next request can wait in the kernel.
+  const RequestLimits& limits = services_->options.limits;
+  const bool enough = in_end_ - in_at_ >= limits.head_bytes + limits.body_bytes;
+  if (closed_ || read_under_way_ || input_ended_ || enough) return;
+  if (in_at_ > 0) {
+    in_.erase(0, in_at_);
+    in_end_ -= in_at_;
+    in_at_ = 0;
+  }
+  if (in_.size() - in_end_ < kReadBytes) in_.resize(std::max(in_end_ + kReadBytes, in_end_ * 2));
+  read_under_way_ = true;
+  socket_.async_read_some(asio::buffer(in_.data() + in_end_, in_.size() - in_end_),
+                          [self = shared_from_this()](const asio::error_code& error, size_t size) {
+                            self->read_under_way_ = false;
+                            self->in_end_ += size;
+                            self->OnRead(error);
+                          });
+}
+
+void Connection::DropInput() {
+  if (read_under_way_) return;  // dropped when that has come in
+  in_at_ = in_end_ = 0;
+  if (in_.size() > kReadBytes) {
+    in_.resize(kReadBytes);
+    in_.shrink_to_fit();
+  }
+}
+
+void Connection::OnRead(const asio::error_code& error) {
+  if (closed_) return;
+  if (error == asio::error::eof) return OnEndOfInput();
+  if (error) return Close();
+  if (phase_ == Phase::kLingering) {
+    DropInput();
+    return Read();
+  }
+  if (!Recharge()) {
+    Refuse({.code = "overloaded", .detail = "too many bytes are in flight; try again"});
+    return Flush();
+  }
+  Advance();
+}
+
+void Connection::OnEndOfInput() {
+  input_ended_ = true;
+  // A client may shut its sending side down and still want the answers it has asked for. One that
+  // waits for somebody else's run and hangs up is gone, though.
+  if (parked_ || phase_ == Phase::kLingering) return Close();
+  Advance();
+}
+
+void Connection::Advance() {
+  while (!closed_ && serving_ == nullptr && !no_more_requests_ && outbox_.size() < kPipelineMax &&
+         OutboxBytes() < kOutboxBytes && ParseNext()) {
+  }
+  if (closed_) return;
+  Flush();
+  if (Owes()) return Read();
+  Close();
+}
+
+// Whether anything may still come of this connection: input, or an answer.
+bool Connection::Owes() const {
+  return !input_ended_ || serving_ != nullptr || !outbox_.empty() || write_under_way_;
+}
+
+// True when a request was taken off the input.
+bool Connection::ParseNext() {
+  const auto rest = std::string_view(in_).substr(in_at_, in_end_ - in_at_);
+  if (rest.empty() && (parser_ == nullptr || !parser_->head_done())) {
+    if (phase_ != Phase::kIdle) EnterPhase(Phase::kIdle);
+    return false;
+  }
+  if (parser_ == nullptr) parser_ = std::make_unique<RequestParser>(services_->options.limits);
+  if (phase_ != Phase::kHead && phase_ != Phase::kBody) EnterPhase(Phase::kHead);
+  size_t consumed = 0;
+  const RequestParser::Progress progress = parser_->Feed(rest, &consumed);
+  in_at_ += consumed;
+  if (in_at_ == in_end_) DropInput();
+  switch (progress) {
+    case RequestParser::Progress::kRefused:
+      Refuse(parser_->refusal());
+      return false;
+    case RequestParser::Progress::kNeedsMore:
+      if (parser_->head_done() && phase_ == Phase::kHead) {
+        EnterPhase(Phase::kBody);
+        if (parser_->expects_continue() && !continue_sent_) {
+          continue_sent_ = true;
+          Push(kContinue, /*last=*/false);
+        }
+      }
+      return false;
+    case RequestParser::Progress::kComplete:
+      break;
+  }
+  Request request = parser_->TakeRequest();
+  parser_.reset();
+  continue_sent_ = false;
+  Serve(std::move(request));
+  return true;
+}
+
+void Connection::Refuse(Problem problem) {  // by value: it may be the parser's own
+  no_more_requests_ = true;
+  parser_.reset();
+  EnterPhase(Phase::kIdle);
+  Push(ProblemAnswer(problem), /*last=*/true);
+}
+
+size_t Connection::OutboxBytes() const {
+  size_t bytes = writing_.size();
+  for (const std::shared_ptr<Answer>& answer : outbox_) bytes += answer->bytes.size();
+  return bytes;
+}
+
+void Connection::Serve(Request request) {
+  if (services_->memory.load(std::memory_order_relaxed) > services_->options.memory_max) {
+    return Refuse({.code = "overloaded", .detail = "too many bytes are in flight; try again"});
+  }
+  EnterPhase(Phase::kServing);
+  services_->requests.fetch_add(1, std::memory_order_relaxed);
+  const uint64_t number = ++served_;
+  const bool keep_alive = request.keep_alive && !services_->draining;
+  auto waker = [weak = weak_from_this(), number, loop = loop_] {
+    asio::post(loop->context, [weak, number] {
+      if (const std::shared_ptr<Connection> self = weak.lock()) self->AskAgain(number);
+    });
+  };
+  serving_.reset(new Serving{.number = number,
+                             .exchange = Exchange(std::move(request), std::move(waker)),
+                             .keep_alive = keep_alive});
+  Ask();
+}
+
+void Connection::Ask() {
+  Exchange& exchange = serving_->exchange;
+  const bool last = !serving_->keep_alive;
+  exchange.BeginAsk(services_->draining);
+  asking_ = true;
+  if (!services_->options.blocks(exchange.request())) {
+    OnAsked(services_->host.Run(exchange, last));
+    return;
+  }
+  asio::post(services_->pool, [self = shared_from_this(), &exchange, last] {
+    std::string bytes = self->services_->host.Run(exchange, last);
+    asio::post(self->loop_->context, [self, bytes = std::move(bytes)]() mutable {
+      self->OnAsked(std::move(bytes));
+      self->Advance();
+    });
+  });
+}
+
+void Connection::OnAsked(std::string bytes) {
+  asking_ = false;
+  if (closed_) {
+    if (auto if_unsent = serving_->exchange.TakeIfUnsent()) if_unsent();
+    serving_.reset();
+    return;
+  }
+  Exchange& exchange = serving_->exchange;
+  if (exchange.parked_for().has_value()) return ArmPark(*exchange.parked_for());
+  auto answer = std::make_shared<Answer>(Answer{.bytes = std::move(bytes),
+                                                .if_unsent = exchange.TakeIfUnsent(),
+                                                .last = !serving_->keep_alive});
+  const uint64_t sequence = exchange.sequence();
+  if (answer->last) no_more_requests_ = true;
+  serving_.reset();
+  EnterPhase(Phase::kIdle);
+  outbox_.push_back(answer);
+  (void)Recharge();
+  services_->options.when_durable(sequence, [weak = weak_from_this(), answer, loop = loop_] {
+    asio::dispatch(loop->context, [weak, answer] {
+      answer->ready = true;
+      if (const std::shared_ptr<Connection> self = weak.lock()) self->Flush();
+    });
+  });
+}
+
+void Connection::ArmPark(std::chrono::milliseconds time) {
+  if (!parked_) services_->parked.fetch_add(1, std::memory_order_relaxed);
+  parked_ = true;
+  (void)Recharge();
+  if (park_timer_ == nullptr) park_timer_ = std::make_unique<asio::steady_timer>(loop_->context);
+  park_timer_->expires_after(time);
+  park_timer_->async_wait(
+      [weak = weak_from_this(), number = serving_->number](const asio::error_code& error) {
+        if (error) return;
+        if (const std::shared_ptr<Connection> self = weak.lock()) self->AskAgain(number);
+      });
+}
+
+void Connection::AskAgain(uint64_t number) {
+  if (closed_ || !parked_ || serving_ == nullptr || serving_->number != number) return;
+  parked_ = false;
+  services_->parked.fetch_sub(1, std::memory_order_relaxed);
+  park_timer_->cancel();
+  Ask();
+  Advance();
+}
+
+void Connection::Push(std::string bytes, bool last) {
+  outbox_.push_back(
+      std::make_shared<Answer>(Answer{.bytes = std::move(bytes), .ready = true, .last = last}));
+}
+
+void Connection::Flush() {
+  if (closed_ || write_under_way_ || outbox_.empty() || !outbox_.front()->ready) return;
+  writing_.clear();
+  while (!outbox_.empty() && outbox_.front()->ready && !last_written_) {
+    Answer& answer = *outbox_.front();
+    last_written_ = answer.last;
+    if (answer.if_unsent) writing_if_unsent_.push_back(std::move(answer.if_unsent));
+    if (writing_.empty()) {
+      writing_ = std::move(answer.bytes);
+    } else {
+      writing_.append(answer.bytes);
+    }
+    outbox_.pop_front();
+  }
+  if (writing_.empty()) return;
+  write_under_way_ = true;
+  write_since_ = std::chrono::steady_clock::now();
+  asio::async_write(socket_, asio::buffer(writing_),
+                    [self = shared_from_this()](const asio::error_code& error, size_t size) {
+                      self->OnWritten(error, size);
+                    });
+}
+
+void Connection::OnWritten(const asio::error_code& error, size_t size) {
+  write_under_way_ = false;
+  const auto if_unsent = std::exchange(writing_if_unsent_, {});
+  if (error && size == 0) {
+    for (const std::function<void()>& undo : if_unsent) undo();
+  }
+  if (closed_) return;
+  if (error) return Close();
+  writing_.clear();
+  if (writing_.capacity() > kReadBytes * 4) writing_.shrink_to_fit();
+  if (last_written_) return Linger();
+  (void)Recharge();
+  if (phase_ == Phase::kIdle) EnterPhase(Phase::kIdle);
+  Advance();
+}
+
+// Closing with unread input would make the kernel send a reset, and the client lose the answer.
+void Connection::Linger() {
+  if (input_ended_) return Close();
+  EnterPhase(Phase::kLingering);
+  asio::error_code ignored;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  DropInput();
+  Read();
+}
+
+// Accounts for what this connection keeps in memory. False when all of them keep too much.
+bool Connection::Recharge() {
+  size_t bytes = in_end_ - in_at_ + OutboxBytes();
+  if (serving_ != nullptr) bytes += serving_->exchange.request().body.size();
+  if (parser_ != nullptr) bytes += parser_->body_bytes();
+  const size_t before = services_->memory.fetch_add(bytes - charged_, std::memory_order_relaxed);
+  const size_t after = before + bytes - charged_;
+  const bool grown = bytes > charged_;
+  charged_ = bytes;
+  return !grown || bytes <= kReadBytes || after <= services_->options.memory_max;
+}
+
+}  // namespace onced::wire

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include "server/wire/listener.h"
+
+#include <asio/ip/address.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "server/wire/connection.h"
+
+namespace onced::wire {
+namespace {
+
+using Tcp = asio::ip::tcp;
+
+constexpr int kBacklog = 4096;
+constexpr std::chrono::milliseconds kTick{250};
+constexpr std::chrono::milliseconds kAcceptPause{50};
+
+// Calls Tick on every connection of a loop, four times a second. One timer a loop costs nothing;
+// one a connection would cost two timer operations a request.
+void KeepTicking(Loop& loop, const std::shared_ptr<asio::steady_timer>& timer) {
+  timer->expires_after(kTick);
+  timer->async_wait([&loop, timer](const asio::error_code& error) {
+    if (error) return;
+    const auto now = std::chrono::steady_clock::now();
+    const std::vector<std::shared_ptr<Connection>> all(loop.connections.begin(),
+                                                       loop.connections.end());
+    for (const std::shared_ptr<Connection>& connection : all) connection->Tick(now);
+    KeepTicking(loop, timer);
+  });
+}
+
+}  // namespace
+
+class Listener::Impl {
+ public:
+  explicit Impl(ListenerOptions options)
+      : services_(std::make_shared<Services>(std::move(options))) {
+    size_t threads = services_->options.io_threads;
+    if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
+    for (size_t i = 0; i < threads; ++i) loops_.push_back(std::make_shared<Loop>());
+    acceptor_ = std::make_unique<Tcp::acceptor>(loops_.front()->context);
+    accept_timer_ = std::make_unique<asio::steady_timer>(loops_.front()->context);
+  }
+
+  ~Impl() { Stop(std::chrono::milliseconds(0)); }
+
+  Status Bind() {
+    const std::string where =
+        services_->options.host + ":" + std::to_string(services_->options.port);
+    asio::error_code error;
+    const asio::ip::address address = asio::ip::make_address(services_->options.host, error);
+    if (error) return Status::InvalidArgument("http: not an IP address: " + where);
+    const Tcp::endpoint endpoint(address, services_->options.port);
+    acceptor_->open(endpoint.protocol(), error);
+    // Only SO_REUSEADDR: with SO_REUSEPORT a second process could take half of the connections.
+    if (!error) acceptor_->set_option(Tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor_->bind(endpoint, error);
+    if (!error) acceptor_->listen(kBacklog, error);
+    if (error == asio::error::address_in_use) {
+      return Status::Unavailable("listen on " + where + ": the port is in use");
+    }
+    if (error) return Status::IoError("listen on " + where + ": " + error.message());
+    port_ = acceptor_->local_endpoint().port();
+    return Status::Ok();
+  }
+
+  void Run() {
+    for (const std::shared_ptr<Loop>& loop : loops_) {
+      KeepTicking(*loop, std::make_shared<asio::steady_timer>(loop->context));
+      threads_.emplace_back([context = &loop->context] { context->run(); });
+    }
+    asio::post(loops_.front()->context, [this] { Accept(); });
+  }
+
+  bool Stop(std::chrono::milliseconds patience) {
+    if (stopped_) return true;
+    stopped_ = true;
+    services_->draining = true;
+    asio::post(loops_.front()->context, [this] {
+      asio::error_code ignored;
+      acceptor_->close(ignored);
+      accept_timer_->cancel();
+    });
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (services_->connections > 0 && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    const bool finished = services_->connections == 0;
+    services_->pool.join();
+    for (const std::shared_ptr<Loop>& loop : loops_) {
+      asio::post(loop->context, [loop = loop.get()] {
+        const std::vector<std::shared_ptr<Connection>> all(loop->connections.begin(),
+                                                           loop->connections.end());
+        for (const std::shared_ptr<Connection>& connection : all) connection->Close();
+        loop->context.stop();
+      });
+    }
+    for (std::thread& thread : threads_) thread.join();
+    // What was cut off has handlers queued that hold its connection; they must run to let go.
+    for (const std::shared_ptr<Loop>& loop : loops_) {
+      loop->context.restart();
+      loop->context.poll();
+    }
+    return finished;
+  }
+
+  uint16_t port() const { return port_; }
+  ListenerCounts Counts() const {
+    return {.connections = services_->connections,
+            .parked = services_->parked,
+            .requests = services_->requests};
+  }
+
+ private:
+  void Accept() {
+    const std::shared_ptr<Loop> loop = loops_[next_loop_++ % loops_.size()];
+    acceptor_->async_accept(loop->context,
+                            [this, loop](const asio::error_code& error, Tcp::socket socket) {
+                              if (!acceptor_->is_open() || services_->draining) return;
+                              if (error) return AcceptLater();
+                              Admit(loop, std::move(socket));
+                              Accept();
+                            });
+  }
+
+  // Out of file descriptors, or a client that gave up in the queue: no reason to stop listening.
+  void AcceptLater() {
+    accept_timer_->expires_after(kAcceptPause);
+    accept_timer_->async_wait([this](const asio::error_code& error) {
+      if (!error) Accept();
+    });
+  }
+
+  void Admit(const std::shared_ptr<Loop>& loop, Tcp::socket socket) {
+    const bool full = services_->connections >= services_->options.connections_max;
+    auto connection = std::make_shared<Connection>(std::move(socket), services_, loop);
+    asio::post(loop->context, [connection, full, loop] {
+      loop->connections.insert(connection);
+      if (full) {
+        connection->TurnAway({.code = "overloaded", .detail = "too many connections"});
+      } else {
+        connection->Start();
+      }
+    });
+  }
+
+  const std::shared_ptr<Services> services_;
+  std::vector<std::shared_ptr<Loop>> loops_;
+  std::unique_ptr<Tcp::acceptor> acceptor_;
+  std::unique_ptr<asio::steady_timer> accept_timer_;
+  std::vector<std::thread> threads_;
+  size_t next_loop_ = 0;
+  uint16_t port_ = 0;
+  bool stopped_ = false;
+};
+
+Listener::Listener(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Listener::~Listener() = default;
+
+Result<std::unique_ptr<Listener>> Listener::Start(ListenerOptions options) {
+  auto impl = std::make_unique<Impl>(std::move(options));
+  ONCED_RETURN_IF_ERROR(impl->Bind());
+  impl->Run();
+  return std::unique_ptr<Listener>(new Listener(std::move(impl)));
+}
+
+uint16_t Listener::port() const { return impl_->port(); }
+ListenerCounts Listener::Counts() const { return impl_->Counts(); }
+bool Listener::Stop(std::chrono::milliseconds patience) { return impl_->Stop(patience); }
+
+}  // namespace onced::wire

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// Listener: an HTTP/1.1 port. It accepts, reads whole requests under deadlines and limits, has a
+// handler answer them, and writes the answers in order when the commit gate lets them go.
+//
+// One I/O thread a core, each with its own event loop; a connection lives on one of them for good,
+// so nothing of it is locked. A handler runs on that thread and must not block; what must block is
+// named by `blocks` and runs on a small pool. Waiting (for the gate, or parked) holds no thread.
+//
+// Threads: Start, Stop and the destructor from one; the rest inside.
+// Invariants: 1. Answers of one connection leave in the order of its requests. 2. Everything that
+// is read has a limit and a deadline. 3. A port is never shared with another process.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "engine/status.h"
+#include "server/wire/request_host.h"
+#include "server/wire/request_parser.h"
+
+namespace onced::wire {
+
+struct Deadlines {
+  std::chrono::milliseconds head{10'000};
+  std::chrono::milliseconds body{30'000};
+  std::chrono::milliseconds idle{60'000};
+  std::chrono::milliseconds write{30'000};
+};
+
+struct ListenerOptions {
+  std::string host = "127.0.0.1";
+  uint16_t port = 0;  // 0: any free one
+  RequestLimits limits;
+  Deadlines deadlines;
+  size_t connections_max = 10'000;
+  size_t memory_max = size_t{256} << 20;  // bodies and answers of all connections together
+  size_t io_threads = 0;                  // 0: one a core
+
+  Handler handler;
+  // Whether this request may block: it is then run on the pool.
+  std::function<bool(const Request&)> blocks;
+  // See CommitGate::WhenDurable.
+  std::function<void(uint64_t sequence, std::function<void()> pass)> when_durable;
+};
+
+struct ListenerCounts {
+  size_t connections = 0;
+  size_t parked = 0;
+  uint64_t requests = 0;
+};
+
+class Listener {
+ public:
+  // Binds and begins to serve. Unavailable when the port is in use.
+  static Result<std::unique_ptr<Listener>> Start(ListenerOptions options);
+  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  uint16_t port() const;
+  ListenerCounts Counts() const;
+
+  // Accepts no more, lets what runs finish for `patience` at most, closes. True when all of it
+  // finished.
+  bool Stop(std::chrono::milliseconds patience);
+
+ private:
+  class Impl;
+  explicit Listener(std::unique_ptr<Impl> impl);
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace onced::wire

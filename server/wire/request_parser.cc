@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+#include "server/wire/request_parser.h"
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <optional>
+
+#include "engine/check.h"
+
+namespace onced::wire {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+
+std::string Text(beast::string_view view) { return {view.data(), view.size()}; }
+
+bool AllDigits(std::string_view text) {
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// What RFC 9112 forbids in a head and a lenient parser might let pass. Names the first offence.
+std::optional<std::string> OffenceIn(std::string_view head) {
+  bool at_line_start = true;
+  bool in_name = false;
+  bool request_line = true;
+  for (size_t i = 0; i < head.size(); ++i) {
+    const char c = head[i];
+    if (c == '\r' || c == '\n') {
+      if (c == '\n' || i + 1 == head.size() || head[i + 1] != '\n') return "a bare CR or LF";
+      ++i;
+      if (in_name && !at_line_start) return "a header line without a colon";
+      at_line_start = in_name = true;
+      request_line = false;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\t') || byte == 0x7F) return "a control byte in the head";
+    if (request_line && (byte > 0x7E || c == '\t')) return "the request line";
+    if (at_line_start && !request_line && (c == ' ' || c == '\t')) return "a folded header line";
+    if (in_name && (c == ' ' || c == '\t')) return "white space in a header name";
+    if (c == ':') in_name = false;
+    at_line_start = false;
+  }
+  return std::nullopt;
+}
+
+// Whether the request line ends in a well-formed HTTP version, if not in one that is spoken here.
+bool NamesAVersion(std::string_view head) {
+  const std::string_view line = head.substr(0, head.find("\r\n"));
+  if (line.size() < 9 || std::count(line.begin(), line.end(), ' ') != 2) return false;
+  const std::string_view version = line.substr(line.size() - 9);
+  return version.starts_with(" HTTP/") && AllDigits(version.substr(6, 1)) && version[7] == '.' &&
+         AllDigits(version.substr(8));
+}
+
+// What is left of a chunked body when its last chunk has come: nothing may follow but an empty
+// line. Beast would wait for one, with whatever comes before it.
+constexpr size_t kLastChunkBytes = 5;  // 0 CR LF CR LF
+bool EndsInTrailer(std::string_view rest) {
+  if (rest.starts_with("\r\n")) rest.remove_prefix(2);  // that of the chunk before
+  const size_t zeros = rest.find_first_not_of('0');
+  if (zeros == 0 || zeros == std::string_view::npos) return false;
+  rest.remove_prefix(zeros);
+  if (!rest.starts_with("\r\n")) return false;
+  rest.remove_prefix(2);
+  return !rest.empty() && !rest.starts_with("\r\n") && rest != "\r";
+}
+
+}  // namespace
+
+bool SameName(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [&](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::string_view Request::Header(std::string_view name) const {
+  for (const auto& [header, value] : headers) {
+    if (SameName(header, name)) return value;
+  }
+  return {};
+}
+
+// Collects what Beast parses; every callback may refuse by leaving a Problem behind.
+class RequestParser::Beast : public http::basic_parser<true> {
+ public:
+  explicit Beast(const RequestLimits& limits) : limits_(limits) {
+    eager(true);
+    header_limit(static_cast<std::uint32_t>(limits.head_bytes));
+    body_limit(limits.body_bytes);
+  }
+
+  const Request& request() const { return request_; }
+  Request&& TakeRequest() { return std::move(request_); }
+  bool head_done() const { return head_done_; }
+  const std::optional<Problem>& refusal() const { return refusal_; }
+  // The end of a chunked body may come next: no bytes of a chunk are missing.
+  bool between_chunks() const { return head_done_ && chunked() && in_chunk_ == 0; }
+
+ private:
+  void on_request_impl(http::verb /*verb*/, beast::string_view method, beast::string_view target,
+                       int version, beast::error_code& ec) override {
+    request_.method = Text(method);
+    request_.target = Text(target);
+    request_.minor_version = version % 10;
+    if (version != 11 && version != 10) {
+      Refuse(ec, "version_not_supported", "the HTTP version: 1.1 and 1.0 are spoken here");
+    } else if (request_.target.empty() || request_.target.front() != '/') {
+      // Absolute, authority and asterisk forms name what only a proxy or a tunnel would want.
+      Refuse(ec, "invalid_request", "the request target must start with '/'");
+    } else if (request_.target.size() > limits_.target_bytes ||
+               std::min(request_.target.find('?'), request_.target.size()) > limits_.path_bytes) {
+      Refuse(ec, "uri_too_long", "the request target is too long");
+    }
+  }
+  void on_response_impl(int, beast::string_view, int, beast::error_code&) override {
+    ONCED_CHECK(false);
+  }
+
+  void on_field_impl(http::field field, beast::string_view name, beast::string_view value,
+                     beast::error_code& ec) override {
+    if (head_done_) return Refuse(ec, "invalid_request", "trailers are not accepted");
+    if (request_.headers.size() == limits_.headers) {
+      return Refuse(ec, "head_too_large", "too many headers");
+    }
+    if (field == http::field::host) ++hosts_;
+    if (field == http::field::content_length) {
+      ++lengths_;
+      // Beast takes "2, 2" for 2.
+      if (!AllDigits(Text(value))) return Refuse(ec, "invalid_request", "Content-Length: a number");
+    }
+    if (field == http::field::content_encoding && !SameName(Text(value), "identity")) {
+      return Refuse(ec, "unsupported_media_type", "Content-Encoding: send the body as it is");
+    }
+    if (field == http::field::transfer_encoding) {
+      ++encodings_;
+      if (!SameName(Text(value), "chunked")) {
+        return Refuse(ec, "not_implemented", "Transfer-Encoding: only chunked is spoken here");
+      }
+    }
+    if (field == http::field::upgrade) {
+      return Refuse(ec, "not_implemented", "Upgrade is not offered");
+    }
+    if (field == http::field::expect) {
+      if (!SameName(Text(value), "100-continue")) {
+        return Refuse(ec, "expectation_failed", "Expect: only 100-continue is known");
+      }
+      request_.expects_continue = true;
+    }
+    request_.headers.emplace_back(Text(name), Text(value));
+  }
+
+  void on_header_impl(beast::error_code& ec) override {
+    head_done_ = true;
+    request_.keep_alive = keep_alive();
+    if (hosts_ > 1 || (hosts_ == 0 && request_.minor_version == 1)) {
+      return Refuse(ec, "invalid_request", "there must be one Host header");
+    }
+    if (lengths_ > 1 || encodings_ > 1 || (lengths_ > 0 && encodings_ > 0)) {
+      return Refuse(ec, "invalid_request", "the body's length is given more than once");
+    }
+    if (encodings_ > 0 && request_.minor_version == 0) {
+      return Refuse(ec, "invalid_request", "HTTP/1.0 has no Transfer-Encoding");
+    }
+  }
+
+  void on_body_init_impl(const boost::optional<std::uint64_t>& length,
+                         beast::error_code& ec) override {
+    if (!length.has_value()) return;
+    if (*length > limits_.body_bytes) {
+      return Refuse(ec, "payload_too_large", TooLarge());
+    }
+    request_.body.reserve(static_cast<size_t>(*length));
+  }
+  std::size_t on_body_impl(beast::string_view part, beast::error_code& /*ec*/) override {
+    request_.body.append(part.data(), part.size());
+    return part.size();
+  }
+  void on_chunk_header_impl(std::uint64_t size, beast::string_view extensions,
+                            beast::error_code& ec) override {
+    in_chunk_ = size;
+    if (!extensions.empty()) {
+      Refuse(ec, "invalid_request", "chunk extensions are not accepted");
+    }
+  }
+  std::size_t on_chunk_body_impl(std::uint64_t /*remain*/, beast::string_view part,
+                                 beast::error_code& /*ec*/) override {
+    in_chunk_ -= part.size();
+    request_.body.append(part.data(), part.size());
+    return part.size();
+  }
+  void on_finish_impl(beast::error_code& /*ec*/) override {}
+
+  std::string TooLarge() const {
+    return "the body must be at most " + std::to_string(limits_.body_bytes) + " bytes";
+  }
+  void Refuse(beast::error_code& ec, std::string code, std::string detail) {
+    refusal_ = Problem{.code = std::move(code), .detail = std::move(detail)};
+    ec = http::error::bad_value;
+  }
+
+  const RequestLimits& limits_;
+  Request request_;
+  std::optional<Problem> refusal_;
+  bool head_done_ = false;
+  std::uint64_t in_chunk_ = 0;  // bytes of the current chunk that are still to come
+  int hosts_ = 0;
+  int lengths_ = 0;
+  int encodings_ = 0;
+};
+
+RequestParser::RequestParser(const RequestLimits& limits)
+    : limits_(limits), beast_(std::make_unique<Beast>(limits_)) {}
+RequestParser::~RequestParser() = default;
+
+bool RequestParser::head_done() const { return beast_->head_done(); }
+bool RequestParser::expects_continue() const { return beast_->request().expects_continue; }
+size_t RequestParser::body_bytes() const { return beast_->request().body.size(); }
+Request RequestParser::TakeRequest() { return beast_->TakeRequest(); }
+const Problem& RequestParser::refusal() const { return refusal_; }
+
+RequestParser::Progress RequestParser::Refuse(std::string code, std::string detail) {
+  refusal_ = {.code = std::move(code), .detail = std::move(detail)};
+  return Progress::kRefused;
+}
+
+// kComplete: the head is here as a whole, and harmless.
+RequestParser::Progress RequestParser::CheckHead(std::string_view bytes) {
+  const size_t from = head_scanned_ < 3 ? 0 : head_scanned_ - 3;
+  const size_t end = bytes.find("\r\n\r\n", from);
+  head_scanned_ = bytes.size();
+  // A head that can never become a right one is refused at once, not at its deadline. A CR at the
+  // end of what is here may still get its LF.
+  std::string_view seen = bytes.substr(0, end == std::string_view::npos ? end : end + 2);
+  if (seen.ends_with('\r')) seen.remove_suffix(1);
+  if (const auto offence = OffenceIn(seen.substr(0, limits_.head_bytes))) {
+    return Refuse("invalid_request", *offence);
+  }
+  if (seen.size() + 2 > limits_.head_bytes) return Refuse("head_too_large", "the head is too long");
+  return end != std::string_view::npos ? Progress::kComplete : Progress::kNeedsMore;
+}
+
+RequestParser::Progress RequestParser::Feed(std::string_view bytes, size_t* consumed) {
+  *consumed = 0;
+  if (!any_seen_ && bytes.starts_with("\r\n")) {  // RFC 9112 2.2: one empty line is ignored
+    bytes.remove_prefix(2);
+    *consumed = 2;
+    any_seen_ = true;
+  }
+  if (!beast_->head_done()) {
+    const Progress head = CheckHead(bytes);
+    if (head != Progress::kComplete) return head;
+  }
+  any_seen_ = true;
+  const std::string_view head = bytes;  // when there is a fault in it to be told
+  beast::error_code ec;
+  while (!bytes.empty() && !beast_->is_done()) {
+    // Beast asserts that it is not asked about the end of a chunked body with fewer bytes.
+    if (beast_->between_chunks() && bytes.size() < kLastChunkBytes) break;
+    const size_t used = beast_->put(boost::asio::const_buffer(bytes.data(), bytes.size()), ec);
+    *consumed += used;
+    bytes.remove_prefix(used);
+    if (ec == http::error::need_more) {
+      ec = {};
+      break;
+    }
+    if (ec || used == 0) break;
+  }
+  if (beast_->between_chunks() && EndsInTrailer(bytes)) {
+    return Refuse("invalid_request", "trailers are not accepted");
+  }
+  if (beast_->refusal().has_value()) {
+    refusal_ = *beast_->refusal();
+    return Progress::kRefused;
+  }
+  if (ec == http::error::body_limit) {
+    return Refuse("payload_too_large",
+                  "the body must be at most " + std::to_string(limits_.body_bytes) + " bytes");
+  }
+  if (ec == http::error::header_limit) return Refuse("head_too_large", "the head is too long");
+  if (ec == http::error::bad_version && NamesAVersion(head)) {
+    return Refuse("version_not_supported", "the HTTP version: 1.1 and 1.0 are spoken here");
+  }
+  if (ec) return Refuse("invalid_request", "malformed request: " + ec.message());
+  return beast_->is_done() ? Progress::kComplete : Progress::kNeedsMore;
+}
+
+}  // namespace onced::wire
