@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// The guard of the open loopback port: what a web page can send is refused, what a program on this
+// machine sends is not.
+#include "server/http/loopback_guard.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace onced {
+namespace {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+// The status of the refusal; 0 when it may pass.
+int Judged(const std::string& method, const Headers& headers) {
+  wire::Request request;
+  request.method = method;
+  request.target = "/v1/claim";
+  request.headers = headers;
+  const std::optional<Answer> refused = RefuseForeign(request);
+  return refused.has_value() ? refused->status : 0;
+}
+int Judged(const Headers& headers) { return Judged("GET", headers); }
+
+TEST(LoopbackGuard, LetsHostsThatNameLoopbackPass) {
+  for (const char* host : {"127.0.0.1", "127.0.0.1:6623", "127.8.9.1", "localhost", "LocalHost:80",
+                           "[::1]", "[::1]:6623", ""}) {
+    EXPECT_EQ(Judged({{"Host", host}}), 0) << host;
+  }
+  EXPECT_EQ(Judged({}), 0) << "HTTP/1.0 has none";
+}
+
+// A page whose name was made to point here (DNS rebinding) sends its own name.
+TEST(LoopbackGuard, RefusesOtherHosts) {
+  for (const char* host :
+       {"evil.com", "127.0.0.1.evil.com", "localhost.evil.com", "evil.com:6623", "127.evil.com",
+        "10.0.0.1", "0.0.0.0", "[::2]", "[::1].evil.com", "[::1]evil", "xlocalhost", "127.0.0.1x",
+        "evil.com#127.0.0.1", "::1", "169.254.169.254"}) {
+    EXPECT_EQ(Judged({{"Host", host}}), 403) << host;
+    EXPECT_EQ(Judged("POST", {{"host", host}}), 403) << host;
+  }
+}
+
+TEST(LoopbackGuard, RefusesForeignOrigins) {
+  for (const char* origin : {"https://evil.com", "null", "http://localhost.evil.com",
+                             "http://127.0.0.1.evil.com", "http://evil.com:127", "localhost",
+                             "file://", "chrome-extension://abcdef", "http://127.0.0.1@evil.com"}) {
+    EXPECT_EQ(Judged({{"Host", "localhost"}, {"Origin", origin}}), 403) << origin;
+  }
+  for (const char* origin : {"http://localhost:3000", "http://127.0.0.1", "https://[::1]:8443"}) {
+    EXPECT_EQ(Judged({{"Host", "localhost"}, {"Origin", origin}}), 0) << origin;
+  }
+}
+
+TEST(LoopbackGuard, RefusesWhatABrowserSaysComesFromElsewhere) {
+  for (const char* site : {"cross-site", "same-site", "Cross-Site", "anything"}) {
+    EXPECT_EQ(Judged({{"Host", "localhost"}, {"Sec-Fetch-Site", site}}), 403) << site;
+  }
+  for (const char* site : {"same-origin", "none"}) {
+    EXPECT_EQ(Judged({{"Host", "localhost"}, {"Sec-Fetch-Site", site}}), 0) << site;
+  }
+}
+
+// A form or a script can POST these without asking first.
+TEST(LoopbackGuard, TakesPostsOfJsonOnly) {
+  for (const char* type :
+       {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+        "application/jsonx", "json", "text/plain; application/json", "application/problem+json"}) {
+    EXPECT_EQ(Judged("POST", {{"Host", "localhost"}, {"Content-Type", type}}), 415) << type;
+    EXPECT_EQ(Judged("GET", {{"Host", "localhost"}, {"Content-Type", type}}), 0) << type;
+  }
+  for (const char* type : {"application/json", "Application/JSON; charset=utf-8",
+                           "application/json ;charset=utf-8", ""}) {
+    EXPECT_EQ(Judged("POST", {{"Host", "localhost"}, {"Content-Type", type}}), 0) << type;
+  }
+  EXPECT_EQ(Judged("POST", {{"Host", "localhost"}}), 0);
+}
+
+// Two headers of one name: a list, of which one must not hide behind the other.
+TEST(LoopbackGuard, IsNotFooledByASecondHeader) {
+  EXPECT_EQ(Judged({{"Origin", "http://localhost"}, {"Origin", "https://evil.com"}}), 403);
+  EXPECT_EQ(Judged({{"Sec-Fetch-Site", "none"}, {"Sec-Fetch-Site", "cross-site"}}), 403);
+  EXPECT_EQ(Judged("POST", {{"Content-Type", "application/json"}, {"Content-Type", "text/plain"}}),
+            415);
+}
+
+}  // namespace
+}  // namespace onced

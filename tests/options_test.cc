@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+// The command line: what is asked for arrives whole, what is wrong ends with exit code 2.
+#include "server/options.h"
+
+#include <gtest/gtest.h>
+
+#include <initializer_list>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace onced {
+namespace {
+
+using std::chrono::milliseconds;
+
+Options Parse(const std::vector<std::string>& args) {
+  std::vector<std::string> owned = {"onced"};
+  owned.insert(owned.end(), args.begin(), args.end());
+  std::vector<char*> argv;
+  for (std::string& arg : owned) argv.push_back(arg.data());
+  return ParseCommandLine(static_cast<int>(argv.size()), argv.data());
+}
+
+ServeOptions Serve(std::vector<std::string> flags) {
+  flags.insert(flags.begin(), "serve");
+  const Options options = Parse(flags);
+  if (const auto* serve = std::get_if<ServeOptions>(&options)) return *serve;
+  ADD_FAILURE() << "refused: " << flags.back();
+  return {};
+}
+
+// The exit code; -1 when it was accepted.
+int CodeOf(const std::vector<std::string>& args) {
+  testing::internal::CaptureStderr();
+  testing::internal::CaptureStdout();
+  const Options options = Parse(args);
+  (void)testing::internal::GetCapturedStdout();
+  (void)testing::internal::GetCapturedStderr();
+  const auto* finished = std::get_if<Finished>(&options);
+  return finished == nullptr ? -1 : finished->exit_code;
+}
+
+// What is said on stderr about a flag of serve.
+std::string Complaint(const std::string& flag, const std::string& value) {
+  testing::internal::CaptureStderr();
+  const Options options = Parse({"serve", flag, value});
+  std::string said = testing::internal::GetCapturedStderr();
+  const auto* finished = std::get_if<Finished>(&options);
+  if (finished == nullptr) return "accepted";
+  EXPECT_EQ(finished->exit_code, kExitUsage);
+  return said;
+}
+
+TEST(Options, AreSafeByDefault) {
+  const ServeOptions o = Serve({});
+  EXPECT_EQ(o.host, "127.0.0.1");
+  EXPECT_EQ(o.port, 6623);
+  EXPECT_EQ(o.data, "onced-data");
+  EXPECT_EQ(o.durability, Durability::kSync);
+  EXPECT_EQ(o.sync_interval, milliseconds(100));
+  EXPECT_EQ(o.lease, milliseconds(30'000));
+  EXPECT_EQ(o.retention, milliseconds(86'400'000));
+  EXPECT_EQ(o.audit_retention, milliseconds(86'400'000));
+  EXPECT_EQ(o.unknown_retention, milliseconds(0));
+  EXPECT_TRUE(o.audit);
+  EXPECT_EQ(o.footprint, Footprint::kServer);
+  EXPECT_FALSE(o.accept_data_loss);
+}
+
+TEST(Options, ArriveAsGiven) {
+  const ServeOptions o = Serve({"--http",
+                                "127.0.0.2:0",
+                                "--data",
+                                "d",
+                                "--durability",
+                                "interval",
+                                "--sync-interval",
+                                "5ms",
+                                "--lease",
+                                "2m",
+                                "--retention",
+                                "3d",
+                                "--audit",
+                                "off",
+                                "--audit-retention",
+                                "1h",
+                                "--unknown-retention",
+                                "7d",
+                                "--footprint",
+                                "edge",
+                                "--accept-data-loss"});
+  EXPECT_EQ(o.host, "127.0.0.2");
+  EXPECT_EQ(o.port, 0);
+  EXPECT_EQ(o.data, "d");
+  EXPECT_EQ(o.durability, Durability::kInterval);
+  EXPECT_EQ(o.sync_interval, milliseconds(5));
+  EXPECT_EQ(o.lease, milliseconds(120'000));
+  EXPECT_EQ(o.retention, milliseconds(259'200'000));
+  EXPECT_EQ(o.audit_retention, milliseconds(3'600'000));
+  EXPECT_EQ(o.unknown_retention, milliseconds(604'800'000));
+  EXPECT_FALSE(o.audit);
+  EXPECT_EQ(o.footprint, Footprint::kEdge);
+  EXPECT_TRUE(o.accept_data_loss);
+  EXPECT_EQ(Serve({"--durability=os"}).durability, Durability::kOs);
+}
+
+TEST(Options, TakeLoopbackAddressesOnly) {
+  EXPECT_EQ(Serve({"--http", "localhost:80"}).host, "127.0.0.1");
+  EXPECT_EQ(Serve({"--http", "[::1]:80"}).host, "::1");
+  EXPECT_EQ(Serve({"--http", "127.0.0.1:65535"}).port, 65535);
+  for (const char* foreign :
+       {"0.0.0.0:80", "[::]:80", "10.0.0.1:80", "192.168.0.1:80", ":80", "example.com:80",
+        "[::2]:80", "127.evil.com:80", "127.0.0.1.nip.io:1", "*:80"}) {
+    EXPECT_NE(Complaint("--http", foreign).find("loopback"), std::string::npos)
+        << foreign << ": " << Complaint("--http", foreign);
+  }
+}
+
+TEST(Options, WantAHostAndAPort) {
+  for (const char* bad :
+       {"", "127.0.0.1", "6623", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1",
+        "127.0.0.1:80x", "127.0.0.1: 80", "127.0.0.1:+80"}) {
+    EXPECT_NE(Complaint("--http", bad).find("HOST:PORT"), std::string::npos)
+        << bad << ": " << Complaint("--http", bad);
+  }
+}
+
+TEST(Options, HoldDurationsToTheirLimits) {
+  const struct {
+    const char* flag;
+    const char* least;
+    const char* most;
+    std::vector<const char*> beyond;
+  } table[] = {{"--sync-interval", "1ms", "60s", {"0ms", "0s", "60001ms", "2m"}},
+               {"--lease", "100ms", "1h", {"99ms", "0s", "3600001ms", "2h"}},
+               {"--retention", "1s", "30d", {"999ms", "31d", "2592000001ms"}},
+               {"--audit-retention", "1s", "30d", {"999ms", "31d"}},
+               {"--unknown-retention", "0ms", "30d", {"31d"}}};
+  for (const auto& [flag, least, most, beyond] : table) {
+    EXPECT_EQ(Complaint(flag, least), "accepted");
+    EXPECT_EQ(Complaint(flag, most), "accepted");
+    for (const char* bad : beyond) {
+      EXPECT_NE(Complaint(flag, bad).find("must be "), std::string::npos) << flag << " " << bad;
+    }
+    for (const char* bad : {"", "5", "s", "-5s", "+5s", "5 s", "5S", "1.5s", "5w", "5sec",
+                            "99999999999999999999s", "9223372036854775807d"}) {
+      EXPECT_NE(Complaint(flag, bad).find("must be "), std::string::npos) << flag << " " << bad;
+    }
+  }
+}
+
+TEST(Options, HoldChoicesToTheirNames) {
+  for (const char* flag : {"--durability", "--audit", "--footprint"}) {
+    for (const char* bad : {"", "Sync", "none", "true", "on,off"}) {
+      EXPECT_NE(Complaint(flag, bad).find("must be one of"), std::string::npos) << flag << bad;
+    }
+  }
+}
+
+TEST(Options, ThatAreNoneEndWithUsage) {
+  for (const std::vector<std::string>& args :
+       std::vector<std::vector<std::string>>{{},
+                                             {"sreve"},
+                                             {"serve", "--dta", "x"},
+                                             {"serve", "extra"},
+                                             {"serve", "--data"},
+                                             {"serve", "--lease"},
+                                             {"--data", "x"},
+                                             {"clock"},
+                                             {"clock", "reject"},
+                                             {"serve", "--data", "a", "--data", "b"},
+                                             {"serve", "--data", ""},
+                                             {"clock", "accept", "--data", ""}}) {
+    EXPECT_EQ(CodeOf(args), kExitUsage) << (args.empty() ? "none" : args.back());
+  }
+}
+
+TEST(Options, AnswerQuestionsWithZero) {
+  for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
+           {"--version"}, {"--help"}, {"serve", "--help"}, {"clock", "accept", "--help"}}) {
+    EXPECT_EQ(CodeOf(args), kExitOk) << args.back();
+  }
+}
+
+TEST(Options, AcceptTheClockOfAFolder) {
+  const Options given = Parse({"clock", "accept", "--data", "d"});
+  EXPECT_EQ(std::get<AcceptClockOptions>(given).data, "d");
+  EXPECT_EQ(std::get<AcceptClockOptions>(Parse({"clock", "accept"})).data, "onced-data");
+}
+
+}  // namespace
+}  // namespace onced
