@@ -197,14 +197,14 @@ TEST(KeygenCall, DerivesTheKeyThatPythonDerives) {
 
 TEST(KeygenCall, DerivesTheSameKeyOfALargeValueHoweverItIsSpelt) {
   const OncedInAFolder here;
+  const auto member = [](int number) {
+    std::string text = "'n";
+    return text.append(std::to_string(number)).append("':").append(std::to_string(number));
+  };
   std::string sorted, turned;
   for (int i = 0; i < 6'000; ++i) {
-    const auto member = [](int number) {
-      const std::string text = std::to_string(100'000 + number);
-      return "'n" + text + "':" + text;
-    };
-    sorted.append(i == 0 ? "" : ",").append(member(i));
-    turned.append(i == 0 ? "" : " , ").append(member(5'999 - i));
+    sorted.append(i == 0 ? "" : ",").append(member(100'000 + i));
+    turned.append(i == 0 ? "" : " , ").append(member(105'999 - i));
   }
   const HttpAnswer one = here.Post("/v1/keygen", "{'data':{" + sorted + "}}");
   ASSERT_EQ(one.status, 200) << one.body;
