@@ -29,9 +29,13 @@ class FakeLog : public Log {
     MutexLock lock(mutex_);
     ++begun_;
     changed_.NotifyAll();
-    while (held_ && leave_ == 0) changed_.Wait(mutex_);
+    while (held_ && leave_ == 0) {
+      // A test that has failed must still end.
+      if (!changed_.WaitFor(mutex_, std::chrono::seconds(15))) break;
+    }
     if (leave_ > 0) --leave_;
     ++ended_;
+    if (!available_) return Status::Unavailable("sync log: not now");
     return broken_ ? Status::IoError("sync log: broken") : Status::Ok();
   }
 
@@ -54,6 +58,10 @@ class FakeLog : public Log {
     MutexLock lock(mutex_);
     broken_ = true;
   }
+  void set_available(bool available) {
+    MutexLock lock(mutex_);
+    available_ = available;
+  }
   bool AwaitSync(int number) {  // has begun
     MutexLock lock(mutex_);
     while (begun_ < number) {
@@ -70,7 +78,7 @@ class FakeLog : public Log {
   std::atomic<uint64_t> latest_{100};
   Mutex mutex_;
   CondVar changed_;
-  bool held_ = false, broken_ = false;
+  bool held_ = false, broken_ = false, available_ = true;
   int leave_ = 0, begun_ = 0, ended_ = 0;
 };
 
@@ -241,11 +249,32 @@ TEST(CommitGate, KeepsOffTheLogWhileParkedAndCatchesUpAfterwards) {
   gate.Park();
   const auto answer = Passing(gate, log.Write());
   EXPECT_EQ(FaultOf(gate.Flush()), Fault::kNoSpace);
+  // real time: a syncer that did not heed the parking would have synced by now
+  EXPECT_EQ(answer.wait_for(milliseconds(20)), std::future_status::timeout);
   EXPECT_EQ(log.syncs(), 0);
-  EXPECT_FALSE(HasPassed(answer));
   gate.Resume();
   ASSERT_TRUE(Passes(answer));
   EXPECT_EQ(log.syncs(), 1);
+}
+
+// A log that cannot be synced just now has synced nothing.
+TEST(CommitGate, TriesAgainWhenTheLogIsUnavailable) {
+  FakeLog log;
+  log.Hold();
+  log.set_available(false);
+  std::atomic<int> failures{0};
+  CommitGate gate(&log, {.on_failure = [&](const Status&) { ++failures; }});
+  const uint64_t sequence = log.Write();
+  const auto answer = Passing(gate, sequence);
+  ASSERT_TRUE(log.AwaitSync(1));
+  log.LetOne();
+  ASSERT_TRUE(log.AwaitSync(2)) << "it asks again";
+  EXPECT_FALSE(HasPassed(answer));
+  EXPECT_LT(gate.durable(), sequence);
+  log.set_available(true);
+  log.LetAll();
+  ASSERT_TRUE(Passes(answer));
+  EXPECT_EQ(failures, 0);
 }
 
 struct BrokenGate {

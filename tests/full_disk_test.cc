@@ -10,9 +10,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
+#include "engine/rocks_database.h"
 #include "tests/fixtures.h"
 #include "tests/held_disk.h"
 
@@ -139,7 +141,9 @@ TEST(FullDisk, IsOutlived) {
 // when a log is touched whose last append has failed.
 
 [[noreturn]] void Leave(FillingLedger& here, bool as_promised) {
-  std::filesystem::remove_all(here.folder.path(""));  // threads may hang: no destructor runs
+  std::error_code ignored;
+  std::filesystem::remove_all(here.folder.path(""),
+                              ignored);  // threads may hang: nothing is destroyed
   std::_Exit(as_promised ? 0 : 1);
 }
 
@@ -198,6 +202,26 @@ void MeetAFullDiskFirst() {
 TEST(FullDisk, IsOutlivedByAFreshLog) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(MeetAFullDiskFirst(), testing::ExitedWithCode(0), "");
+}
+
+// Between the failed write and the word of it, the syncer may come by.
+void SyncAfterAFailedWrite() {
+  FillingLedger here;
+  here.ledger.reset();
+  here.store.reset();
+  RocksStoreOptions options = QuickOptions(here.folder.path("other"), &here.clock);
+  options.env = here.env.get();
+  const auto database = Value(RocksDatabase::Open(options.path, options, &here.clock));
+  rocksdb::WriteBatch batch;
+  batch.Put(database->handle(Family::kEffects), "key", "value");
+  here.disk.full = true;
+  const bool refused = FaultOf(database->Write(&batch)) == Fault::kNoSpace;
+  Leave(here, refused && FaultOf(database->Sync()) == Fault::kUnavailable);
+}
+
+TEST(FullDisk, IsNotSyncedAfterAFailedWrite) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(SyncAfterAFailedWrite(), testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

@@ -65,6 +65,17 @@ TEST(History, IsOfOneKeyAlone) {
   EXPECT_EQ(Value(here->History(K("aa"))).rows.size(), 1u);
 }
 
+// By then fences begin with higher bytes than keys do, and rows of longer keys sort before.
+TEST(History, IsOfOneKeyAloneInAHundredYearsToo) {
+  LedgerInAFolder here;
+  here.clock.Advance(120 * 365 * kDayMs);
+  here.Reopen();
+  for (const char* key : {"a", "aa", "ab"}) {
+    (void)Value(here->Release(K(key), {.fence = ClaimedFence(here, key)}));
+  }
+  EXPECT_EQ(Value(here->History(K("a"))).rows.size(), 1u);
+}
+
 // The record and the rows are two reads. A run that ends between them is in the record no more: it
 // must then be in the rows.
 TEST(History, LosesNoRunThatEndsWhileItIsRead) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/high_water.h"
 #include "tests/fixtures.h"
 
 namespace onced {
@@ -60,6 +61,20 @@ TEST(RocksStore, KeepsWhatWasAnsweredWithoutACleanStop) {
                 Outcome::kReplay);
     }
   }
+}
+
+TEST(RocksStore, LeavesNothingToReplayAfterACleanStop) {
+  LedgerInAFolder here;
+  for (int i = 0; i < 20; ++i) Store(here, K("k" + std::to_string(i)));
+  const uint64_t latest = here.store->Health().latest_sequence;
+  here.Close();
+  uintmax_t left = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(here.folder.path() + "/db")) {
+    if (entry.path().extension() == ".log") left += entry.file_size();
+  }
+  EXPECT_EQ(left, 0u);
+  const auto mark = Value(HighWater::Open(here.folder.path() + "/high-water"))->mark();
+  EXPECT_EQ(mark->synced_sequence, latest);
 }
 
 TEST(RocksStore, WritesNoRunsWithTheAuditOff) {

@@ -196,6 +196,18 @@ TEST(Baton, OfALapseGoesToTheOldestOnly) {
   EXPECT_EQ(line.called(), Calls({1, 0, 0}));
 }
 
+// A watcher would spend it on looking.
+TEST(Baton, OfALapseIsNotForWatchers) {
+  Line line(0);
+  Caller& watcher = line.Join(false);
+  Caller& oldest = line.Join(true);
+  Caller& early = line.Join(true);
+  line.here.clock.Advance(10 * kSecondMs);
+  EXPECT_EQ(early.Ask().outcome, Outcome::kInFlight);
+  EXPECT_EQ(watcher.called(), 0);
+  EXPECT_EQ(oldest.called(), 1);
+}
+
 TEST(Baton, OfALapseIsPassedOnByOneWhoIsGone) {
   Line line(3);
   line.here.clock.Advance(10 * kSecondMs);
