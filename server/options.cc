@@ -80,10 +80,6 @@ void ParseAddress(const std::string& text, ServeOptions* options) {
   if (port.empty() || parsed.ec != std::errc() || parsed.ptr != port.data() + port.size()) {
     throw CLI::ValidationError("--http", "must be HOST:PORT, such as 127.0.0.1:6623");
   }
-  // There is no authentication yet, so there is no other safe place to listen.
-  if (!IsLoopback(host)) {
-    throw CLI::ValidationError("--http", "only loopback addresses (127.0.0.0/8, [::1]) for now");
-  }
   options->host = host;
   options->port = number;
 }
@@ -115,12 +111,7 @@ void AddDataFolder(CLI::App* app, std::string* folder) {
       ->check([](const std::string& text) { return text.empty() ? "must not be empty" : ""; });
 }
 
-void AddServeFlags(CLI::App* app, ServeOptions* o) {
-  app->add_option_function<std::string>(
-         "--http", [o](const std::string& text) { ParseAddress(text, o); },
-         "where the API listens (port 0: any free one)")
-      ->type_name("ADDR")
-      ->default_str("127.0.0.1:6623");
+void AddStoreFlags(CLI::App* app, ServeOptions* o) {
   AddDataFolder(app, &o->data);
   AddChoice<Durability>(
       app, "--durability", &o->durability,
@@ -145,6 +136,22 @@ void AddServeFlags(CLI::App* app, ServeOptions* o) {
                 "open although synced data is missing; what is missing is lost");
 }
 
+void AddListenerFlags(CLI::App* app, ServeOptions* o) {
+  app->add_option_function<std::string>(
+         "--http", [o](const std::string& text) { ParseAddress(text, o); },
+         "where the API listens (port 0: any free one)")
+      ->type_name("ADDR")
+      ->default_str("127.0.0.1:6623");
+}
+
+// What no single flag can tell: whether they are safe together.
+void CheckTogether(const ServeOptions& options) {
+  // There is no authentication yet, so there is no other safe place to listen.
+  if (!IsLoopback(options.host)) {
+    throw CLI::ValidationError("--http", "only loopback addresses (127.0.0.0/8, [::1]) for now");
+  }
+}
+
 }  // namespace
 
 const char* DurabilityName(Durability durability) {
@@ -165,7 +172,9 @@ Options ParseCommandLine(int argc, char** argv) {
   app.require_subcommand(1);
   ServeOptions serve;
   CLI::App* serve_app = app.add_subcommand("serve", "serve the HTTP API in the foreground");
-  AddServeFlags(serve_app, &serve);
+  AddListenerFlags(serve_app, &serve);
+  AddStoreFlags(serve_app, &serve);
+  serve_app->final_callback([&serve] { CheckTogether(serve); });
   AcceptClockOptions accept_clock;
   CLI::App* clock_app = app.add_subcommand("clock", "the guarded clock of a stopped data folder");
   clock_app->require_subcommand(1);

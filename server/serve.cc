@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/ledger.h"
 #include "engine/rocks_store.h"
@@ -47,16 +48,30 @@ int Failed(const Status& status) {
   return ExitCodeOf(status);
 }
 
-// SIGTERM and SIGINT are taken by sigwait, so no handler ever interrupts anything. Must come before
-// the first thread: threads inherit the mask.
-sigset_t BlockStopSignals() {
+// Signals are taken by sigwait, so no handler ever interrupts anything. Must come before the first
+// thread: threads inherit the mask.
+sigset_t BlockSignals() {
   signal(SIGPIPE, SIG_IGN);
-  sigset_t stop;
-  sigemptyset(&stop);
-  sigaddset(&stop, SIGTERM);
-  sigaddset(&stop, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
-  return stop;
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+// Returns the signal that asks for the end. At SIGHUP what may change while it runs is read again:
+// each of `reloads` takes what is valid, or says what is not and keeps what it had.
+int AwaitStop(const sigset_t& signals, const std::vector<std::function<Status()>>& reloads) {
+  int number = 0;
+  while (sigwait(&signals, &number) == 0 && number == SIGHUP) {
+    for (const std::function<Status()>& reload : reloads) {
+      const Status reloaded = reload();
+      if (!reloaded.ok()) Say("reload: " + reloaded.message());
+    }
+  }
+  return number;
 }
 
 RocksStoreOptions StoreOptions(const ServeOptions& options) {
@@ -119,7 +134,7 @@ int ExitCodeOf(const Status& status) {
 }
 
 int Serve(const ServeOptions& options) {
-  const sigset_t stop = BlockStopSignals();
+  const sigset_t signals = BlockSignals();
   Result<std::unique_ptr<RocksStore>> store = RocksStore::Open(StoreOptions(options));
   if (!store.ok()) return Failed(store.status());
   Ledger ledger(store->get(), {.wait_at_gate = false});
@@ -140,9 +155,9 @@ int Serve(const ServeOptions& options) {
   if (!listener.ok()) return Failed(listener.status());
   Banner(options, (*listener)->port());
 
-  int signal_number = 0;
-  sigwait(&stop, &signal_number);
-  Say(std::string(strsignal(signal_number)) + ": finishing what runs");
+  const std::vector<std::function<Status()>> reloads;
+  const int stop = AwaitStop(signals, reloads);
+  Say(std::string(strsignal(stop)) + ": finishing what runs");
   draining = true;
   const bool finished = (*listener)->Stop(kDrainPatience);
   if (!finished) Say("some requests did not finish in time and were cut off");

@@ -42,6 +42,10 @@ Connection::~Connection() {
 void Connection::Start() {
   asio::error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  Peer peer;
+  const auto remote = socket_.remote_endpoint(ignored);
+  if (!ignored) peer.address = remote.address().to_string();
+  peer_ = std::make_shared<const Peer>(std::move(peer));
   EnterPhase(Phase::kIdle);
   Read();
 }
@@ -236,7 +240,7 @@ void Connection::Serve(Request request) {
     });
   };
   serving_.reset(new Serving{.number = number,
-                             .exchange = Exchange(std::move(request), std::move(waker)),
+                             .exchange = Exchange(std::move(request), peer_, std::move(waker)),
                              .keep_alive = keep_alive});
   Ask();
 }

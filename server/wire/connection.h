@@ -105,6 +105,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const std::shared_ptr<Services> services_;
   const std::shared_ptr<Loop> loop_;
 
+  std::shared_ptr<const Peer> peer_;
+
   std::string in_;     // the read buffer; not moved while a read is under way
   size_t in_at_ = 0;   // consumed up to here
   size_t in_end_ = 0;  // filled up to here

@@ -14,11 +14,19 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "server/wire/request_parser.h"
 
 namespace onced::wire {
+
+// Who is at the other end: the same for every request of a connection.
+struct Peer {
+  std::string address;  // IPv4 or IPv6, without the port
+  // Of a client certificate that was verified, as RFC 2253 writes it; empty without one.
+  std::string certificate_subject;
+};
 
 // What a handler keeps from one ask of a parked request to the next.
 struct Kept {
@@ -27,10 +35,11 @@ struct Kept {
 
 class Exchange {
  public:
-  Exchange(Request request, std::function<void()> waker)
-      : request_(std::move(request)), waker_(std::move(waker)) {}
+  Exchange(Request request, std::shared_ptr<const Peer> peer, std::function<void()> waker)
+      : request_(std::move(request)), peer_(std::move(peer)), waker_(std::move(waker)) {}
 
   const Request& request() const { return request_; }
+  const Peer& peer() const { return *peer_; }
   std::chrono::steady_clock::time_point begun() const { return begun_; }
 
   // The answer may not leave before everything up to `sequence` is durable.
@@ -59,6 +68,7 @@ class Exchange {
 
  private:
   const Request request_;
+  const std::shared_ptr<const Peer> peer_;
   const std::function<void()> waker_;
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   uint64_t sequence_ = 0;
