@@ -46,18 +46,18 @@ GuardedClock::GuardedClock(std::unique_ptr<TimeSource> source,
   const int64_t boottime_ns = source_->BoottimeNs();
   const int64_t wall_ns = source_->WallNs();
   disciplined_at_ns_ = boottime_ns;
+  const int64_t floor_ms = saved.has_value() ? saved->now_ms : kWrittenMs;
+  const int64_t leap_ms = wall_ns / kNsPerMs - floor_ms;
+  const bool far = saved.has_value() && leap_ms >= kBelievableLeapMs;
   int64_t start_ns = wall_ns;
-  if (saved.has_value()) {
-    const int64_t leap_ms = wall_ns / kNsPerMs - saved->now_ms;
-    if (!boot_id_.empty() && saved->boot_id == boot_id_) {
-      start_ns = saved->now_ms * kNsPerMs + (boottime_ns - saved->boottime_ms * kNsPerMs);
-      in_doubt_ = saved->in_doubt;
-    } else if (leap_ms < 0 || (leap_ms >= kBelievableLeapMs && !source_->WallSynchronised())) {
-      start_ns = saved->now_ms * kNsPerMs + boottime_ns;
-      in_doubt_ = true;
-    }
-    start_ns = std::max(start_ns, saved->now_ms * kNsPerMs);
+  if (saved.has_value() && !boot_id_.empty() && saved->boot_id == boot_id_) {
+    start_ns = floor_ms * kNsPerMs + (boottime_ns - saved->boottime_ms * kNsPerMs);
+    in_doubt_ = saved->in_doubt;
+  } else if (leap_ms < 0 || (far && !source_->WallSynchronised())) {
+    start_ns = floor_ms * kNsPerMs + boottime_ns;
+    in_doubt_ = true;
   }
+  if (saved.has_value()) start_ns = std::max(start_ns, floor_ms * kNsPerMs);
   offset_ns_ = start_ns - boottime_ns;
   latest_ms_ = start_ns / kNsPerMs;
 }

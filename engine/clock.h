@@ -49,9 +49,13 @@ struct ClockAnchor {
 
 class GuardedClock : public Clock {
  public:
+  // When this was written (2026-01-01): a wall clock before it is one that was never set.
+  static constexpr int64_t kWrittenMs = 1'767'225'600'000;
+
   // Same boot as `saved`: continues it. Otherwise the wall is believed when it is not below the
   // saved floor and either less than 24 h above it or synchronised; else the clock starts at the
-  // floor plus the machine's uptime and is in doubt. Without `saved` the wall is believed.
+  // floor plus the machine's uptime and is in doubt. Without `saved` the wall is believed, unless
+  // it reads earlier than kWrittenMs: then that is the floor.
   GuardedClock(std::unique_ptr<TimeSource> source, const std::optional<ClockAnchor>& saved);
 
   int64_t NowMs() override;

@@ -10,12 +10,9 @@
 namespace onced {
 namespace {
 
-// How long a call that may block puts up with a store that would stall a writer.
-constexpr std::chrono::milliseconds kPatience{250};
-constexpr std::chrono::milliseconds kBetweenAsks{5};
 // A waiter that may not take a lapsed key, because an older one has the right to, looks again so
 // much later: the older one's caller may be gone without having told.
-constexpr int64_t kBehindAnotherMs = 1'000;
+constexpr std::chrono::milliseconds kBehindAnother{1'000};
 
 Needs NeedsOf(const Command& command) {
   const bool begins = std::holds_alternative<ClaimCommand>(command) ||
@@ -121,13 +118,13 @@ Result<Answer> Ledger::PastGate(Result<Answer> answer) {
 
 template <typename Asked>
 Asked Ledger::Patiently(const std::function<Asked()>& ask) {
-  const auto until = std::chrono::steady_clock::now() + kPatience;
+  const auto until = std::chrono::steady_clock::now() + kStallPatience;
   for (;;) {
     Asked asked = ask();
     const bool stalled = !asked.ok() && asked.status().fault() == Fault::kUnavailable;
     if (!options_.wait_at_gate) return asked;
     if (!stalled || std::chrono::steady_clock::now() >= until) return asked;
-    std::this_thread::sleep_for(kBetweenAsks);  // nothing is held meanwhile
+    std::this_thread::sleep_for(kStallPause);  // nothing is held meanwhile
   }
 }
 
@@ -208,13 +205,18 @@ Result<Reply> Ledger::ClaimAndWait(const Key& key, const ClaimCommand& claim,
   for (;;) {
     Result<Reply> reply = Claim(key, claim, waiter.get());
     if (!reply.ok() || reply->outcome != Outcome::kInFlight || !reply->waiting) return reply;
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
-    if (left.count() <= 0) return reply;
-    const int64_t lease_left_ms = reply->record->lease_until_ms - reply->now_ms;
-    alarm->SleepFor(std::min(
-        left, std::chrono::milliseconds(lease_left_ms > 0 ? lease_left_ms : kBehindAnotherMs)));
+    const std::chrono::milliseconds time = UntilNextAsk(*reply, until);
+    if (time.count() <= 0) return reply;
+    alarm->SleepFor(time);
   }
+}
+
+std::chrono::milliseconds Ledger::UntilNextAsk(const Reply& reply,
+                                               std::chrono::steady_clock::time_point until) {
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+  const std::chrono::milliseconds lease(reply.record->lease_until_ms - reply.now_ms);
+  return std::min(left, lease.count() > 0 ? lease : kBehindAnother);
 }
 
 Result<std::vector<Reply>> Ledger::DoAll(std::span<const Operation> operations) {

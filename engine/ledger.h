@@ -39,6 +39,11 @@ struct LedgerOptions {
   bool wait_at_gate = true;
 };
 
+// A store that would make a writer wait says Unavailable. The ledger asks it again, a pause apart,
+// for so long; so does a caller with wait_at_gate off.
+constexpr std::chrono::milliseconds kStallPatience{250};
+constexpr std::chrono::milliseconds kStallPause{5};
+
 struct Reply {
   Outcome outcome;
   std::optional<Record> record;  // as it is now; absent where there is none
@@ -92,6 +97,11 @@ class Ledger {
   // As Claim, but a duplicate in flight blocks until the run ends, for `wait` at most.
   Result<Reply> ClaimAndWait(const Key& key, const ClaimCommand& claim,
                              std::chrono::milliseconds wait);
+
+  // How long one who waits until `until`, and was told `reply`, sleeps before the next ask; 0 or
+  // less when the time is up. REQUIRES: reply.waiting.
+  static std::chrono::milliseconds UntilNextAsk(const Reply& reply,
+                                                std::chrono::steady_clock::time_point until);
 
   // Up to kBatchMax operations, in order, as one step and one write: a fault fails all of them.
   // Never waits for a run to end. Shows only results it replays, and

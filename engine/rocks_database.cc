@@ -29,18 +29,31 @@ Status Converted(const char* doing, const rocksdb::Status& s) {
 
 }  // namespace
 
+std::string AuditPrefix(const Key& key) {
+  const std::string& encoded = key.encoded();
+  std::string out;
+  out.reserve(2 + encoded.size() + 8);
+  // Length first, so that the rows of one key are never among those of a longer one.
+  out.push_back(static_cast<char>(encoded.size() >> 8));
+  out.push_back(static_cast<char>(encoded.size() & 0xFF));
+  return out.append(encoded);
+}
+
 class RocksDatabase::Listener : public rocksdb::EventListener {
  public:
   explicit Listener(LogGuard* guard) : guard_(guard) {}
 
+  // On return nobody runs the handler that was there before.
   void SetHandler(ErrorHandler handler) {
     MutexLock lock(mutex_);
+    while (running_ > 0) left_.Wait(mutex_);
     handler_ = std::move(handler);
   }
 
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
     using Reason = rocksdb::BackgroundErrorReason;
-    const ErrorHandler handler = Handler();
+    const Running running(*this);
+    const ErrorHandler& handler = running.handler();
     if (!error->IsNoSpace()) {
       if (handler.log_lost) handler.log_lost(Converted("background error", *error));
       return;
@@ -53,7 +66,8 @@ class RocksDatabase::Listener : public rocksdb::EventListener {
 
   void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override {
     if (!info.new_bg_error.ok()) return;
-    const ErrorHandler handler = Handler();
+    const Running running(*this);
+    const ErrorHandler& handler = running.handler();
     if (guard_->Repaired()) {
       if (handler.recovered) handler.recovered();
     } else if (handler.log_lost) {
@@ -64,13 +78,33 @@ class RocksDatabase::Listener : public rocksdb::EventListener {
   }
 
  private:
-  ErrorHandler Handler() {
-    MutexLock lock(mutex_);
-    return handler_;
-  }
+  // One use of the handler, by a thread of the database. It is called with nothing held, and what
+  // it calls into may be gone as soon as it has been replaced; so a replacement waits for this.
+  class Running {
+   public:
+    explicit Running(Listener& listener) : listener_(listener) {
+      MutexLock lock(listener_.mutex_);
+      ++listener_.running_;
+      handler_ = listener_.handler_;
+    }
+    ~Running() {
+      MutexLock lock(listener_.mutex_);
+      --listener_.running_;
+      listener_.left_.NotifyAll();
+    }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+    const ErrorHandler& handler() const { return handler_; }
+
+   private:
+    Listener& listener_;
+    ErrorHandler handler_;
+  };
 
   LogGuard* const guard_;
   Mutex mutex_;
+  CondVar left_;
+  int running_ GUARDED_BY(mutex_) = 0;
   ErrorHandler handler_ GUARDED_BY(mutex_);
 };
 

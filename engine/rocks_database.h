@@ -28,6 +28,9 @@
 
 namespace onced {
 
+// The first bytes of the audit rows of `key`, and of no other key's; the fence follows.
+std::string AuditPrefix(const Key& key);
+
 enum class Family { kRecords, kAudit, kEffects };
 constexpr int kFamilies = 3;
 

@@ -8,23 +8,13 @@
 
 #include "engine/coding.h"
 #include "engine/limits.h"
+#include "engine/rocks_effect_batch.h"
 #include "engine/rocks_parts.h"
 
 namespace onced {
 namespace {
 
-constexpr size_t kRowsPerCall = 10'000;
 constexpr size_t kEffectKeysMax = 64;
-
-std::string AuditPrefix(const Key& key) {
-  const std::string& encoded = key.encoded();
-  std::string out;
-  out.reserve(2 + encoded.size() + 8);
-  // Length first, so that the rows of one key are never among those of a longer one.
-  out.push_back(static_cast<char>(encoded.size() >> 8));
-  out.push_back(static_cast<char>(encoded.size() & 0xFF));
-  return out.append(encoded);
-}
 
 }  // namespace
 
@@ -203,50 +193,6 @@ Result<std::vector<Applied>> RocksStore::UpdateAll(std::span<const UpdateStep> s
   return all;
 }
 
-namespace {
-
-class EffectBatch : public Batch {
- public:
-  EffectBatch(RocksDatabase& db, std::span<const Key> allowed) : db_(db), allowed_(allowed) {}
-
-  Result<std::optional<std::string>> Get(const Key& key) override {
-    Check(key);
-    const auto own = values_.find(key.encoded());
-    if (own != values_.end()) return own->second;
-    return db_.Get(Family::kEffects, key.encoded());
-  }
-  void Put(const Key& key, std::string value) override {
-    Check(key);
-    values_[key.encoded()] = std::move(value);
-  }
-  void Delete(const Key& key) override {
-    Check(key);
-    values_[key.encoded()] = std::nullopt;
-  }
-
-  void AddTo(rocksdb::WriteBatch& batch) const {
-    rocksdb::ColumnFamilyHandle* effects = db_.handle(Family::kEffects);
-    for (const auto& [key, value] : values_) {
-      if (value.has_value()) {
-        batch.Put(effects, key, *value);
-      } else {
-        batch.Delete(effects, key);
-      }
-    }
-  }
-
- private:
-  void Check(const Key& key) const {
-    ONCED_CHECK(std::find(allowed_.begin(), allowed_.end(), key) != allowed_.end());
-  }
-
-  RocksDatabase& db_;
-  const std::span<const Key> allowed_;
-  std::unordered_map<std::string, std::optional<std::string>> values_;
-};
-
-}  // namespace
-
 Result<Applied> RocksStore::UpdateWithEffects(const Key& key, Needs needs,
                                               std::span<const Key> effects,
                                               const EffectDecider& decide) {
@@ -273,108 +219,6 @@ Result<Applied> RocksStore::UpdateWithEffects(const Key& key, Needs needs,
   applied.sequence = std::max(*sequence, parts_->db->LatestSequence());
   parts_->stripes.Settle(lock, key, applied.decision.wake);
   return applied;
-}
-
-namespace {
-
-// Walks one tenant's scope: `take` gets each key, and says whether it became a row of the page.
-template <typename Row>
-Result<Page<Row>> ListPage(
-    RocksDatabase& db, Family family, const ListQuery& query, int64_t now_ms,
-    const std::function<Result<std::optional<Row>>(const Key&, std::string_view value)>& take) {
-  Page<Row> page{.now_ms = now_ms};
-  Status fault = Status::Ok();
-  size_t seen = 0;
-  const std::string prefix = Key::EncodedPrefix(query.tenant, query.scope, query.prefix);
-  std::string after;
-  if (query.after.has_value()) {
-    after = Key::EncodedPrefix(query.tenant, query.scope, *query.after);
-    if (after < prefix) after.clear();
-  }
-  std::optional<std::string> last;
-  const Status walked =
-      db.Walk(family, prefix, after, [&](std::string_view encoded, std::string_view value) {
-        if (page.rows.size() == query.limit || seen == kRowsPerCall) {
-          page.next = last;
-          return false;
-        }
-        ++seen;
-        Result<Key> key = Key::Decode(encoded);
-        if (!key.ok()) {
-          fault = key.status();
-          return false;
-        }
-        last = std::string(key->key());
-        Result<std::optional<Row>> row = take(*key, value);
-        if (!row.ok()) {
-          fault = row.status();
-          return false;
-        }
-        if (row->has_value()) page.rows.push_back(*std::move(*row));
-        return true;
-      });
-  ONCED_RETURN_IF_ERROR(walked);
-  ONCED_RETURN_IF_ERROR(fault);
-  page.sequence = db.LatestSequence();
-  return page;
-}
-
-}  // namespace
-
-Result<Page<ListedRecord>> RocksStore::List(const ListQuery& query) {
-  const int64_t now_ms = parts_->clock->NowMs();
-  return ListPage<ListedRecord>(
-      *parts_->db, Family::kRecords, query, now_ms,
-      [&](const Key& key, std::string_view value) -> Result<std::optional<ListedRecord>> {
-        Result<Record> record = Record::Decode(value);
-        if (!record.ok()) return record.status();
-        const bool wanted = !IsDead(record->DeadAtMs(), now_ms) &&
-                            (!query.state.has_value() || record->state == *query.state);
-        if (!wanted) return std::optional<ListedRecord>();
-        ListedRecord row{.key = key, .record = std::move(*record)};
-        if (row.record.result.has_value()) row.result_bytes = row.record.result->size();
-        row.record.result.reset();
-        return std::optional<ListedRecord>(std::move(row));
-      });
-}
-
-Result<Page<ListedEffect>> RocksStore::ListEffects(const ListQuery& query) {
-  return ListPage<ListedEffect>(
-      *parts_->db, Family::kEffects, query, parts_->clock->NowMs(),
-      [](const Key& key, std::string_view value) -> Result<std::optional<ListedEffect>> {
-        return std::optional<ListedEffect>({.key = key, .value = std::string(value)});
-      });
-}
-
-Result<Page<std::string>> RocksStore::ReadEffect(const Key& key) {
-  Page<std::string> page{.now_ms = parts_->clock->NowMs()};
-  Result<std::optional<std::string>> value = parts_->db->Get(Family::kEffects, key.encoded());
-  if (!value.ok()) return value.status();
-  if (value->has_value()) page.rows.push_back(*std::move(*value));
-  page.sequence = parts_->db->LatestSequence();
-  return page;
-}
-
-Result<Page<Run>> RocksStore::Runs(const Key& key) {
-  Page<Run> page{.now_ms = parts_->clock->NowMs()};
-  Status fault = Status::Ok();
-  const std::string prefix = AuditPrefix(key);
-  const Status walked = parts_->db->Walk(
-      Family::kAudit, prefix, "", [&](std::string_view row_key, std::string_view value) {
-        if (row_key.size() != prefix.size() + 8 || page.rows.size() == kRowsPerCall) return false;
-        if (IsDead(StoredDeadAtMs(value).value_or(kNeverMs), page.now_ms)) return true;
-        Result<Run> run = Run::Decode(value, FromBigEndian64(row_key.data() + prefix.size()));
-        if (!run.ok()) {
-          fault = run.status();
-          return false;
-        }
-        page.rows.push_back(std::move(*run));
-        return true;
-      });
-  ONCED_RETURN_IF_ERROR(walked);
-  ONCED_RETURN_IF_ERROR(fault);
-  page.sequence = parts_->db->LatestSequence();
-  return page;
 }
 
 std::unique_ptr<Waiter> RocksStore::NewWaiter(const Key& key, bool claims,
@@ -429,6 +273,9 @@ Status AcceptWallClock(const std::string& path) {
     return Status::InvalidArgument("accept clock: " + path + " has no clock to correct");
   }
   GuardedClock wall(NewSystemTimeSource(), std::nullopt);
+  if (wall.InDoubt()) {
+    return Status::InvalidArgument("accept clock: the wall clock was never set; set it first");
+  }
   return (*high_water)->Update([&](HighWaterMark& mark) { mark.anchor = wall.Anchor(); });
 }
 

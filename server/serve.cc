@@ -40,7 +40,9 @@ void SayOnceASecond(const std::string& line) {
 // flushed. The next start recovers what is on the disk.
 [[noreturn]] void EndWithLostLog(const Status& why) {
   Say("the storage failed, nothing more can be acknowledged: " + why.message());
-  _exit(kExitLogFailed);
+  // A table that is damaged is damaged again after a restart; a log that failed may come back
+  // whole.
+  _exit(why.fault() == Fault::kCorruption ? kExitDataMissing : kExitLogFailed);
 }
 
 int Failed(const Status& status) {

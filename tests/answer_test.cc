@@ -77,6 +77,9 @@ TEST(Answer, TellsASecondTryWhenToCome) {
       EXPECT_EQ(value, after) << left_ms;
     }
     EXPECT_TRUE(told);
+    // An entry of a batch has no headers.
+    const Answer entry = Told(Outcome::kInFlight, InFlight(left_ms), true);
+    EXPECT_EQ(std::to_string(Json::parse(entry.body)["retry_after"].get<int>()), after);
   }
 }
 

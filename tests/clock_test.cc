@@ -71,6 +71,22 @@ TEST(Clock, BelievesTheWallOnTheFirstStart) {
   EXPECT_FALSE(clock->InDoubt());
 }
 
+// A box without a battery wakes in 1970. With nothing saved to hold that against, it was believed;
+// and when the time server answered, every lease and every result was fifty years dead.
+TEST(Clock, DoesNotBelieveAWallThatWasNeverSet) {
+  for (const int64_t wall_ms : {int64_t{0}, GuardedClock::kWrittenMs - 1}) {
+    Rebooted machine(wall_ms);
+    const auto clock = StartClock(machine);
+    EXPECT_TRUE(clock->InDoubt());
+    EXPECT_EQ(clock->NowMs(), GuardedClock::kWrittenMs + kMinuteMs) << "floor + uptime";
+    machine.wall_ms = kNoonMs + 300 * kDayMs;
+    machine.synchronised = true;
+    clock->Discipline();
+    EXPECT_FALSE(clock->InDoubt());
+    EXPECT_EQ(clock->NowMs(), machine.wall_ms);
+  }
+}
+
 TEST(Clock, IsNotMovedByAStepOfTheWall) {
   for (const int64_t step_ms : {kHourMs, -kHourMs, 2 * kDayMs, -2 * kDayMs}) {
     SCOPED_TRACE(step_ms);

@@ -16,7 +16,7 @@ constexpr CommandDefaults kDefaults{.lease_ms = 1'234, .retention_ms = 5'678};
 
 Result<CommandBody> Read(const std::string& verb, std::string text, bool in_batch = false) {
   std::replace(text.begin(), text.end(), '\'', '"');
-  Result<Fields> fields = Fields::Parse(text, kCallDepth);
+  Result<Fields> fields = Fields::Parse(text, kCallRules);
   if (!fields.ok()) return fields.status();
   return ReadCommand(verb, "acme", *fields, kDefaults, in_batch);
 }

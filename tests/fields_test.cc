@@ -18,7 +18,7 @@ std::string Quoted(std::string text) {
 
 // What Finish() says after `read` has read the body, or what Parse says.
 std::string Verdict(const std::string& body, const std::function<void(Fields&)>& read) {
-  Result<Fields> fields = Fields::Parse(body, 8);
+  Result<Fields> fields = Fields::Parse(body, {.depth_max = 8});
   if (!fields.ok()) return fields.status().message();
   read(*fields);
   const Status finished = fields->Finish();
@@ -29,7 +29,7 @@ TEST(Fields, GiveValuesByName) {
   const std::string body = Quoted(
       "{'t':'a\\u0041\\n','n':-9223372036854775808,'yes':true,'no':false,"
       "'raw': [1e999, '\\ud800' ] ,'fence':'18446744073709551615','c':'two'}");
-  Result<Fields> fields = Fields::Parse(body, 8);
+  Result<Fields> fields = Fields::Parse(body, {.depth_max = 8});
   ASSERT_TRUE(fields.ok());
   EXPECT_EQ(fields->Text("t"), "aA\n");
   EXPECT_EQ(fields->OptionalInteger("n"), INT64_MIN);
@@ -130,6 +130,15 @@ TEST(Fields, GoAsDeepAsTheyMay) {
   };
   EXPECT_EQ(Verdict(nested(7), reads), "fine");
   EXPECT_EQ(Verdict(nested(8), reads), "body: nested deeper than 8");
+}
+
+// It said "deeper than 33" where 32 is published: the body's own braces were counted.
+TEST(Fields, CountOnlyTheCallersDepthInWhatTheySay) {
+  const std::string brackets(33, '[');
+  EXPECT_EQ(Fields::Parse("{\"a\":" + brackets + "}", {.depth_max = 32, .envelope = 1})
+                .status()
+                .message(),
+            "body: nested deeper than 32");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <rocksdb/db.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -96,6 +97,33 @@ TEST(Reaper, TakesTheDeadOfAnIdleStoreOffTheDisk) {
   here.clock.Advance(25 * kHourMs);
   here.Reap();
   EXPECT_TRUE(here.OnDisk("audit").empty());
+}
+
+// A damaged table is no failed log: it ended the process with "log write failed", and sent the
+// operator looking at the wrong file.
+TEST(Reaper, TellsADamagedTableByItsName) {
+  ReapedLedger here;
+  std::atomic<bool> told{false};
+  Status why = Status::Ok();
+  here.options.on_log_failure = [&](const Status& status) {
+    why = status;
+    told = true;
+  };
+  here.Store("a");
+  here.Close();
+  for (const auto& entry : std::filesystem::directory_iterator(here.folder.path() + "/db")) {
+    if (entry.path().extension() != ".sst") continue;
+    std::string bytes = ReadFile(entry.path().string());
+    bytes[8] = static_cast<char>(bytes[8] ^ 1);  // in the first data block
+    WriteFile(entry.path().string(), bytes);
+  }
+  here.Reopen();
+  here.clock.Advance(2 * kMinuteMs);
+  (void)here.store->Reap();
+  ASSERT_TRUE(Eventually([&] { return told.load(); }));
+  EXPECT_EQ(FaultOf(why), Fault::kCorruption);
+  EXPECT_NE(why.message().find(".sst"), std::string::npos) << why.message();
+  here.Close();
 }
 
 TEST(Reaper, TakesWhatStillSatInMemoryToo) {

@@ -13,9 +13,9 @@ namespace {
 constexpr int64_t kRetryAfterMinS = 1;
 constexpr int64_t kRetryAfterMaxS = 30;
 
-std::string RetryAfter(const Reply& reply) {
+int64_t RetryAfterS(const Reply& reply) {
   const int64_t left_ms = reply.record->lease_until_ms - reply.now_ms;
-  return std::to_string(std::clamp((left_ms + 999) / 1000, kRetryAfterMinS, kRetryAfterMaxS));
+  return std::clamp((left_ms + 999) / 1000, kRetryAfterMinS, kRetryAfterMaxS);
 }
 
 const char* EventName(EventType type) {
@@ -90,11 +90,9 @@ Answer Renewed(const Record& record, bool in_batch) {
 }
 
 Answer InFlight(const Reply& reply) {
-  Answer answer = ProblemOf("idempotency_in_flight",
-                            "the first request with this key has not finished; ask again with the "
-                            "same key");
-  answer.headers.emplace_back("Retry-After", RetryAfter(reply));
-  return answer;
+  return ProblemOf("idempotency_in_flight",
+                   "the first request with this key has not finished; ask again with the same key",
+                   RetryAfterS(reply));
 }
 
 // A problem's entry needs no `status` added: the document has one.
@@ -169,12 +167,15 @@ const char* StateName(State state) {
   ONCED_CHECK(false);
 }
 
-Answer ProblemOf(std::string code, std::string detail) {
-  const wire::Problem problem{.code = std::move(code), .detail = std::move(detail)};
-  return {.status = wire::StatusOf(problem),
-          .body = wire::ProblemJson(problem),
-          .type = wire::kProblemType,
-          .headers = {{"Content-Language", "en"}}};
+Answer ProblemOf(std::string code, std::string detail, int64_t retry_after_s) {
+  const wire::Problem problem{
+      .code = std::move(code), .detail = std::move(detail), .retry_after_s = retry_after_s};
+  Answer answer{.status = wire::StatusOf(problem),
+                .body = wire::ProblemJson(problem),
+                .type = wire::kProblemType,
+                .headers = {{"Content-Language", "en"}}};
+  if (retry_after_s > 0) answer.headers.emplace_back("Retry-After", std::to_string(retry_after_s));
+  return answer;
 }
 
 Answer FaultAnswer(const Status& status) {
@@ -185,8 +186,7 @@ Answer FaultAnswer(const Status& status) {
     case Fault::kNoSpace:
       return ProblemOf("storage_full", "the disk is full; stored results are still served");
     case Fault::kUnavailable: {
-      Answer answer = ProblemOf("overloaded", "the store is catching up; try again");
-      answer.headers.emplace_back("Retry-After", "1");
+      Answer answer = ProblemOf("overloaded", "the store is catching up; try again", 1);
       answer.stalled = true;
       return answer;
     }

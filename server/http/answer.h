@@ -28,7 +28,8 @@ struct Answer {
 };
 
 // REQUIRES: `code` is one of wire/problem.cc.
-Answer ProblemOf(std::string code, std::string detail);
+// `retry_after_s`: 0 for no Retry-After.
+Answer ProblemOf(std::string code, std::string detail, int64_t retry_after_s = 0);
 Answer FaultAnswer(const Status& status);
 
 // How a command's outcome is told, as the answer to `command`. With `in_batch` the body carries its

@@ -16,9 +16,6 @@ namespace onced {
 namespace {
 
 constexpr char kTenant[] = "default";
-// A store that would make a writer wait is asked again for so long, a little apart.
-constexpr std::chrono::milliseconds kPatience{250};
-constexpr std::chrono::milliseconds kBetweenAsks{10};
 constexpr size_t kPrefixMax = 128;
 constexpr size_t kQuickBodyBytes = 4 * 1024;  // more may mean a hundred claims, or much to sort
 
@@ -98,8 +95,8 @@ void Api::Handle(const httplib::Request& /*request*/, httplib::Response& respons
   Answer answer = Dispatch(exchange.request(), exchange);
   if (exchange.parked_for().has_value()) return;
   const auto waited = std::chrono::steady_clock::now() - exchange.begun();
-  if (answer.stalled && waited < kPatience && exchange.may_park()) {
-    return exchange.Park(kBetweenAsks);
+  if (answer.stalled && waited < kStallPatience && exchange.may_park()) {
+    return exchange.Park(kStallPause);
   }
   if (!answer.for_operator.empty()) options_.report(answer.for_operator);
   exchange.HoldUntil(answer.sequence);
@@ -115,7 +112,7 @@ void Api::Handle(const httplib::Request& /*request*/, httplib::Response& respons
 Answer Api::Keygen(Call& call) {
   Query query(call.target);
   if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
-  Result<Fields> fields = Fields::Parse(call.request.body, kCallDepth);
+  Result<Fields> fields = Fields::Parse(call.request.body, kCallRules);
   if (!fields.ok()) return FaultAnswer(fields.status());
   const std::optional<std::string_view> data = fields->OptionalRaw("data");
   const bool unique = fields->OptionalFlag("unique");

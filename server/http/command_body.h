@@ -17,8 +17,8 @@
 namespace onced {
 
 // The depth a `result` may have, plus what stands around it in a call and in a batch.
-constexpr int kCallDepth = kJsonDepthMax + 1;
-constexpr int kBatchDepth = kJsonDepthMax + 3;
+constexpr JsonRules kCallRules{.envelope = 1};
+constexpr JsonRules kBatchRules{.envelope = 3};
 
 struct CommandDefaults {
   int64_t lease_ms = kLeaseDefaultMs;

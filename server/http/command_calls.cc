@@ -15,9 +15,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// When a waiter that may not take a lapsed key, because an older one has the right to, looks again.
-constexpr milliseconds kBehindAnother{1'000};
-
 // A claim whose duplicate is in flight, between two asks.
 struct WaitingClaim : wire::Kept {
   WaitingClaim(Operation o, steady_clock::time_point u, std::unique_ptr<Waiter> w)
@@ -27,12 +24,6 @@ struct WaitingClaim : wire::Kept {
   const steady_clock::time_point until;
   const std::unique_ptr<Waiter> waiter;
 };
-
-milliseconds TimeUntilNextAsk(const Reply& reply, steady_clock::time_point until) {
-  const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
-  const milliseconds lease(reply.record->lease_until_ms - reply.now_ms);
-  return std::min(left, lease.count() > 0 ? lease : kBehindAnother);
-}
 
 }  // namespace
 
@@ -59,7 +50,7 @@ Answer Api::ClaimCall(Call& call) {
   if (call.exchange.kept == nullptr) {
     Query query(call.target);
     if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
-    Result<Fields> fields = Fields::Parse(call.request.body, kCallDepth);
+    Result<Fields> fields = Fields::Parse(call.request.body, kCallRules);
     if (!fields.ok()) return FaultAnswer(fields.status());
     Result<CommandBody> body =
         ReadCommand("claim", call.tenant, *fields, options_.defaults, /*in_batch=*/false);
@@ -77,7 +68,7 @@ Answer Api::ClaimCall(Call& call) {
   const Result<Reply> reply = Do(operation, waiting.waiter.get());
   if (!reply.ok()) return FaultAnswer(reply.status());
   if (reply->waiting && call.exchange.may_park()) {
-    const milliseconds time = TimeUntilNextAsk(*reply, waiting.until);
+    const milliseconds time = Ledger::UntilNextAsk(*reply, waiting.until);
     if (time.count() > 0) {
       call.exchange.Park(time);
       return {};
@@ -97,7 +88,7 @@ Answer Api::ClaimCall(Call& call) {
 Answer Api::CommandCall(Call& call) {
   Query query(call.target);
   if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
-  Result<Fields> fields = Fields::Parse(call.request.body, kCallDepth);
+  Result<Fields> fields = Fields::Parse(call.request.body, kCallRules);
   if (!fields.ok()) return FaultAnswer(fields.status());
   const Result<CommandBody> body = ReadCommand(call.target.path().back(), call.tenant, *fields,
                                                options_.defaults, /*in_batch=*/false);
@@ -111,7 +102,7 @@ namespace {
 
 Result<Operation> ReadEntry(std::string_view text, const std::string& tenant,
                             const CommandDefaults& defaults) {
-  Result<Fields> fields = Fields::Parse(text, kCallDepth);
+  Result<Fields> fields = Fields::Parse(text, kCallRules);
   if (!fields.ok()) return fields.status();
   const std::string verb = fields->Text("op");
   constexpr std::array<std::string_view, 5> kVerbs = {"claim", "complete", "release", "renew",
@@ -125,13 +116,13 @@ Result<Operation> ReadEntry(std::string_view text, const std::string& tenant,
 }
 
 Result<std::vector<std::string_view>> ReadEntries(std::string_view body) {
-  Result<Fields> fields = Fields::Parse(body, kBatchDepth);
+  Result<Fields> fields = Fields::Parse(body, kBatchRules);
   if (!fields.ok()) return fields.status();
   const std::optional<std::string_view> raw = fields->OptionalRaw("operations");
   if (!raw.has_value()) fields->Fail("operations: is required");
   ONCED_RETURN_IF_ERROR(fields->Finish());
   Result<std::vector<std::string_view>> entries =
-      JsonArrayElements(*raw, {.label = "operations", .depth_max = kBatchDepth});
+      JsonArrayElements(*raw, {.label = "operations", .envelope = kBatchRules.envelope});
   if (!entries.ok()) return entries;
   if (entries->empty() || entries->size() > kBatchMax) {
     return Status::InvalidArgument("operations: must be 1.." + std::to_string(kBatchMax));

@@ -9,8 +9,8 @@
 
 namespace onced {
 
-Result<Fields> Fields::Parse(std::string_view text, int depth_max) {
-  Result<JsonObject> object = JsonObject::Parse(text, {.depth_max = depth_max});
+Result<Fields> Fields::Parse(std::string_view text, const JsonRules& rules) {
+  Result<JsonObject> object = JsonObject::Parse(text, rules);
   if (!object.ok()) return object.status();
   return Fields(std::move(*object));
 }

@@ -20,8 +20,8 @@ namespace onced {
 
 class Fields {
  public:
-  // `text` must be an object. `depth_max`: see JsonRules.
-  static Result<Fields> Parse(std::string_view text, int depth_max);
+  // `text` must be an object.
+  static Result<Fields> Parse(std::string_view text, const JsonRules& rules);
 
   // Required: an error when it is missing; then some value that must not be used.
   std::string Text(std::string_view name);

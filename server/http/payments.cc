@@ -31,7 +31,7 @@ struct PaymentRequest {
 };
 
 Result<PaymentRequest> ReadPayment(std::string_view body) {
-  Result<Fields> fields = Fields::Parse(body, kCallDepth);
+  Result<Fields> fields = Fields::Parse(body, kCallRules);
   if (!fields.ok()) return fields.status();
   PaymentRequest payment;
   const std::optional<int64_t> amount = fields->OptionalInteger("amount");

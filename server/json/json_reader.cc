@@ -98,7 +98,7 @@ Status Refuse(std::string_view label, std::string_view what) {
 }  // namespace
 
 JsonTokens::JsonTokens(std::string_view text, const JsonRules& rules) : text_(text), rules_(rules) {
-  ONCED_CHECK(rules.depth_max > 0 && rules.depth_max <= kStackBits);
+  ONCED_CHECK(rules.depth_max > 0 && rules.depth_max + rules.envelope <= kStackBits);
 }
 
 bool JsonTokens::Next() {
@@ -202,7 +202,7 @@ bool JsonTokens::ReadWord(std::string_view word, JsonKind kind) {
 }
 
 bool JsonTokens::Open(JsonKind kind) {
-  if (depth_ == rules_.depth_max) {
+  if (depth_ == rules_.depth_max + rules_.envelope) {
     return Fail("nested deeper than " + std::to_string(rules_.depth_max));
   }
   const bool is_object = kind == JsonKind::kObject;

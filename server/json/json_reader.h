@@ -27,9 +27,11 @@ inline constexpr int kJsonDepthMax = 32;
 
 struct JsonRules {
   std::string_view label = "body";  // what every error message starts with; must outlive the reader
-  // How many arrays and objects may be open at once; at most 64. A body whose `result` may be
-  // kJsonDepthMax deep needs one more, a batch of such bodies three more.
+  // How many arrays and objects may be open at once; with `envelope` at most 64.
   int depth_max = kJsonDepthMax;
+  // How many more of our own stand around the caller's: one for a body whose `result` may be
+  // depth_max deep, three for a batch of such bodies. Not counted in what an error says.
+  int envelope = 0;
 };
 
 enum class JsonKind {

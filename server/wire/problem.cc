@@ -69,6 +69,7 @@ std::string ProblemJson(const Problem& problem) {
       .Field("code", problem.code)
       .Field("retryable", kind.retryable)
       .Field("key_action", kind.key_action);
+  if (problem.retry_after_s > 0) w.Field("retry_after", problem.retry_after_s);
   return w.Take();
 }
 

@@ -10,6 +10,7 @@
 // another tenant's existence, or an exception's text.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,7 @@ constexpr char kProblemType[] = "application/problem+json";
 struct Problem {
   std::string code;
   std::string detail;
+  int64_t retry_after_s = 0;  // also told in the document, for an entry of a batch has no headers
 };
 
 int StatusOf(const Problem& problem);

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+// The half of RocksStore that only looks: pages of records, of effects, of a key's ended runs. Each
+// call looks at a bounded number of rows, and its page waits at the gate for the latest write of
+// all, for nobody knows which of them it shows.
+#include <utility>
+
+#include "engine/coding.h"
+#include "engine/rocks_parts.h"
+
+namespace onced {
+namespace {
+
+constexpr size_t kRowsPerCall = 10'000;
+
+// Walks one tenant's scope: `take` gets each key, and says whether it became a row of the page.
+template <typename Row>
+Result<Page<Row>> ListPage(
+    RocksDatabase& db, Family family, const ListQuery& query, int64_t now_ms,
+    const std::function<Result<std::optional<Row>>(const Key&, std::string_view value)>& take) {
+  Page<Row> page{.now_ms = now_ms};
+  Status fault = Status::Ok();
+  size_t seen = 0;
+  const std::string prefix = Key::EncodedPrefix(query.tenant, query.scope, query.prefix);
+  std::string after;
+  if (query.after.has_value()) {
+    after = Key::EncodedPrefix(query.tenant, query.scope, *query.after);
+    if (after < prefix) after.clear();
+  }
+  std::optional<std::string> last;
+  const Status walked =
+      db.Walk(family, prefix, after, [&](std::string_view encoded, std::string_view value) {
+        if (page.rows.size() == query.limit || seen == kRowsPerCall) {
+          page.next = last;
+          return false;
+        }
+        ++seen;
+        Result<Key> key = Key::Decode(encoded);
+        if (!key.ok()) {
+          fault = key.status();
+          return false;
+        }
+        last = std::string(key->key());
+        Result<std::optional<Row>> row = take(*key, value);
+        if (!row.ok()) {
+          fault = row.status();
+          return false;
+        }
+        if (row->has_value()) page.rows.push_back(*std::move(*row));
+        return true;
+      });
+  ONCED_RETURN_IF_ERROR(walked);
+  ONCED_RETURN_IF_ERROR(fault);
+  page.sequence = db.LatestSequence();
+  return page;
+}
+
+}  // namespace
+
+Result<Page<ListedRecord>> RocksStore::List(const ListQuery& query) {
+  const int64_t now_ms = parts_->clock->NowMs();
+  return ListPage<ListedRecord>(
+      *parts_->db, Family::kRecords, query, now_ms,
+      [&](const Key& key, std::string_view value) -> Result<std::optional<ListedRecord>> {
+        Result<Record> record = Record::Decode(value);
+        if (!record.ok()) return record.status();
+        const bool wanted = !IsDead(record->DeadAtMs(), now_ms) &&
+                            (!query.state.has_value() || record->state == *query.state);
+        if (!wanted) return std::optional<ListedRecord>();
+        std::optional<size_t> result_bytes;
+        if (record->result.has_value()) result_bytes = record->result->size();
+        record->result.reset();
+        return std::optional<ListedRecord>(
+            {.key = key, .record = std::move(*record), .result_bytes = result_bytes});
+      });
+}
+
+Result<Page<ListedEffect>> RocksStore::ListEffects(const ListQuery& query) {
+  return ListPage<ListedEffect>(
+      *parts_->db, Family::kEffects, query, parts_->clock->NowMs(),
+      [](const Key& key, std::string_view value) -> Result<std::optional<ListedEffect>> {
+        return std::optional<ListedEffect>({.key = key, .value = std::string(value)});
+      });
+}
+
+Result<Page<std::string>> RocksStore::ReadEffect(const Key& key) {
+  Page<std::string> page{.now_ms = parts_->clock->NowMs()};
+  Result<std::optional<std::string>> value = parts_->db->Get(Family::kEffects, key.encoded());
+  if (!value.ok()) return value.status();
+  if (value->has_value()) page.rows.push_back(*std::move(*value));
+  page.sequence = parts_->db->LatestSequence();
+  return page;
+}
+
+Result<Page<Run>> RocksStore::Runs(const Key& key) {
+  Page<Run> page{.now_ms = parts_->clock->NowMs()};
+  Status fault = Status::Ok();
+  const std::string prefix = AuditPrefix(key);
+  const Status walked = parts_->db->Walk(
+      Family::kAudit, prefix, "", [&](std::string_view row_key, std::string_view value) {
+        if (row_key.size() != prefix.size() + 8 || page.rows.size() == kRowsPerCall) return false;
+        if (IsDead(StoredDeadAtMs(value).value_or(kNeverMs), page.now_ms)) return true;
+        Result<Run> run = Run::Decode(value, FromBigEndian64(row_key.data() + prefix.size()));
+        if (!run.ok()) {
+          fault = run.status();
+          return false;
+        }
+        page.rows.push_back(std::move(*run));
+        return true;
+      });
+  ONCED_RETURN_IF_ERROR(walked);
+  ONCED_RETURN_IF_ERROR(fault);
+  page.sequence = parts_->db->LatestSequence();
+  return page;
+}
+
+}  // namespace onced
