@@ -152,11 +152,13 @@ TEST(FullDisk, IsOutlived) {
 void MeetAFullDiskInThreads() {
   FillingLedger here;
   std::atomic<bool> stop{false};
+  std::atomic<int> begun{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 6; ++t) {
     threads.emplace_back([&, t] {
       const std::string mine = "t" + std::to_string(t);
       const uint64_t fence = Value(here.ledger->Claim(K(mine), AClaim())).record->fence;
+      ++begun;
       for (int i = 0; !stop; ++i) {
         if (t % 2 == 0) {
           (void)here.Claims(mine + "." + std::to_string(i));
@@ -166,7 +168,7 @@ void MeetAFullDiskInThreads() {
       }
     });
   }
-  bool up = true;
+  bool up = Eventually([&] { return begun == 6; });  // or a late one would find the disk full
   for (int round = 0; up && round < 2; ++round) {
     up = Eventually([&] { return here.store->Health().durable_sequence > 100; });
     here.Fill();
