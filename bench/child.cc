@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+#include "bench/child.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <thread>
+#include <utility>
+
+namespace onced::bench {
+namespace {
+
+constexpr std::chrono::seconds kStartPatience{30};
+constexpr std::chrono::seconds kStopPatience{20};
+constexpr std::chrono::milliseconds kPause{10};
+
+std::string TextOf(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// In the child, between fork and exec.
+[[noreturn]] void Become(const Command& command, int out) {
+  dup2(out, STDOUT_FILENO);
+  dup2(out, STDERR_FILENO);
+  if (command.as_postgres && geteuid() == 0) {
+    const passwd* user = getpwnam("postgres");
+    if (user == nullptr || setgroups(0, nullptr) != 0 || setgid(user->pw_gid) != 0 ||
+        setuid(user->pw_uid) != 0) {
+      _exit(126);
+    }
+  }
+  std::vector<char*> words;
+  for (const std::string& word : command.words) words.push_back(const_cast<char*>(word.c_str()));
+  words.push_back(nullptr);
+  execvp(words[0], words.data());
+  _exit(127);
+}
+
+bool Succeeded(int status) { return WIFEXITED(status) && WEXITSTATUS(status) == 0; }
+
+}  // namespace
+
+void Fail(const std::string& why) {
+  std::fprintf(stderr, "http_bench: %s\n", why.c_str());
+  std::exit(1);
+}
+
+TempFolder::TempFolder() {
+  std::string name = (std::filesystem::temp_directory_path() / "onced-bench-XXXXXX").string();
+  if (mkdtemp(name.data()) == nullptr) Fail("no temporary folder: " + name);
+  path_ = name;
+  std::filesystem::permissions(path_, std::filesystem::perms(0755));  // for PostgreSQL's user
+}
+
+TempFolder::~TempFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+Child::Child(const Command& command, const std::filesystem::path& log) : log_(log) {
+  const int out = open(log.c_str(), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0644);
+  if (out < 0) Fail("cannot write " + log.string());
+  pid_ = fork();
+  if (pid_ < 0) Fail("cannot fork");
+  if (pid_ == 0) Become(command, out);
+  close(out);
+}
+
+Child::~Child() {
+  if (pid_ < 0) return;
+  kill(pid_, SIGTERM);
+  const auto until = std::chrono::steady_clock::now() + kStopPatience;
+  while (waitpid(pid_, nullptr, WNOHANG) == 0) {
+    if (std::chrono::steady_clock::now() > until) kill(pid_, SIGKILL);
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+std::string Child::Await(const std::string& text) const {
+  const auto until = std::chrono::steady_clock::now() + kStartPatience;
+  while (std::chrono::steady_clock::now() < until) {
+    const std::string said = TextOf(log_);
+    const size_t at = said.find(text);
+    const size_t end = at == std::string::npos ? at : said.find('\n', at + text.size());
+    if (end != std::string::npos) return said.substr(at + text.size(), end - at - text.size());
+    if (waitid(P_PID, static_cast<id_t>(pid_), nullptr, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        kill(pid_, 0) != 0) {
+      break;
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+  Fail("did not start: " + TextOf(log_));
+}
+
+std::chrono::microseconds Child::CpuTime() const {
+  const std::string stat = TextOf("/proc/" + std::to_string(pid_) + "/stat");
+  const size_t name_end = stat.rfind(')');
+  if (name_end == std::string::npos) return {};
+  std::istringstream fields(stat.substr(name_end + 2));
+  std::string skipped;
+  for (int field = 3; field < 14; ++field) fields >> skipped;
+  int64_t user = 0;
+  int64_t system = 0;
+  fields >> user >> system;
+  return std::chrono::microseconds((user + system) * 1'000'000 / sysconf(_SC_CLK_TCK));
+}
+
+bool Child::Join() {
+  int status = 0;
+  const pid_t pid = std::exchange(pid_, -1);
+  return waitpid(pid, &status, 0) == pid && Succeeded(status);
+}
+
+std::string Output(const Command& command) {
+  const TempFolder folder;
+  const std::filesystem::path log = folder.path() / "output";
+  Child child(command, log);
+  const bool good = child.Join();
+  const std::string text = TextOf(log);
+  if (!good) Fail(command.words.front() + " failed: " + text);
+  return text;
+}
+
+bool CanRun(const std::string& program) {
+  if (program.find('/') != std::string::npos) return access(program.c_str(), X_OK) == 0;
+  std::istringstream path(std::getenv("PATH") != nullptr ? std::getenv("PATH") : "");
+  for (std::string folder; std::getline(path, folder, ':');) {
+    if (access((folder + "/" + program).c_str(), X_OK) == 0) return true;
+  }
+  return false;
+}
+
+}  // namespace onced::bench

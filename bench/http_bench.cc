@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+// What onced costs over HTTP, beside what people would use instead, always as ratios of runs that
+// alternate (A B A B ...): the machines are small and shared, so no absolute number means anything.
+//
+//   replay/32, replay/256   a completed key's 100-byte result, durability os, beside a stock
+//                           cpp-httplib server that echoes 100 bytes (stock_echo.cc)
+//   replay-p99/256          their 99th percentiles, of the same runs
+//   fresh/32                claims of new keys, durability os, beside the same echo
+//   sync-os/64              claims of new keys, durability sync beside os
+//   sync-postgres/64        the same beside PostgreSQL: INSERT ... ON CONFLICT by pgbench
+//   batch-os, batch-sync    keys a second of /v1/batch with 100 claims beside single claims, from
+//                           one connection
+//
+// Load comes from wrk, on the same cores. Every run checks its outcomes and counts the keys.
+//
+//   onced_http_bench compare [--rounds 5] [--seconds 4] [--only TEXT]   a few minutes
+//   onced_http_bench smoke                                              a blink of it
+//
+// Exit: 0 all was measured (missed targets are told, not failed), 1 wrong outcomes or counts, 77
+// wrk is not there.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bench/servers.h"
+
+namespace onced::bench {
+namespace {
+
+constexpr int kExitSkipped = 77;
+using Kind = Workload::Kind;
+
+struct Settings {
+  int rounds = 5;
+  WrkOptions wrk;
+  std::string only;
+  std::string onced = ONCED_PROGRAM;
+  std::string echo = ONCED_STOCK_ECHO;
+};
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+// One line of the table: two figures a round, judged pair by pair.
+struct Row {
+  std::string name;
+  std::string unit;
+  double target;
+  std::vector<double> ours;
+  std::vector<double> theirs;
+  bool less_is_better = false;
+
+  void Add(double our, double their) {
+    ours.push_back(our);
+    theirs.push_back(their);
+  }
+
+  void Print() const {
+    std::vector<double> ratios;
+    for (size_t i = 0; i < ours.size(); ++i) {
+      ratios.push_back(less_is_better ? theirs[i] / ours[i] : ours[i] / theirs[i]);
+    }
+    const double ratio = Median(ratios);
+    const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
+    std::printf("%-17s %9.*f %9.*f %-7s %6.2f  %5.2f..%-6.2f %5.2f  %s\n", name.c_str(),
+                less_is_better ? 2 : 0, Median(ours), less_is_better ? 2 : 0, Median(theirs),
+                unit.c_str(), ratio, *low, *high, target, ratio >= target ? "met" : "MISSED");
+    std::fflush(stdout);
+  }
+};
+
+void PrintHead(const Settings& settings) {
+  std::printf(
+      "medians of %d rounds of %d s each; ratios pair by pair; wrk -t%d on the same cores\n",
+      settings.rounds, settings.wrk.seconds, settings.wrk.threads);
+  std::printf("%-17s %9s %9s %-7s %6s  %-13s %5s\n", "", "A", "B", "unit", "ratio", "spread",
+              "want");
+}
+
+// How much of a core each side took, which a busy machine disturbs less than the rates.
+void PrintCpu(const std::string& name, const std::vector<double>& ours,
+              const std::vector<double>& theirs) {
+  std::printf("%-17s %9.1f %9.1f us of processor time a request\n", (name + " cpu").c_str(),
+              Median(ours), Median(theirs));
+}
+
+void CompareWithEcho(const Settings& settings, Kind kind, const std::string& name, double target,
+                     int connections, bool tails) {
+  StockEcho echo(settings.echo);
+  OncedServer onced(settings.onced, "os");
+  onced.StoreHotKey();
+  Row rate{.name = name, .unit = "req/s", .target = target};
+  Row tail{.name = "replay-p99/256", .unit = "ms", .target = 1.0, .less_is_better = true};
+  std::vector<double> our_cpu;
+  std::vector<double> their_cpu;
+  for (int round = 0; round < settings.rounds; ++round) {
+    const Workload ours{.kind = kind, .connections = connections};
+    const Measured a = kind == Kind::kFresh ? onced.ServeNewKeys(ours, settings.wrk)
+                                            : onced.server().Serve(ours, settings.wrk);
+    const Measured b = echo.Serve({.kind = Kind::kEcho, .connections = connections}, settings.wrk);
+    rate.Add(a.per_second, b.per_second);
+    tail.Add(a.p99_ms, b.p99_ms);
+    our_cpu.push_back(onced.server().cpu_us_per_request());
+    their_cpu.push_back(echo.cpu_us_per_request());
+  }
+  rate.Print();
+  if (tails) tail.Print();
+  PrintCpu(name, our_cpu, their_cpu);
+}
+
+void CompareSyncWithOs(const Settings& settings) {
+  OncedServer sync(settings.onced, "sync");
+  OncedServer os(settings.onced, "os");
+  Row row{.name = "sync-os/64", .unit = "req/s", .target = 0.6};
+  const Workload fresh{.kind = Kind::kFresh, .connections = 64};
+  for (int round = 0; round < settings.rounds; ++round) {
+    const double ours = sync.ServeNewKeys(fresh, settings.wrk).per_second;
+    row.Add(ours, os.ServeNewKeys(fresh, settings.wrk).per_second);
+  }
+  row.Print();
+}
+
+void CompareSyncWithPostgres(const Settings& settings) {
+  if (Postgres::Programs().empty()) {
+    std::printf("%-17s left out: PostgreSQL is not installed\n", "sync-postgres/64");
+    return;
+  }
+  OncedServer sync(settings.onced, "sync");
+  Postgres postgres;
+  Row row{.name = "sync-postgres/64", .unit = "req/s", .target = 1.2};
+  for (int round = 0; round < settings.rounds; ++round) {
+    const double ours =
+        sync.ServeNewKeys({.kind = Kind::kFresh, .connections = 64}, settings.wrk).per_second;
+    row.Add(ours, postgres.Insert(64, settings.wrk.seconds));
+  }
+  row.Print();
+}
+
+void CompareBatches(const Settings& settings, const std::string& durability, double target) {
+  OncedServer onced(settings.onced, durability);
+  Row row{.name = "batch-" + durability, .unit = "keys/s", .target = target};
+  for (int round = 0; round < settings.rounds; ++round) {
+    const double batches =
+        onced.ServeNewKeys({.kind = Kind::kBatch, .connections = 1}, settings.wrk).per_second;
+    row.Add(batches,
+            onced.ServeNewKeys({.kind = Kind::kFresh, .connections = 1}, settings.wrk).per_second);
+  }
+  row.Print();
+}
+
+struct Comparison {
+  std::string name;
+  std::function<void(const Settings&)> run;
+};
+
+std::vector<Comparison> AllComparisons() {
+  return {
+      {"replay/32",
+       [](const Settings& s) { CompareWithEcho(s, Kind::kReplay, "replay/32", 1.3, 32, false); }},
+      {"replay/256",
+       [](const Settings& s) { CompareWithEcho(s, Kind::kReplay, "replay/256", 1.4, 256, true); }},
+      {"fresh/32",
+       [](const Settings& s) { CompareWithEcho(s, Kind::kFresh, "fresh/32", 1.1, 32, false); }},
+      {"sync-os/64", CompareSyncWithOs},
+      {"sync-postgres/64", CompareSyncWithPostgres},
+      {"batch-os", [](const Settings& s) { CompareBatches(s, "os", 5); }},
+      {"batch-sync", [](const Settings& s) { CompareBatches(s, "sync", 20); }},
+  };
+}
+
+void Compare(const Settings& settings) {
+  PrintHead(settings);
+  for (const Comparison& comparison : AllComparisons()) {
+    if (comparison.name.find(settings.only) != std::string::npos) comparison.run(settings);
+  }
+}
+
+// Every script and every count once, with few connections and no judgement.
+void Smoke(const Settings& settings) {
+  const WrkOptions blink{.seconds = 1};
+  StockEcho(settings.echo).Serve({.kind = Kind::kEcho, .connections = 4}, blink);
+  OncedServer onced(settings.onced, "os");
+  onced.StoreHotKey();
+  onced.server().Serve({.kind = Kind::kReplay, .connections = 4}, blink);
+  onced.ServeNewKeys({.kind = Kind::kFresh, .connections = 4}, blink);
+  onced.ServeNewKeys({.kind = Kind::kBatch, .connections = 1}, blink);
+}
+
+int Main(int argc, char** argv) {
+  Settings settings;
+  CLI::App app("onced beside what people would use instead, over HTTP", "onced_http_bench");
+  app.require_subcommand(1);
+  CLI::App* compare = app.add_subcommand("compare", "alternate runs and print ratios");
+  compare->add_option("--rounds", settings.rounds, "pairs of runs a row")->check(CLI::Range(1, 99));
+  compare->add_option("--seconds", settings.wrk.seconds, "of each run")->check(CLI::Range(1, 600));
+  compare->add_option("--wrk-threads", settings.wrk.threads, "threads of wrk")
+      ->check(CLI::Range(1, 64));
+  compare->add_option("--only", settings.only, "rows whose name contains this");
+  compare->add_option("--onced", settings.onced, "the program to measure");
+  CLI::App* smoke = app.add_subcommand("smoke", "each script and count once");
+  CLI11_PARSE(app, argc, argv);
+  if (!CanRun("wrk")) {
+    std::fprintf(stderr, "http_bench: skipped: wrk is not installed (see server/packages)\n");
+    return kExitSkipped;
+  }
+  if (smoke->parsed()) {
+    Smoke(settings);
+  } else {
+    Compare(settings);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace onced::bench
+
+int main(int argc, char** argv) { return onced::bench::Main(argc, argv); }

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+#include "bench/wrk.h"
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "bench/child.h"
+
+namespace onced::bench {
+namespace {
+
+// wrk sends what request() returns, or the same bytes again when there is none. Every script ends
+// in one line that can be read back.
+constexpr char kReport[] = R"(
+function done(summary, latency, requests)
+  local e = summary.errors
+  print(string.format("measured %d %d %d %d", summary.requests, summary.duration,
+      latency:percentile(99), e.connect + e.read + e.write + e.status + e.timeout))
+end
+)";
+
+constexpr char kFixed[] = R"(
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "%TYPE%"
+wrk.body = '%BODY%'
+)";
+
+// New keys: the thread's number, then a counter. The length is always the same, so the head is made
+// once and nothing is formatted but the number.
+constexpr char kFresh[] = R"(
+local threads = 0
+function setup(thread)
+  thread:set("thread_number", threads)
+  threads = threads + 1
+end
+local n = 0
+local before = '{"scope":"%SCOPE%","fingerprint":"%FINGERPRINT%",%OP%"key":"'
+local function entry()
+  n = n + 1
+  return before .. thread_number .. string.format("-%012d", n) .. '"}'
+end
+local function post(path, body)
+  return "POST " .. path .. " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" ..
+      "Content-Length: " .. #body .. "\r\n\r\n" .. body
+end
+)";
+constexpr char kOneByOne[] = R"(
+function request() return post("/v1/claim", entry()) end
+)";
+constexpr char kManyAtOnce[] = R"(
+function request()
+  local entries = {}
+  for i = 1, %SIZE% do entries[i] = entry() end
+  return post("/v1/batch", '{"operations":[' .. table.concat(entries, ",") .. ']}')
+end
+)";
+
+std::string Replaced(std::string text, const std::string& mark, const std::string& by) {
+  for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + by.size())) {
+    text.replace(at, mark.size(), by);
+  }
+  return text;
+}
+
+std::string FixedScript(const std::string& type, const std::string& body) {
+  return Replaced(Replaced(kFixed, "%TYPE%", type), "%BODY%", body);
+}
+
+std::string Script(const Workload& workload) {
+  const bool batch = workload.kind == Workload::Kind::kBatch;
+  switch (workload.kind) {
+    case Workload::Kind::kEcho:
+      return FixedScript("application/octet-stream", std::string(100, 'x'));
+    case Workload::Kind::kReplay:
+      return FixedScript("application/json", "{\"key\":\"" + std::string(kHotKey) +
+                                                 "\",\"fingerprint\":\"" + Fingerprint() + "\"}");
+    case Workload::Kind::kFresh:
+    case Workload::Kind::kBatch:
+      break;
+  }
+  std::string script = Replaced(kFresh, "%SCOPE%", workload.scope);
+  script = Replaced(script, "%FINGERPRINT%", Fingerprint());
+  script = Replaced(script, "%OP%", batch ? "\"op\":\"claim\"," : "");
+  return script + (batch ? Replaced(kManyAtOnce, "%SIZE%", std::to_string(kBatchSize)) : kOneByOne);
+}
+
+}  // namespace
+
+std::string Fingerprint() { return std::string(64, 'f'); }
+std::string HundredByteResult() { return "\"" + std::string(98, 'r') + "\""; }
+
+Measured RunWrk(const Workload& workload, int port, const WrkOptions& options) {
+  const TempFolder folder;
+  const std::string script = folder.path() / "load.lua";
+  std::ofstream(script) << Script(workload) << kReport;
+  const std::string path = workload.kind == Workload::Kind::kEcho ? "/echo" : "/v1/claim";
+  const std::string said = Output(
+      {.words = {"wrk", "-t", std::to_string(std::min(options.threads, workload.connections)), "-c",
+                 std::to_string(workload.connections), "-d", std::to_string(options.seconds) + "s",
+                 "-s", script, "http://127.0.0.1:" + std::to_string(port) + path}});
+  const size_t at = said.find("measured ");
+  if (at == std::string::npos) Fail("wrk said: " + said);
+  std::istringstream fields(said.substr(at));
+  std::string word;
+  double duration_us = 0;
+  double p99_us = 0;
+  int64_t errors = 0;
+  Measured measured;
+  fields >> word >> measured.requests >> duration_us >> p99_us >> errors;
+  if (!fields || errors != 0 || measured.requests < 1) Fail("wrk met errors: " + said);
+  measured.per_second = measured.requests / (duration_us / 1e6);
+  measured.p99_ms = p99_us / 1e3;
+  return measured;
+}
+
+}  // namespace onced::bench
