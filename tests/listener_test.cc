@@ -9,6 +9,7 @@
 #include <atomic>
 #include <deque>
 #include <functional>
+#include <future>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -383,6 +384,44 @@ TEST(Listener, TurnsAwayAConnectionTooMany) {
   ExpectProblem(three.Receive(), 503, "overloaded");
   two.HangUp();
   EXPECT_TRUE(Eventually([&] { return Client(listener->port()).Ask("GET", "/4").status == 200; }));
+}
+
+// A disk that hangs must not look like a process that hangs: it would be killed for nothing.
+TEST(Listener, TellsThatItLivesWhileEveryOtherThreadIsHeldUp) {
+  std::promise<void> go;
+  std::atomic<int> held{0};
+  ListenerOptions options = OptionsFor(
+      [&held, ready = go.get_future().share()](httplib::Response& response, Exchange& exchange) {
+        if (!exchange.request().target.starts_with("/livez")) {
+          ++held;
+          ready.wait();
+        }
+        Echo(response, exchange);
+      });
+  options.io_threads = 2;
+  const auto listener = Listen(std::move(options));
+  std::vector<Client> clients;
+  for (int i = 0; i < 2; ++i) {
+    clients.emplace_back(listener->port());
+    clients.back().Send(Get("/hangs"));
+  }
+  EXPECT_TRUE(Eventually([&] { return held == 2; }));
+  Client probe(listener->port());
+  EXPECT_EQ(probe.Ask("GET", "/livez").status, 200);
+  probe.Send(Get("/hangs"));
+  EXPECT_TRUE(Eventually([&] { return held == 3; }));
+  Client other(listener->port());
+  EXPECT_EQ(other.Ask("HEAD", "/livez").status, 200) << "nor is the door held up by what it let in";
+  go.set_value();
+  EXPECT_EQ(probe.Receive().body, "/hangs");
+  for (Client& client : clients) EXPECT_EQ(client.Receive().body, "/hangs");
+}
+
+TEST(Listener, EndsAConnectionThatNeverSpeaks) {
+  ListenerOptions options = OptionsFor(Echo);
+  options.deadlines.idle = milliseconds(50);
+  const auto listener = Listen(std::move(options));
+  EXPECT_TRUE(Client(listener->port()).SeesEnd());
 }
 
 TEST(Listener, RefusesBodiesBeyondItsMemory) {

@@ -250,7 +250,8 @@ void Connection::Ask() {
   const bool last = !serving_->keep_alive;
   exchange.BeginAsk(services_->draining);
   asking_ = true;
-  if (!services_->options.blocks(exchange.request())) {
+  const bool at_the_door = loop_->is_door && exchange.request().target != "/livez";
+  if (!at_the_door && !services_->options.blocks(exchange.request())) {
     OnAsked(services_->host.Run(exchange, last));
     return;
   }

@@ -46,6 +46,7 @@ struct Services {
 // One thread's event loop and the connections that live on it.
 struct Loop {
   asio::io_context context{1};
+  bool is_door = false;  // must never be held up: handlers run on the pool, but for /livez
   std::unordered_set<std::shared_ptr<Connection>> connections;  // on the loop's thread only
 };
 

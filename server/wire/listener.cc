@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "server/wire/listener.h"
 
+#include <sys/socket.h>
+
+#include <array>
 #include <asio/ip/address.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
+#include <string_view>
 #include <thread>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -34,17 +39,39 @@ void KeepTicking(Loop& loop, const std::shared_ptr<asio::steady_timer>& timer) {
   });
 }
 
+// A new connection, until its first bytes have come.
+struct Arrival {
+  Arrival(Tcp::socket s, asio::io_context& context) : socket(std::move(s)), deadline(context) {}
+
+  Tcp::socket socket;
+  asio::steady_timer deadline;
+};
+
+// Looks at the first bytes without taking them.
+bool AsksWhetherAlive(Tcp::socket& socket) {
+  std::array<char, 12> bytes{};
+  const ssize_t size =
+      recv(socket.native_handle(), bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
+  const std::string_view seen(bytes.data(), size > 0 ? static_cast<size_t>(size) : 0);
+  return seen.starts_with("GET /livez ") || seen.starts_with("HEAD /livez ");
+}
+
 }  // namespace
 
+// The door is a loop with a thread of its own. It accepts, keeps a new connection until it speaks,
+// and serves it itself when it begins with /livez: that the process lives can be told while the
+// disk holds every other thread up. All others are handed on to the loops that serve.
 class Listener::Impl {
  public:
   explicit Impl(ListenerOptions options)
-      : services_(std::make_shared<Services>(std::move(options))) {
+      : services_(std::make_shared<Services>(std::move(options))), door_(std::make_shared<Loop>()) {
     size_t threads = services_->options.io_threads;
     if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
     for (size_t i = 0; i < threads; ++i) loops_.push_back(std::make_shared<Loop>());
-    acceptor_ = std::make_unique<Tcp::acceptor>(loops_.front()->context);
-    accept_timer_ = std::make_unique<asio::steady_timer>(loops_.front()->context);
+    door_->is_door = true;
+    loops_.push_back(door_);
+    acceptor_ = std::make_unique<Tcp::acceptor>(door_->context);
+    accept_timer_ = std::make_unique<asio::steady_timer>(door_->context);
   }
 
   ~Impl() { Stop(std::chrono::milliseconds(0)); }
@@ -56,6 +83,7 @@ class Listener::Impl {
     const asio::ip::address address = asio::ip::make_address(services_->options.host, error);
     if (error) return Status::InvalidArgument("http: not an IP address: " + where);
     const Tcp::endpoint endpoint(address, services_->options.port);
+    protocol_ = endpoint.protocol();
     acceptor_->open(endpoint.protocol(), error);
     // Only SO_REUSEADDR: with SO_REUSEPORT a second process could take half of the connections.
     if (!error) acceptor_->set_option(Tcp::acceptor::reuse_address(true), error);
@@ -74,17 +102,18 @@ class Listener::Impl {
       KeepTicking(*loop, std::make_shared<asio::steady_timer>(loop->context));
       threads_.emplace_back([context = &loop->context] { context->run(); });
     }
-    asio::post(loops_.front()->context, [this] { Accept(); });
+    asio::post(door_->context, [this] { Accept(); });
   }
 
   bool Stop(std::chrono::milliseconds patience) {
     if (stopped_) return true;
     stopped_ = true;
     services_->draining = true;
-    asio::post(loops_.front()->context, [this] {
+    asio::post(door_->context, [this] {
       asio::error_code ignored;
       acceptor_->close(ignored);
       accept_timer_->cancel();
+      for (const std::shared_ptr<Arrival>& arrival : arrivals_) arrival->socket.close(ignored);
     });
     const auto until = std::chrono::steady_clock::now() + patience;
     while (services_->connections > 0 && std::chrono::steady_clock::now() < until) {
@@ -118,12 +147,11 @@ class Listener::Impl {
 
  private:
   void Accept() {
-    const std::shared_ptr<Loop> loop = loops_[next_loop_++ % loops_.size()];
-    acceptor_->async_accept(loop->context,
-                            [this, loop](const asio::error_code& error, Tcp::socket socket) {
+    acceptor_->async_accept(door_->context,
+                            [this](const asio::error_code& error, Tcp::socket socket) {
                               if (!acceptor_->is_open() || services_->draining) return;
                               if (error) return AcceptLater();
-                              Admit(loop, std::move(socket));
+                              Receive(std::move(socket));
                               Accept();
                             });
   }
@@ -136,9 +164,35 @@ class Listener::Impl {
     });
   }
 
-  void Admit(const std::shared_ptr<Loop>& loop, Tcp::socket socket) {
-    const bool full = services_->connections >= services_->options.connections_max;
-    auto connection = std::make_shared<Connection>(std::move(socket), services_, loop);
+  void Receive(Tcp::socket socket) {
+    if (services_->connections + arrivals_.size() >= services_->options.connections_max) {
+      return Admit(NextLoop(), std::move(socket), /*full=*/true);
+    }
+    const auto arrival = std::make_shared<Arrival>(std::move(socket), door_->context);
+    arrivals_.insert(arrival);
+    arrival->deadline.expires_after(services_->options.deadlines.idle);
+    arrival->deadline.async_wait([arrival](const asio::error_code& error) {
+      asio::error_code ignored;
+      if (!error) arrival->socket.close(ignored);
+    });
+    arrival->socket.async_wait(
+        Tcp::socket::wait_read, [this, arrival](const asio::error_code& error) {
+          arrivals_.erase(arrival);
+          arrival->deadline.cancel();
+          if (error || services_->draining) return;
+          const bool stays = AsksWhetherAlive(arrival->socket);
+          Admit(stays ? door_ : NextLoop(), std::move(arrival->socket), /*full=*/false);
+        });
+  }
+
+  const std::shared_ptr<Loop>& NextLoop() { return loops_[next_loop_++ % (loops_.size() - 1)]; }
+
+  void Admit(const std::shared_ptr<Loop>& loop, Tcp::socket socket, bool full) {
+    asio::error_code error;
+    Tcp::socket moved(loop->context);
+    moved.assign(protocol_, socket.release(error), error);
+    if (error) return;
+    auto connection = std::make_shared<Connection>(std::move(moved), services_, loop);
     asio::post(loop->context, [connection, full, loop] {
       loop->connections.insert(connection);
       if (full) {
@@ -150,12 +204,15 @@ class Listener::Impl {
   }
 
   const std::shared_ptr<Services> services_;
-  std::vector<std::shared_ptr<Loop>> loops_;
+  const std::shared_ptr<Loop> door_;
+  std::vector<std::shared_ptr<Loop>> loops_;               // the door is the last
+  std::unordered_set<std::shared_ptr<Arrival>> arrivals_;  // the door's thread only
   std::unique_ptr<Tcp::acceptor> acceptor_;
   std::unique_ptr<asio::steady_timer> accept_timer_;
   std::vector<std::thread> threads_;
   size_t next_loop_ = 0;
   uint16_t port_ = 0;
+  Tcp protocol_ = Tcp::v4();
   bool stopped_ = false;
 };
 

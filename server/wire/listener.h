@@ -3,7 +3,7 @@
 // handler answer them, and writes the answers in order when the commit gate lets them go.
 //
 // One I/O thread a core, each with its own event loop; a connection lives on one of them for good,
-// so nothing of it is locked. A handler runs on that thread and must not block; what must block is
+// so nothing of it is locked. One more accepts, and serves connections that begin with /livez. A handler runs on that thread and must not block; what must block is
 // named by `blocks` and runs on a small pool. Waiting (for the gate, or parked) holds no thread.
 //
 // Threads: Start, Stop and the destructor from one; the rest inside.
