@@ -181,6 +181,9 @@ TEST(RequestParser, TellsOfAClientThatWaitsToBeToldToGoOn) {
             Progress::kNeedsMore);
   EXPECT_TRUE(parser.expects_continue());
   EXPECT_FALSE(ParseWhole(Head("")).request.expects_continue);
+  // RFC 9110 10.1.1: a client of 1.0 would take "100" for the answer.
+  EXPECT_FALSE(ParseWhole("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n")
+                   .request.expects_continue);
 }
 
 // Whoever can make two parsers disagree about where a request ends can smuggle one.
@@ -366,6 +369,45 @@ TEST(RequestParser, TellsTheSameFaultOfTwoHoweverItIsCut) {
   ExpectSameHoweverCut(Head("B: " + std::string(200, 'x') + "\r\nA : b\r\n"), limits);
   ExpectSameHoweverCut("GET / HTTP/2.0\r\nA: 1\r\nB: 2\r\n C: 3\r\nD: 4\r\n\r\n", limits);
   ExpectSameHoweverCut("GET x HTTP/1.1\r\nHost: h\r\nHost: h\r\nUpgrade: x\r\n\r\n", limits);
+}
+
+// Found by the fuzzer: Beast waited for what lies behind a request line that is too short, so that
+// its client was told nothing before its time was up.
+TEST(RequestParser, RefusesAShortRequestLineAtOnce) {
+  for (const char* line : {"GET /", "GET / ", "GET / H", "GET / HTTP/1.", "G", "GET"}) {
+    ExpectRefused("invalid_request", std::string(line) + "\r\n\r\n");
+    ExpectSameHoweverCut(std::string(line) + "\r\n\r\nTP/1.1\r\nHost: h\r\n\r\n");
+  }
+}
+
+// Found by the fuzzer: of two faults, one in the head and one in the chunks, or both in what stands
+// before a chunk, it depended on the cut which was told; and before a chunk any number of bytes was
+// waited for.
+TEST(RequestParser, JudgesWhatStandsBeforeAChunkByteAfterByte) {
+  ExpectSameHoweverCut("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\rx");
+  for (const char* chunks :
+       {"0\r\nX y\r\n\r\n", "2;a=\"\x1A\x1A\"\r\n{}\r\n", "2;a", "2 ", "0\r\nX",
+        "2\r\n{}\r\n0\r\nX y\r\n\r\n", "2\r\n{}x", "2\r\n{}\rx", "2\r\n{}\r\n;",
+        "00000000000000002\r\n{}\r\n0\r\n\r\n", "00000000000000000", "0\rx"}) {
+    ExpectRefused("invalid_request", Chunked(chunks));
+  }
+  for (const char* chunks : {"", "2", "2\r", "2\r\n", "2\r\n{}", "2\r\n{}\r", "2\r\n{}\r\n0\r\n",
+                             "0000000000000000", "0\r\n\r"}) {
+    EXPECT_EQ(ParseWhole(Chunked(chunks)).progress, Progress::kNeedsMore) << chunks;
+  }
+}
+
+// Found by the fuzzer: a line end across the limit was a bare CR to who had all of the head, and
+// part of a head that is too long to who had not.
+TEST(RequestParser, TellsTheSameFaultOfAHeadThatGoesAstrayAtItsLimit) {
+  const RequestLimits limits{.head_bytes = 100};
+  const std::string start = "GET / HTTP/1.1\r\nHost: h\r\nA: ";
+  for (size_t size = 90; size < 104; ++size) {
+    const std::string line = start + std::string(size - start.size(), 'x');
+    for (const char* rest : {"\r\n\r\n", "\rB: c\r\n\r\n", "\nB: c\r\n\r\n", "\x01\r\n\r\n"}) {
+      ExpectSameHoweverCut(line + rest, limits);
+    }
+  }
 }
 
 }  // namespace

@@ -22,8 +22,9 @@ constexpr char kContinue[] = "HTTP/1.1 100 Continue\r\n\r\n";
 std::string ProblemAnswer(const Problem& problem) {
   const std::string body = ProblemJson(problem);
   return "HTTP/1.1 " + std::to_string(StatusOf(problem)) + " " + problem.code +
-         "\r\nConnection: close\r\nContent-Type: " + kProblemType +
-         "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+         "\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff"
+         "\r\nContent-Type: " +
+         kProblemType + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
+#include <charconv>
 #include <optional>
 
 #include "engine/check.h"
@@ -56,17 +57,41 @@ bool NamesAVersion(std::string_view head) {
          AllDigits(version.substr(8));
 }
 
-// What is left of a chunked body when its last chunk has come: nothing may follow but an empty
-// line. Beast would wait for one, with whatever comes before it.
-constexpr size_t kLastChunkBytes = 5;  // 0 CR LF CR LF
-bool EndsInTrailer(std::string_view rest) {
-  if (rest.starts_with("\r\n")) rest.remove_prefix(2);  // that of the chunk before
-  const size_t zeros = rest.find_first_not_of('0');
-  if (zeros == 0 || zeros == std::string_view::npos) return false;
-  rest.remove_prefix(zeros);
-  if (!rest.starts_with("\r\n")) return false;
-  rest.remove_prefix(2);
-  return !rest.empty() && !rest.starts_with("\r\n") && rest != "\r";
+// What stands before the data of a chunk, or after the last one.
+struct ChunkHead {
+  size_t bytes = 0;             // 0: not all of it is here yet
+  uint64_t chunk_size = 0;      // 0: the body ends with it
+  const char* fault = nullptr;  // it can never become a right one
+};
+
+// Judges byte after byte, so that the cut cannot matter. `first`: no data stand before it, whose
+// line end would belong to it.
+ChunkHead ReadChunkHead(std::string_view bytes, bool first) {
+  constexpr size_t kDigitsMax = 16;
+  size_t at = 0;
+  bool missing = false;
+  const auto line_end = [&] {  // false: something else is there
+    for (const char wanted : {'\r', '\n'}) {
+      missing = missing || at == bytes.size();
+      if (missing) return true;
+      if (bytes[at++] != wanted) return false;
+    }
+    return true;
+  };
+  if (!first && !line_end()) return {.fault = "a chunk does not end where its size says"};
+  const std::string_view rest = bytes.substr(at);
+  const size_t digits = std::min(rest.find_first_not_of("0123456789abcdefABCDEF"), rest.size());
+  if (digits > kDigitsMax) return {.fault = "the size of a chunk"};
+  if (digits == rest.size()) return {};
+  if (digits == 0) return {.fault = "the size of a chunk"};
+  ChunkHead head;
+  std::from_chars(rest.data(), rest.data() + digits, head.chunk_size, 16);
+  at += digits;
+  if (bytes[at] == ';') return {.fault = "chunk extensions are not accepted"};
+  if (!line_end()) return {.fault = "the size of a chunk"};
+  if (head.chunk_size == 0 && !line_end()) return {.fault = "trailers are not accepted"};
+  head.bytes = missing ? 0 : at;
+  return head;
 }
 
 }  // namespace
@@ -97,8 +122,10 @@ class RequestParser::Beast : public http::basic_parser<true> {
   Request&& TakeRequest() { return std::move(request_); }
   bool head_done() const { return head_done_; }
   const std::optional<Problem>& refusal() const { return refusal_; }
-  // The end of a chunked body may come next: no bytes of a chunk are missing.
+  // Of a chunk or of the body there is nothing missing: what stands before a chunk comes next.
   bool between_chunks() const { return head_done_ && chunked() && in_chunk_ == 0; }
+  bool any_chunk() const { return any_chunk_; }
+  std::uint64_t in_chunk() const { return in_chunk_; }
 
  private:
   void on_request_impl(http::verb /*verb*/, beast::string_view method, beast::string_view target,
@@ -122,7 +149,6 @@ class RequestParser::Beast : public http::basic_parser<true> {
 
   void on_field_impl(http::field field, beast::string_view name, beast::string_view value,
                      beast::error_code& ec) override {
-    if (head_done_) return Refuse(ec, "invalid_request", "trailers are not accepted");
     if (request_.headers.size() == limits_.headers) {
       return Refuse(ec, "head_too_large", "too many headers");
     }
@@ -148,7 +174,7 @@ class RequestParser::Beast : public http::basic_parser<true> {
       if (!SameName(Text(value), "100-continue")) {
         return Refuse(ec, "expectation_failed", "Expect: only 100-continue is known");
       }
-      request_.expects_continue = true;
+      request_.expects_continue = request_.minor_version == 1;  // 1.0 does not know what 100 means
     }
     request_.headers.emplace_back(Text(name), Text(value));
   }
@@ -179,12 +205,10 @@ class RequestParser::Beast : public http::basic_parser<true> {
     request_.body.append(part.data(), part.size());
     return part.size();
   }
-  void on_chunk_header_impl(std::uint64_t size, beast::string_view extensions,
-                            beast::error_code& ec) override {
+  void on_chunk_header_impl(std::uint64_t size, beast::string_view /*extensions*/,
+                            beast::error_code& /*ec*/) override {
     in_chunk_ = size;
-    if (!extensions.empty()) {
-      Refuse(ec, "invalid_request", "chunk extensions are not accepted");
-    }
+    any_chunk_ = true;
   }
   std::size_t on_chunk_body_impl(std::uint64_t /*remain*/, beast::string_view part,
                                  beast::error_code& /*ec*/) override {
@@ -207,6 +231,7 @@ class RequestParser::Beast : public http::basic_parser<true> {
   std::optional<Problem> refusal_;
   bool head_done_ = false;
   std::uint64_t in_chunk_ = 0;  // bytes of the current chunk that are still to come
+  bool any_chunk_ = false;
   int hosts_ = 0;
   int lengths_ = 0;
   int encodings_ = 0;
@@ -232,14 +257,19 @@ RequestParser::Progress RequestParser::CheckHead(std::string_view bytes) {
   const size_t from = head_scanned_ < 3 ? 0 : head_scanned_ - 3;
   const size_t end = bytes.find("\r\n\r\n", from);
   head_scanned_ = bytes.size();
+  head_size_ = end + 4;  // when there is an end
   // A head that can never become a right one is refused at once, not at its deadline. A CR at the
-  // end of what is here may still get its LF.
-  std::string_view seen = bytes.substr(0, end == std::string_view::npos ? end : end + 2);
-  if (seen.ends_with('\r')) seen.remove_suffix(1);
-  if (const auto offence = OffenceIn(seen.substr(0, limits_.head_bytes))) {
+  // end of what is here may still get its LF; and nothing is judged that lies beyond the limit, for
+  // it depends on the cut whether it is here already.
+  const auto without_cr = [](std::string_view text) {
+    return text.substr(0, text.size() - (text.ends_with('\r') ? 1 : 0));
+  };
+  const size_t room = limits_.head_bytes - 2;  // for all but the empty line
+  const auto seen = without_cr(bytes.substr(0, end == std::string_view::npos ? end : end + 2));
+  if (const auto offence = OffenceIn(without_cr(seen.substr(0, room)))) {
     return Refuse("invalid_request", *offence);
   }
-  if (seen.size() + 2 > limits_.head_bytes) return Refuse("head_too_large", "the head is too long");
+  if (seen.size() > room) return Refuse("head_too_large", "the head is too long");
   return end != std::string_view::npos ? Progress::kComplete : Progress::kNeedsMore;
 }
 
@@ -258,19 +288,27 @@ RequestParser::Progress RequestParser::Feed(std::string_view bytes, size_t* cons
   const std::string_view head = bytes;  // when there is a fault in it to be told
   beast::error_code ec;
   while (!bytes.empty() && !beast_->is_done()) {
-    // Beast asserts that it is not asked about the end of a chunked body with fewer bytes.
-    if (beast_->between_chunks() && bytes.size() < kLastChunkBytes) break;
-    const size_t used = beast_->put(boost::asio::const_buffer(bytes.data(), bytes.size()), ec);
+    // Beast is given no more than one part at a time, and the head and what stands before a chunk
+    // as a whole: of malformed ones it would wait for bytes that lie behind them.
+    size_t part = bytes.size();
+    if (!beast_->head_done()) {
+      part = head_size_;
+    } else if (beast_->between_chunks()) {
+      const ChunkHead chunk = ReadChunkHead(bytes, !beast_->any_chunk());
+      if (chunk.fault != nullptr) return Refuse("invalid_request", chunk.fault);
+      if (chunk.bytes == 0) break;
+      part = chunk.bytes;
+    } else if (beast_->chunked()) {
+      part = std::min<uint64_t>(part, beast_->in_chunk());
+    }
+    const size_t used = beast_->put(boost::asio::const_buffer(bytes.data(), part), ec);
     *consumed += used;
     bytes.remove_prefix(used);
-    if (ec == http::error::need_more) {
-      ec = {};
-      break;
+    if (ec == http::error::need_more && !beast_->head_done()) {
+      return Refuse("invalid_request", "malformed request line");
     }
+    if (ec == http::error::need_more) ec = {};
     if (ec || used == 0) break;
-  }
-  if (beast_->between_chunks() && EndsInTrailer(bytes)) {
-    return Refuse("invalid_request", "trailers are not accepted");
   }
   if (beast_->refusal().has_value()) {
     refusal_ = *beast_->refusal();

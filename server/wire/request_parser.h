@@ -82,6 +82,7 @@ class RequestParser {
   const RequestLimits limits_;
   const std::unique_ptr<Beast> beast_;
   size_t head_scanned_ = 0;
+  size_t head_size_ = 0;
   bool any_seen_ = false;
   Problem refusal_;
 };
