@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+// Any bytes at all, sent to a whole server over a socket: every request that is framed in them gets
+// one well-formed answer, in order; a refusal is the last one; then the connection ends.
+//
+// The server is the real one, from listener to store, in this process; its clock stands still.
+#include <arpa/inet.h>
+#include <httplib.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/http/api.h"
+#include "server/wire/listener.h"
+#include "tests/fixtures.h"
+
+namespace onced {
+namespace {
+
+void Must(bool holds, const char* what, const std::string& seen = "") {
+  if (holds) return;
+  std::fprintf(stderr, "it does not hold that %s: %s\n", what, seen.c_str());
+  std::abort();
+}
+
+struct Server {
+  Server()
+      : ledger(here.store.get(), {.wait_at_gate = false}),
+        api(&ledger, {.health = [this] { return here.store->Health(); },
+                      .now_ms = [this] { return here.clock.NowMs(); },
+                      .draining = [] { return false; },
+                      .report = [](const std::string& fault) { Must(false, "no fault", fault); }}) {
+    wire::ListenerOptions options;
+    options.io_threads = 1;
+    options.handler = [this](const httplib::Request& request, httplib::Response& response,
+                             wire::Exchange& exchange) { api.Handle(request, response, exchange); };
+    options.blocks = Api::Blocks;
+    options.when_durable = [this](uint64_t sequence, std::function<void()> pass) {
+      ledger.WhenDurable(sequence, std::move(pass));
+    };
+    listener = Value(wire::Listener::Start(std::move(options)));
+  }
+
+  LedgerInAFolder here;
+  Ledger ledger;
+  Api api;
+  std::unique_ptr<wire::Listener> listener;
+};
+
+// What the server must make of the bytes, by the parser's own word.
+struct Expected {
+  std::vector<std::string> methods;  // one a request that is answered
+  std::string refusal;               // the code of the answer after those
+  bool may_park = false;             // a client that has finished sending does not wait
+  bool may_continue = false;
+};
+
+Expected Expect(std::string_view bytes) {
+  Expected expected;
+  for (bool more = true; more && !bytes.empty();) {
+    wire::RequestParser parser{wire::RequestLimits{}};
+    size_t consumed = 0;
+    const auto progress = parser.Feed(bytes, &consumed);
+    expected.may_continue |= parser.head_done() && parser.expects_continue();
+    more = progress == wire::RequestParser::Progress::kComplete;
+    if (progress == wire::RequestParser::Progress::kRefused) {
+      expected.refusal = parser.refusal().code;
+    }
+    if (!more) break;
+    bytes.remove_prefix(consumed);
+    const wire::Request request = parser.TakeRequest();
+    expected.methods.push_back(request.method);
+    expected.may_park |= (request.target + request.body).find("wait_ms") != std::string::npos ||
+                         request.body.find("\\u") != std::string::npos ||
+                         request.target.find('%') != std::string::npos;
+    more = request.keep_alive;
+  }
+  return expected;
+}
+
+std::string Exchanged(uint16_t port, std::string_view bytes) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  Must(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0,
+       "the port is open");
+  while (!bytes.empty()) {
+    const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent <= 0) break;
+    bytes.remove_prefix(static_cast<size_t>(sent));
+  }
+  shutdown(fd, SHUT_WR);
+  std::string all;
+  char buffer[16 * 1024];
+  for (;;) {
+    pollfd wanted{.fd = fd, .events = POLLIN, .revents = 0};
+    Must(poll(&wanted, 1, 20'000) == 1, "the connection ends in time", all);
+    const ssize_t size = recv(fd, buffer, sizeof buffer, 0);
+    Must(size >= 0, "it ends in good order", all);
+    if (size == 0) break;
+    all.append(buffer, static_cast<size_t>(size));
+  }
+  const linger at_once{.l_onoff = 1, .l_linger = 0};  // no port is left in TIME_WAIT
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  close(fd);
+  return all;
+}
+
+struct Head {
+  int status = 0;
+  size_t length = 0;
+  bool problem = false;
+  bool close = false;
+};
+
+// Takes one head off `text`.
+Head TakeHead(std::string_view* text) {
+  Head head;
+  const size_t end = text->find("\r\n\r\n");
+  Must(end != std::string_view::npos && text->starts_with("HTTP/1.1 "), "an answer has a head",
+       std::string(text->substr(0, 200)));
+  const std::string_view lines = text->substr(0, end + 2);
+  std::from_chars(lines.data() + 9, lines.data() + 12, head.status);
+  const size_t length = lines.find("\r\nContent-Length: ");
+  if (length != std::string_view::npos) {
+    std::from_chars(lines.data() + length + 18, lines.data() + lines.size(), head.length);
+  }
+  Must((length == std::string_view::npos) == (head.status < 200 || head.status == 204),
+       "an answer has a length", std::string(lines));
+  head.problem = lines.find("\r\nContent-Type: application/problem+json\r\n") != lines.npos;
+  head.close = lines.find("\r\nConnection: close\r\n") != lines.npos;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const char c = lines[i];
+    const bool crlf = (c == '\r' && lines[i + 1] == '\n') || (c == '\n' && lines[i - 1] == '\r');
+    Must(crlf || (c >= 0x20 && c != 0x7F), "an answer's head is printable", std::string(lines));
+  }
+  text->remove_prefix(end + 4);
+  return head;
+}
+
+void CheckAnswers(const Expected& expected, std::string_view text) {
+  size_t answers = 0;
+  bool refused = false, closed = false;
+  while (!text.empty()) {
+    Must(!closed, "nothing follows a last answer", std::string(text.substr(0, 200)));
+    const Head head = TakeHead(&text);
+    if (head.status == 100) {
+      Must(expected.may_continue, "only who expects it is told to go on");
+      continue;
+    }
+    const bool is_refusal = answers == expected.methods.size();
+    Must(!is_refusal || !expected.refusal.empty(), "nobody is answered who did not ask");
+    const bool of_head = !is_refusal && expected.methods[answers] == "HEAD";
+    const size_t length = of_head ? 0 : head.length;
+    Must(length <= text.size(), "an answer is whole");
+    const std::string body(text.substr(0, length));
+    text.remove_prefix(length);
+    Must(head.problem == (head.status >= 400), "a refusal is a problem, and only that", body);
+    Must(head.status != 500, "nothing fails inside", body);
+    closed = head.close;
+    if (is_refusal) {
+      Must(body.find("\"code\":\"" + expected.refusal + "\"") != body.npos, "it has its code",
+           body);
+      Must(closed, "a refusal is the last answer");
+      refused = true;
+    } else {
+      ++answers;
+    }
+  }
+  if (expected.may_park) return;
+  Must(answers == expected.methods.size(), "everyone is answered",
+       std::to_string(answers) + " of " + std::to_string(expected.methods.size()));
+  Must(refused == !expected.refusal.empty(), "who is refused is told", expected.refusal);
+}
+
+}  // namespace
+}  // namespace onced
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static onced::Server server;
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  onced::CheckAnswers(onced::Expect(bytes), onced::Exchanged(server.listener->port(), bytes));
+  server.here.clock.Advance(10);
+  return 0;
+}
