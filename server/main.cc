@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "engine/rocks_store.h"
+#include "server/access/token_book.h"
 #include "server/options.h"
 #include "server/serve.h"
 
@@ -21,10 +22,22 @@ int AcceptClock(const AcceptClockOptions& options) {
   return ExitCodeOf(accepted);
 }
 
+// The token is the first line, by itself, so that it can be piped to where secrets are kept.
+int NewTokenFor(const NewTokenOptions& options) {
+  const std::string token = NewToken();
+  std::printf(
+      "%s\n\n"
+      "# The line above is the token; it is not shown again. For the token file (in a tenant's\n"
+      "# `tokens` there is room for two):\n%s",
+      token.c_str(), TokenBook::Entry(options.caller, DigestOf(token)).c_str());
+  return std::fflush(stdout) == 0 ? kExitOk : kExitFailure;
+}
+
 int RunProgram(int argc, char** argv) {
   struct Visitor {
     int operator()(const ServeOptions& options) const { return Serve(options); }
     int operator()(const AcceptClockOptions& options) const { return AcceptClock(options); }
+    int operator()(const NewTokenOptions& options) const { return NewTokenFor(options); }
     int operator()(const Finished& finished) const { return finished.exit_code; }
   };
   return std::visit(Visitor{}, ParseCommandLine(argc, argv));

@@ -62,13 +62,6 @@ void AddDuration(CLI::App* app, const std::string& name, milliseconds* value, in
       ->default_str(DurationText(value->count()));
 }
 
-bool IsLoopback(const std::string& host) {
-  in_addr v4{};
-  in6_addr v6{};
-  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
-  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-}
-
 void ParseAddress(const std::string& text, ServeOptions* options) {
   const size_t colon = text.rfind(':');
   const std::string port = colon == std::string::npos ? "" : text.substr(colon + 1);
@@ -144,15 +137,60 @@ void AddListenerFlags(CLI::App* app, ServeOptions* o) {
       ->default_str("127.0.0.1:6623");
 }
 
+void AddAccessFlags(CLI::App* app, ServeOptions* o) {
+  app->add_option("--tokens", o->tokens,
+                  "who may call: a token file (see README, \"Who may call\")")
+      ->type_name("FILE")
+      ->check([](const std::string& text) { return text.empty() ? "must not be empty" : ""; });
+  app->add_flag("--insecure-no-auth", o->insecure_no_auth,
+                "let everybody who can reach the port call everything");
+}
+
+// Who may call where strangers can.
+void CheckAccess(const ServeOptions& options) {
+  if (!options.tokens.empty() && options.insecure_no_auth) {
+    throw CLI::ValidationError("--insecure-no-auth", "does not go with --tokens: choose one");
+  }
+  if (!IsLoopback(options.host) && options.tokens.empty() && !options.insecure_no_auth) {
+    throw CLI::ValidationError(
+        "--http",
+        "an address that is not loopback (127.0.0.0/8, [::1]) needs --tokens "
+        "FILE, or --insecure-no-auth to let everybody in");
+  }
+}
+
 // What no single flag can tell: whether they are safe together.
 void CheckTogether(const ServeOptions& options) {
-  // There is no authentication yet, so there is no other safe place to listen.
+  CheckAccess(options);
+  // There is no transport security yet, so there is no other safe place to listen.
   if (!IsLoopback(options.host)) {
     throw CLI::ValidationError("--http", "only loopback addresses (127.0.0.0/8, [::1]) for now");
   }
 }
 
+void AddNewToken(CLI::App* app, NewTokenOptions* o) {
+  app->add_option_function<std::string>(
+         "--tenant",
+         [o](const std::string& name) {
+           const Status checked = CheckPrintable("--tenant", name, 1, Key::kMaxTenantLength);
+           if (!checked.ok()) throw CLI::ValidationError(checked.message());
+           o->caller.tenant = name;
+         },
+         "whose keys the token is for")
+      ->type_name("NAME")
+      ->required();
+  AddChoice<Role>(app, "--role", &o->caller.role, {{"app", Role::kApp}, {"admin", Role::kAdmin}},
+                  "app", "what it may do: admin also decides, forgets, and names other tenants");
+}
+
 }  // namespace
+
+bool IsLoopback(const std::string& host) {
+  in_addr v4{};
+  in6_addr v6{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
 
 const char* DurabilityName(Durability durability) {
   switch (durability) {
@@ -173,6 +211,7 @@ Options ParseCommandLine(int argc, char** argv) {
   ServeOptions serve;
   CLI::App* serve_app = app.add_subcommand("serve", "serve the HTTP API in the foreground");
   AddListenerFlags(serve_app, &serve);
+  AddAccessFlags(serve_app, &serve);
   AddStoreFlags(serve_app, &serve);
   serve_app->final_callback([&serve] { CheckTogether(serve); });
   AcceptClockOptions accept_clock;
@@ -181,6 +220,12 @@ Options ParseCommandLine(int argc, char** argv) {
   CLI::App* accept_app = clock_app->add_subcommand(
       "accept", "believe the machine's wall clock at the next start, whatever was seen before");
   AddDataFolder(accept_app, &accept_clock.data);
+  NewTokenOptions new_token;
+  CLI::App* token_app = app.add_subcommand("token", "the tokens that callers show");
+  token_app->require_subcommand(1);
+  CLI::App* new_app = token_app->add_subcommand(
+      "new", "print a new token, and what to add to the token file for it; it is kept nowhere");
+  AddNewToken(new_app, &new_token);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
@@ -190,6 +235,7 @@ Options ParseCommandLine(int argc, char** argv) {
     return Finished{kExitUsage};
   }
   if (accept_app->parsed()) return accept_clock;
+  if (new_app->parsed()) return new_token;
   return serve;
 }
 

@@ -12,6 +12,7 @@
 
 #include "engine/limits.h"
 #include "engine/rocks_store.h"
+#include "server/access/caller.h"
 
 namespace onced {
 
@@ -28,6 +29,8 @@ enum ExitCode : int {
 struct ServeOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 6623;
+  std::string tokens;             // the token file; empty: none
+  bool insecure_no_auth = false;  // let everybody in, also where strangers can reach it
   std::string data = "onced-data";
   Durability durability = Durability::kSync;
   std::chrono::milliseconds sync_interval{100};
@@ -44,14 +47,20 @@ struct AcceptClockOptions {
   std::string data = "onced-data";
 };
 
+struct NewTokenOptions {
+  Caller caller;
+};
+
 // Nothing more to do: exit with this (the text has been printed).
 struct Finished {
   int exit_code;
 };
 
-using Options = std::variant<ServeOptions, AcceptClockOptions, Finished>;
+using Options = std::variant<ServeOptions, AcceptClockOptions, NewTokenOptions, Finished>;
 Options ParseCommandLine(int argc, char** argv);
 
+// Whether `host`, an address in numbers, can be reached from this machine only.
+bool IsLoopback(const std::string& host);
 const char* DurabilityName(Durability durability);
 
 }  // namespace onced

@@ -16,6 +16,7 @@
 
 #include "engine/ledger.h"
 #include "engine/rocks_store.h"
+#include "server/access/doorkeeper.h"
 #include "server/http/api.h"
 #include "server/wire/listener.h"
 
@@ -88,13 +89,20 @@ RocksStoreOptions StoreOptions(const ServeOptions& options) {
           .on_log_failure = EndWithLostLog};
 }
 
-ApiOptions ApiOptionsOf(const ServeOptions& options, const RocksStore& store,
-                        const std::atomic<bool>& draining) {
+PortGuard GuardOf(const ServeOptions& options) {
+  if (!options.tokens.empty()) return PortGuard::kTokens;
+  return IsLoopback(options.host) ? PortGuard::kLoopback : PortGuard::kSameOrigin;
+}
+
+ApiOptions ApiOptionsOf(const ServeOptions& options, const Doorkeeper* doorkeeper,
+                        const RocksStore& store, const std::atomic<bool>& draining) {
   return {
       .defaults = {.lease_ms = options.lease.count(), .retention_ms = options.retention.count()},
       .version = ONCED_VERSION,
       .durability = DurabilityName(options.durability),
       .audit = options.audit,
+      .doorkeeper = doorkeeper,
+      .guard = GuardOf(options),
       .health = [&store] { return store.Health(); },
       .now_ms = [&store] { return store.NowMs(); },
       .draining = [&draining] { return draining.load(); },
@@ -113,9 +121,10 @@ void Banner(const ServeOptions& options, uint16_t port) {
                "  example    %s/api/payments\n"
                "  data       %s\n"
                "  durability %s\n"
-               "  try: curl --json '{\"key\":\"order-1\"}' %s/v1/claim\n",
+               "  try: curl%s --json '{\"key\":\"order-1\"}' %s/v1/claim\n",
                ONCED_VERSION, url.c_str(), url.c_str(), folder.c_str(),
-               DurabilityName(options.durability), url.c_str());
+               DurabilityName(options.durability),
+               options.tokens.empty() ? "" : " -H \"Authorization: Bearer $token\"", url.c_str());
 }
 
 }  // namespace
@@ -137,11 +146,23 @@ int ExitCodeOf(const Status& status) {
 
 int Serve(const ServeOptions& options) {
   const sigset_t signals = BlockSignals();
+  std::unique_ptr<Doorkeeper> doorkeeper;
+  std::vector<std::function<Status()>> reloads;
+  if (!options.tokens.empty()) {
+    Result<std::unique_ptr<Doorkeeper>> opened = Doorkeeper::Open(options.tokens);
+    if (!opened.ok()) return Failed(opened.status());
+    doorkeeper = std::move(*opened);
+    reloads.emplace_back([&doorkeeper] {
+      const Status reloaded = doorkeeper->Reload();
+      if (reloaded.ok()) Say("reload: the token file is read again");
+      return reloaded;
+    });
+  }
   Result<std::unique_ptr<RocksStore>> store = RocksStore::Open(StoreOptions(options));
   if (!store.ok()) return Failed(store.status());
   Ledger ledger(store->get(), {.wait_at_gate = false});
   std::atomic<bool> draining{false};
-  Api api(&ledger, ApiOptionsOf(options, **store, draining));
+  Api api(&ledger, ApiOptionsOf(options, doorkeeper.get(), **store, draining));
 
   wire::ListenerOptions listening;
   listening.host = options.host;
@@ -157,7 +178,6 @@ int Serve(const ServeOptions& options) {
   if (!listener.ok()) return Failed(listener.status());
   Banner(options, (*listener)->port());
 
-  const std::vector<std::function<Status()>> reloads;
   const int stop = AwaitStop(signals, reloads);
   Say(std::string(strsignal(stop)) + ": finishing what runs");
   draining = true;

@@ -115,11 +115,26 @@ TEST(House, DoorsDoNotKnowEachOther) {
   HoldsInTheHouse(rule);
 }
 
+TEST(House, WhoMayCallIsAskedWithoutADoor) {
+  const Rule rule = NoInclude(
+      [](const std::string& path, const std::string& included) {
+        return Below(path, "server/access/") &&
+               (Matches(included, "^(httplib|asio|boost/|nlohmann/|CLI/|curl/|sys/socket)") ||
+                (Below(included, "server/") && !Below(included, "server/access/")));
+      },
+      "server/access/ serves every door: let the door read its own protocol, and ask");
+  Catches(rule, {{"server/access/token_book.cc", Include("server/wire/exchange.h")}});
+  Catches(rule, {{"server/access/doorkeeper.h", Include("httplib.h")}});
+  Allows(rule, {{"server/access/token_book.cc", Include("toml++/toml.h")},
+                {"server/http/credentials.cc", Include("server/access/token_book.h")}});
+  HoldsInTheHouse(rule);
+}
+
 TEST(House, HeavyHeadersStayOutOfOurHeaders) {
   const Rule rule = NoInclude(
       [](const std::string& path, const std::string& included) {
         return IsHeader(path) && !Below(path, "server/wire/") &&
-               Matches(included, "^(httplib\\.h|asio|boost/|nlohmann/)");
+               Matches(included, "^(httplib\\.h|asio|boost/|nlohmann/|toml\\+\\+)");
       },
       "include it in the .cc and forward-declare, or hide it behind a unique_ptr to an Impl");
   Catches(rule, {{"server/http/door.h", Include("httplib.h")}});

@@ -15,12 +15,13 @@ namespace {
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
 // The status of the refusal; 0 when it may pass.
-int Judged(const std::string& method, const Headers& headers) {
+int Judged(const std::string& method, const Headers& headers,
+           PortGuard guard = PortGuard::kLoopback) {
   wire::Request request;
   request.method = method;
   request.target = "/v1/claim";
   request.headers = headers;
-  const std::optional<Answer> refused = RefuseForeign(request);
+  const std::optional<Answer> refused = RefuseForeign(request, guard);
   return refused.has_value() ? refused->status : 0;
 }
 int Judged(const Headers& headers) { return Judged("GET", headers); }
@@ -85,6 +86,33 @@ TEST(LoopbackGuard, IsNotFooledByASecondHeader) {
   EXPECT_EQ(Judged({{"Sec-Fetch-Site", "none"}, {"Sec-Fetch-Site", "cross-site"}}), 403);
   EXPECT_EQ(Judged("POST", {{"Content-Type", "application/json"}, {"Content-Type", "text/plain"}}),
             415);
+}
+
+// Where everybody is let in, by names that onced cannot know.
+TEST(PortGuard, OfAnOpenPortRefusesPagesOfOtherSitesAndNoName) {
+  const auto judged = [](const Headers& headers) {
+    return Judged("POST", headers, PortGuard::kSameOrigin);
+  };
+  EXPECT_EQ(judged({{"Host", "onced.example:6623"}}), 0);
+  EXPECT_EQ(judged({{"Host", "10.0.0.1"}, {"Sec-Fetch-Site", "same-origin"}}), 0);
+  EXPECT_EQ(judged({{"Host", "Onced.example:80"}, {"Origin", "http://onced.example:80"}}), 0);
+  for (const char* origin :
+       {"http://evil.example", "null", "http://onced.example",
+        "http://onced.example:80.evil.example", "http://", "onced.example:80"}) {
+    EXPECT_EQ(judged({{"Host", "onced.example:80"}, {"Origin", origin}}), 403) << origin;
+  }
+  EXPECT_EQ(judged({{"Origin", "http://"}}), 403) << "no Host to be the same as";
+  EXPECT_EQ(judged({{"Host", "onced.example"}, {"Sec-Fetch-Site", "cross-site"}}), 403);
+  EXPECT_EQ(judged({{"Host", "onced.example"}, {"Content-Type", "text/plain"}}), 415);
+}
+
+TEST(PortGuard, OfAPortWithTokensLeavesTheRestToThem) {
+  const auto judged = [](const Headers& headers) {
+    return Judged("POST", headers, PortGuard::kTokens);
+  };
+  EXPECT_EQ(judged({{"Host", "onced.example"}, {"Origin", "https://dashboard.example"}}), 0);
+  EXPECT_EQ(judged({{"Host", "onced.example"}, {"Sec-Fetch-Site", "cross-site"}}), 0);
+  EXPECT_EQ(judged({{"Host", "onced.example"}, {"Content-Type", "text/plain"}}), 415);
 }
 
 }  // namespace

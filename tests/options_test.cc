@@ -66,6 +66,8 @@ TEST(Options, AreSafeByDefault) {
   EXPECT_TRUE(o.audit);
   EXPECT_EQ(o.footprint, Footprint::kServer);
   EXPECT_FALSE(o.accept_data_loss);
+  EXPECT_EQ(o.tokens, "");
+  EXPECT_FALSE(o.insecure_no_auth);
 }
 
 TEST(Options, ArriveAsGiven) {
@@ -114,6 +116,36 @@ TEST(Options, TakeLoopbackAddressesOnly) {
         "[::2]:80", "127.evil.com:80", "127.0.0.1.nip.io:1", "*:80"}) {
     EXPECT_NE(Complaint("--http", foreign).find("loopback"), std::string::npos)
         << foreign << ": " << Complaint("--http", foreign);
+  }
+}
+
+// Strangers can reach any other address: somebody must have said who may call.
+TEST(Options, AskWhoMayCallWhereStrangersCan) {
+  for (const char* address : {"0.0.0.0:80", "[::]:80", "10.0.0.1:80", "192.168.0.1:80"}) {
+    const std::string said = Complaint("--http", address);
+    EXPECT_NE(said.find("--tokens"), std::string::npos) << said;
+    EXPECT_NE(said.find("--insecure-no-auth"), std::string::npos) << said;
+  }
+  EXPECT_EQ(Serve({"--tokens", "t.toml"}).tokens, "t.toml");
+  EXPECT_TRUE(Serve({"--insecure-no-auth"}).insecure_no_auth);
+  EXPECT_EQ(CodeOf({"serve", "--tokens", "t", "--insecure-no-auth"}), kExitUsage);
+  EXPECT_EQ(CodeOf({"serve", "--tokens", ""}), kExitUsage);
+}
+
+TEST(Options, NameTheTenantOfANewToken) {
+  const Options given = Parse({"token", "new", "--tenant", "shop", "--role", "admin"});
+  EXPECT_EQ(std::get<NewTokenOptions>(given).caller.tenant, "shop");
+  EXPECT_EQ(std::get<NewTokenOptions>(given).caller.role, Role::kAdmin);
+  const Options plain = Parse({"token", "new", "--tenant", "shop"});
+  EXPECT_EQ(std::get<NewTokenOptions>(plain).caller.role, Role::kApp);
+  for (const std::vector<std::string>& args :
+       std::vector<std::vector<std::string>>{{"token"},
+                                             {"token", "new"},
+                                             {"token", "new", "--tenant", ""},
+                                             {"token", "new", "--tenant", "a b"},
+                                             {"token", "new", "--tenant", std::string(65, 'n')},
+                                             {"token", "new", "--tenant", "a", "--role", "root"}}) {
+    EXPECT_EQ(CodeOf(args), kExitUsage) << args.back();
   }
 }
 

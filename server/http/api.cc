@@ -8,52 +8,64 @@
 #include <utility>
 
 #include "engine/keygen.h"
-#include "server/http/loopback_guard.h"
+#include "server/http/credentials.h"
 #include "server/json/canonical_json.h"
 #include "server/json/json_writer.h"
 
 namespace onced {
 namespace {
 
-constexpr char kTenant[] = "default";
+// Who calls where there are no tokens.
+const Caller kWithoutTokens{.tenant = "default", .role = Role::kAdmin};
 constexpr size_t kPrefixMax = 128;
 constexpr size_t kQuickBodyBytes = 4 * 1024;  // more may mean a hundred claims, or much to sort
+
+Answer NoSuchRoute(const std::string& allowed) {
+  if (allowed.empty()) return ProblemOf("not_found", "there is nothing at this path");
+  Answer answer = ProblemOf("method_not_allowed", "this path takes " + allowed);
+  answer.headers.emplace_back("Allow", allowed);
+  return answer;
+}
 
 }  // namespace
 
 struct Api::Route {
+  enum class For : uint8_t { kCaller, kAdmin, kAnybody };
+
   std::string_view method;
   std::string_view pattern;
   CallHandler handler;
   bool blocks = false;
+  For whom = For::kCaller;
 };
 
 // In the order of the README. Few enough that looking through them costs less than a hash.
 static constexpr size_t kRouteCount = 22;
 const Api::Route* Api::RoutesBegin() {
+  using enum Route::For;
   static constexpr std::array<Route, kRouteCount> kRoutes = {{
       {"POST", "/v1/claim", &Api::ClaimCall},
       {"POST", "/v1/complete", &Api::CommandCall},
       {"POST", "/v1/release", &Api::CommandCall},
       {"POST", "/v1/renew", &Api::CommandCall},
       {"POST", "/v1/mark-unknown", &Api::CommandCall},
-      {"POST", "/v1/resolve", &Api::CommandCall},
+      {"POST", "/v1/resolve", &Api::CommandCall, false, kAdmin},
       {"POST", "/v1/batch", &Api::BatchCall, true},
       {"GET", "/v1/keys/*", &Api::FindKey},
       {"GET", "/v1/keys/*/result", &Api::KeyResult},
       {"GET", "/v1/keys/*/history", &Api::KeyHistory, true},
       {"GET", "/v1/keys", &Api::ListKeys, true},
-      {"DELETE", "/v1/keys/*", &Api::ForgetKey},
+      {"DELETE", "/v1/keys/*", &Api::ForgetKey, false, kAdmin},
       {"POST", "/v1/keygen", &Api::Keygen, true},
-      {"GET", "/.well-known/idempotency", &Api::WellKnown},
+      {"GET", "/.well-known/idempotency", &Api::WellKnown, false, kAnybody},
       {"POST", "/api/payments", &Api::CreatePayment},
       {"GET", "/api/payments/*", &Api::FindPayment},
       {"GET", "/api/payments", &Api::ListPayments, true},
-      {"GET", "/v1/status", &Api::ServerStatus},
-      {"GET", "/livez", &Api::Liveness},
-      {"GET", "/readyz", &Api::Readiness},
-      {"HEAD", "/livez", &Api::Liveness},
-      {"HEAD", "/readyz", &Api::Readiness},
+      {"GET", "/v1/status", &Api::ServerStatus, false, kAdmin},
+      {"GET", "/livez", &Api::Liveness, false, kAnybody},
+      {"GET", "/readyz", &Api::Readiness, false, kAnybody},
+      {"HEAD", "/livez", &Api::Liveness, false, kAnybody},
+      {"HEAD", "/readyz", &Api::Readiness, false, kAnybody},
   }};
   return kRoutes.data();
 }
@@ -72,22 +84,33 @@ bool Api::Blocks(const wire::Request& request) {
 }
 
 Answer Api::Dispatch(const wire::Request& request, wire::Exchange& exchange) {
-  if (std::optional<Answer> refused = RefuseForeign(request)) return *std::move(refused);
+  if (std::optional<Answer> refused = RefuseForeign(request, options_.guard)) {
+    return *std::move(refused);
+  }
   const Result<Target> target = Target::Parse(request.target);
   if (!target.ok()) return FaultAnswer(target.status());
+  const Route* found = nullptr;
   std::string allowed;
-  for (const Route* route = RoutesBegin(); route != RoutesEnd(); ++route) {
+  for (const Route* route = RoutesBegin(); found == nullptr && route != RoutesEnd(); ++route) {
     if (!target->Is(route->pattern)) continue;
-    if (route->method == request.method) {
-      Call call{.request = request, .target = *target, .exchange = exchange, .tenant = kTenant};
-      return (this->*route->handler)(call);
-    }
+    if (route->method == request.method) found = route;
     allowed.append(allowed.empty() ? "" : ", ").append(route->method);
   }
-  if (allowed.empty()) return ProblemOf("not_found", "there is nothing at this path");
-  Answer answer = ProblemOf("method_not_allowed", "this path takes " + allowed);
-  answer.headers.emplace_back("Allow", allowed);
-  return answer;
+  std::shared_ptr<const TokenBook> book;  // keeps the caller
+  Identity identity{.caller = &kWithoutTokens};
+  const bool asks_who = found == nullptr || found->whom != Route::For::kAnybody;
+  if (options_.doorkeeper != nullptr && asks_who) {
+    book = options_.doorkeeper->Book();
+    identity = Identify(*book, request, exchange.peer());
+    if (identity.refused.has_value()) return *std::move(identity.refused);
+  }
+  if (found == nullptr) return NoSuchRoute(allowed);
+  if (found->whom == Route::For::kAdmin && identity.caller->role != Role::kAdmin) {
+    return ProblemOf("forbidden", "this call needs the role admin");
+  }
+  Call call{
+      .request = request, .target = *target, .exchange = exchange, .caller = *identity.caller};
+  return (this->*found->handler)(call);
 }
 
 void Api::Handle(const httplib::Request& /*request*/, httplib::Response& response,

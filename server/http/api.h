@@ -17,8 +17,10 @@
 
 #include "engine/ledger.h"
 #include "engine/rocks_store.h"
+#include "server/access/doorkeeper.h"
 #include "server/http/answer.h"
 #include "server/http/command_body.h"
+#include "server/http/loopback_guard.h"
 #include "server/http/target.h"
 #include "server/wire/request_host.h"
 
@@ -30,6 +32,10 @@ struct ApiOptions {
   std::string durability;  // as published: sync, interval or os
   size_t body_max_bytes = size_t{1} << 20;
   bool audit = true;
+  // Who may call. Without one everybody is the admin of tenant "default", and `guard` is what keeps
+  // strangers out.
+  const Doorkeeper* doorkeeper = nullptr;
+  PortGuard guard = PortGuard::kLoopback;
   std::function<StoreHealth()> health;
   std::function<int64_t()> now_ms;
   std::function<bool()> draining;
@@ -57,7 +63,8 @@ class Api {
     const wire::Request& request;
     const Target& target;
     wire::Exchange& exchange;
-    std::string tenant;
+    const Caller& caller;
+    const std::string& tenant = caller.tenant;
   };
   struct Route;
   using CallHandler = Answer (Api::*)(Call&);

@@ -68,6 +68,7 @@ Result<CommandBody> ReadCommand(std::string_view verb, std::string_view tenant, 
   if (in_batch) (void)fields.OptionalText("op");
   const std::string key_text = fields.Text("key");
   const std::string scope = fields.OptionalText("scope").value_or("default");
+  std::optional<std::string> named;
   Command command;
   int64_t wait_ms = 0;
   if (verb == "claim") {
@@ -85,13 +86,14 @@ Result<CommandBody> ReadCommand(std::string_view verb, std::string_view tenant, 
     command = MarkUnknownCommand{.fence = RequiredFence(fields)};
   } else {
     ONCED_CHECK(verb == "resolve");
+    named = fields.OptionalText("tenant");
     command = ReadResolve(fields);
   }
   if (wait_ms < 0 || wait_ms > kWaitMaxMs) {
     fields.Fail("wait_ms: must be 0.." + std::to_string(kWaitMaxMs));
   }
   ONCED_RETURN_IF_ERROR(fields.Finish());
-  Result<Key> key = Key::Make(tenant, scope, key_text);
+  Result<Key> key = Key::Make(named.has_value() ? *named : tenant, scope, key_text);
   if (!key.ok()) return key.status();
   ONCED_RETURN_IF_ERROR(Ledger::Check(command));
   return CommandBody{.operation = {.key = std::move(*key), .command = std::move(command)},

@@ -30,7 +30,8 @@ struct CommandBody {
   int64_t wait_ms = 0;  // of a claim
 };
 
-// `verb` is claim, complete, release, renew, mark-unknown or resolve. With `in_batch` a claim has
+// `tenant`: the caller's own; a resolve, which only an admin may send, can name another. `verb` is
+// claim, complete, release, renew, mark-unknown or resolve. With `in_batch` a claim has
 // no wait_ms, and the field `op` is taken as read.
 Result<CommandBody> ReadCommand(std::string_view verb, std::string_view tenant, Fields& fields,
                                 const CommandDefaults& defaults, bool in_batch);

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "server/http/api.h"
+#include "server/http/credentials.h"
 #include "server/json/json_writer.h"
 
 namespace onced {
@@ -65,6 +66,7 @@ Answer Api::ClaimCall(Call& call) {
   }
   const auto& waiting = static_cast<const WaitingClaim&>(*call.exchange.kept);
   const Operation& operation = waiting.operation;
+  if (operation.key.tenant() != call.tenant) return TokenMoved();
   const Result<Reply> reply = Do(operation, waiting.waiter.get());
   if (!reply.ok()) return FaultAnswer(reply.status());
   if (reply->waiting && call.exchange.may_park()) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The calls that look at a key, list keys, or forget one.
 #include <utility>
+#include <variant>
 
 #include "server/http/api.h"
+#include "server/http/credentials.h"
 #include "server/json/json_writer.h"
 
 namespace onced {
@@ -23,11 +25,22 @@ struct WaitingReader : wire::Kept {
   const std::unique_ptr<Waiter> waiter;
 };
 
-// The key that the path and `scope` name, once the query is read to its end.
-Result<Key> KeyOf(const Target& target, Query& query, const std::string& tenant) {
+Answer ForbiddenTenant() {
+  return ProblemOf("forbidden", "tenant: only an admin may name another tenant than its own");
+}
+
+// The key that the path, `scope` and, where `others`, an admin's `tenant` name, once the query is
+// read to its end; or the refusal.
+std::variant<Key, Answer> KeyOf(const Target& target, Query& query, const Caller& caller,
+                                bool others) {
   const std::string scope = query.Text("scope").value_or("default");
-  ONCED_RETURN_IF_ERROR(query.Finish());
-  return Key::Make(tenant, scope, target.path()[2]);
+  std::optional<std::string> named;
+  if (others) named = query.Text("tenant");
+  if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
+  if (named.has_value() && !caller.MayName(*named)) return ForbiddenTenant();
+  Result<Key> key = Key::Make(named.value_or(caller.tenant), scope, target.path()[2]);
+  if (!key.ok()) return FaultAnswer(key.status());
+  return *std::move(key);
 }
 
 Answer NotFound() { return ProblemOf("not_found", "there is no live record under this key"); }
@@ -55,13 +68,14 @@ Answer ResultOf(const FoundReply& found) {
 
 Answer Api::FindKey(Call& call) {
   Query query(call.target);
-  const Result<Key> key = KeyOf(call.target, query, call.tenant);
-  if (!key.ok()) return FaultAnswer(key.status());
-  const Result<FoundReply> found = ledger_->Find(*key);
+  const std::variant<Key, Answer> named = KeyOf(call.target, query, call.caller, /*others=*/true);
+  if (const Answer* refused = std::get_if<Answer>(&named)) return *refused;
+  const Key& key = std::get<Key>(named);
+  const Result<FoundReply> found = ledger_->Find(key);
   if (!found.ok()) return FaultAnswer(found.status());
   Answer answer = NotFound();
   if (found->record.has_value()) {
-    answer = {.body = RecordJson(*key, *found->record, found->now_ms, found->replays)};
+    answer = {.body = RecordJson(key, *found->record, found->now_ms, found->replays)};
   }
   answer.sequence = found->sequence;
   return answer;
@@ -71,16 +85,18 @@ Answer Api::KeyResult(Call& call) {
   if (call.exchange.kept == nullptr) {
     Query query(call.target);
     const int64_t wait_ms = query.Integer("wait_ms", 0, kWaitMaxMs).value_or(0);
-    Result<Key> key = KeyOf(call.target, query, call.tenant);
-    if (!key.ok()) return FaultAnswer(key.status());
+    std::variant<Key, Answer> named = KeyOf(call.target, query, call.caller, /*others=*/false);
+    if (const Answer* refused = std::get_if<Answer>(&named)) return *refused;
+    Key& key = std::get<Key>(named);
     std::unique_ptr<Waiter> waiter;
     if (wait_ms > 0 && call.exchange.may_park()) {
-      waiter = ledger_->NewWaiter(*key, /*claims=*/false, call.exchange.Waker());
+      waiter = ledger_->NewWaiter(key, /*claims=*/false, call.exchange.Waker());
     }
     call.exchange.kept = std::make_unique<WaitingReader>(
-        std::move(*key), call.exchange.begun() + milliseconds(wait_ms), std::move(waiter));
+        std::move(key), call.exchange.begun() + milliseconds(wait_ms), std::move(waiter));
   }
   const auto& waiting = static_cast<const WaitingReader&>(*call.exchange.kept);
+  if (waiting.key.tenant() != call.tenant) return TokenMoved();
   const Result<FoundReply> found = ledger_->Find(waiting.key, waiting.waiter.get());
   if (!found.ok()) return FaultAnswer(found.status());
   if (found->waiting && call.exchange.may_park()) {
@@ -97,16 +113,17 @@ Answer Api::KeyResult(Call& call) {
 
 Answer Api::KeyHistory(Call& call) {
   Query query(call.target);
-  const Result<Key> key = KeyOf(call.target, query, call.tenant);
-  if (!key.ok()) return FaultAnswer(key.status());
-  const Result<Page<Run>> runs = ledger_->History(*key);
+  const std::variant<Key, Answer> named = KeyOf(call.target, query, call.caller, /*others=*/true);
+  if (const Answer* refused = std::get_if<Answer>(&named)) return *refused;
+  const Key& key = std::get<Key>(named);
+  const Result<Page<Run>> runs = ledger_->History(key);
   if (!runs.ok()) return FaultAnswer(runs.status());
   return {.body = HistoryJson(runs->rows), .sequence = runs->sequence};
 }
 
 Answer Api::ListKeys(Call& call) {
   Query query(call.target);
-  ListQuery list{.tenant = call.tenant,
+  ListQuery list{.tenant = query.Text("tenant").value_or(call.tenant),
                  .scope = query.Text("scope").value_or("default"),
                  .prefix = query.Text("prefix").value_or(""),
                  .after = query.Text("cursor")};
@@ -114,6 +131,7 @@ Answer Api::ListKeys(Call& call) {
   list.limit = static_cast<size_t>(
       query.Integer("limit", 1, static_cast<int64_t>(kListMax)).value_or(kListDefault));
   Status checked = query.Finish();
+  if (checked.ok()) checked = CheckPrintable("tenant", list.tenant, 1, Key::kMaxTenantLength);
   if (checked.ok()) checked = CheckPrintable("scope", list.scope, 1, Key::kMaxLength);
   if (checked.ok()) checked = CheckPrintable("prefix", list.prefix, 0, Key::kMaxLength);
   if (checked.ok() && list.after.has_value()) {
@@ -128,6 +146,7 @@ Answer Api::ListKeys(Call& call) {
     }
   }
   if (!checked.ok()) return FaultAnswer(checked);
+  if (!call.caller.MayName(list.tenant)) return ForbiddenTenant();
   const Result<Page<ListedRecord>> page = ledger_->List(list);
   if (!page.ok()) return FaultAnswer(page.status());
   JsonWriter w(256 * page->rows.size() + 64);
@@ -143,10 +162,11 @@ Answer Api::ListKeys(Call& call) {
 Answer Api::ForgetKey(Call& call) {
   Query query(call.target);
   const bool force = query.Flag("force");
-  const Result<Key> key = KeyOf(call.target, query, call.tenant);
-  if (!key.ok()) return FaultAnswer(key.status());
+  const std::variant<Key, Answer> named = KeyOf(call.target, query, call.caller, /*others=*/true);
+  if (const Answer* refused = std::get_if<Answer>(&named)) return *refused;
+  const Key& key = std::get<Key>(named);
   const ForgetCommand forget{.force = force};
-  const Result<Reply> reply = ledger_->Forget(*key, forget);
+  const Result<Reply> reply = ledger_->Forget(key, forget);
   if (!reply.ok()) return FaultAnswer(reply.status());
   return OutcomeAnswer(forget, *reply, /*in_batch=*/false);
 }

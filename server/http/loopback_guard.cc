@@ -29,9 +29,15 @@ bool NamesLoopback(std::string_view authority) {
   return host == "localhost" || IsIpv4Loopback(host);
 }
 
-bool LoopbackOrigin(std::string_view origin) {
+std::string_view AuthorityOf(std::string_view origin) {
   const size_t scheme = origin.find("://");
-  return scheme != std::string_view::npos && NamesLoopback(origin.substr(scheme + 3));
+  return scheme == std::string_view::npos ? std::string_view() : origin.substr(scheme + 3);
+}
+
+bool KnownOrigin(std::string_view origin, const wire::Request& request, PortGuard guard) {
+  const std::string_view authority = AuthorityOf(origin);
+  if (guard == PortGuard::kLoopback) return NamesLoopback(authority);
+  return !authority.empty() && Lower(authority) == Lower(request.Header("Host"));
 }
 
 bool JsonOrNone(std::string_view type) {
@@ -42,16 +48,19 @@ bool JsonOrNone(std::string_view type) {
 
 }  // namespace
 
-std::optional<Answer> RefuseForeign(const wire::Request& request) {
+std::optional<Answer> RefuseForeign(const wire::Request& request, PortGuard guard) {
+  const bool by_origin = guard != PortGuard::kTokens;
   // Every one of them: a header sent twice must not hide its second value.
   for (const auto& [name, value] : request.headers) {
-    if (wire::SameName(name, "Host") && !value.empty() && !NamesLoopback(value)) {
+    if (guard == PortGuard::kLoopback && wire::SameName(name, "Host") && !value.empty() &&
+        !NamesLoopback(value)) {
       return ProblemOf("forbidden", "Host: this port is for loopback only");
     }
-    if (wire::SameName(name, "Origin") && !LoopbackOrigin(value)) {
+    if (by_origin && wire::SameName(name, "Origin") && !KnownOrigin(value, request, guard)) {
       return ProblemOf("forbidden", "Origin: pages of other sites may not call this port");
     }
-    if (wire::SameName(name, "Sec-Fetch-Site") && value != "same-origin" && value != "none") {
+    if (by_origin && wire::SameName(name, "Sec-Fetch-Site") && value != "same-origin" &&
+        value != "none") {
       return ProblemOf("forbidden", "Sec-Fetch-Site: pages of other sites may not call this port");
     }
     if (wire::SameName(name, "Content-Type") && request.method == "POST" && !JsonOrNone(value)) {
