@@ -62,6 +62,69 @@ void AddDuration(CLI::App* app, const std::string& name, milliseconds* value, in
       ->default_str(DurationText(value->count()));
 }
 
+struct SizeUnit {
+  std::string_view name;
+  uint64_t bytes;
+};
+constexpr std::array<SizeUnit, 3> kSizeUnits = {{{"", 1}, {"KiB", 1024}, {"MiB", 1024 * 1024}}};
+
+std::optional<uint64_t> ParseSize(std::string_view text) {
+  uint64_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec != std::errc()) return std::nullopt;
+  const std::string_view unit = text.substr(static_cast<size_t>(parsed.ptr - text.data()));
+  for (const SizeUnit& known : kSizeUnits) {
+    if (unit == known.name && number <= UINT64_MAX / known.bytes) return number * known.bytes;
+  }
+  return std::nullopt;
+}
+
+std::string SizeText(uint64_t bytes) {
+  const SizeUnit* best = kSizeUnits.data();
+  for (const SizeUnit& unit : kSizeUnits) {
+    if (bytes != 0 && bytes % unit.bytes == 0) best = &unit;
+  }
+  return std::to_string(bytes / best->bytes) + std::string(best->name);
+}
+
+// A flag such as `--body-bytes-max 1MiB`, within limits that the message names.
+template <typename Number>
+void AddSize(CLI::App* app, const std::string& name, Number* value, uint64_t least, uint64_t most,
+             const std::string& help) {
+  app->add_option_function<std::string>(
+         name,
+         [=](const std::string& text) {
+           const std::optional<uint64_t> parsed = ParseSize(text);
+           if (!parsed.has_value() || *parsed < least || *parsed > most) {
+             throw CLI::ValidationError(name, "must be " + SizeText(least) + ".." + SizeText(most) +
+                                                  ", such as 512, 16KiB or 1MiB");
+           }
+           *value = static_cast<Number>(*parsed);
+         },
+         help)
+      ->type_name("SIZE")
+      ->default_str(SizeText(*value));
+}
+
+void AddCount(CLI::App* app, const std::string& name, size_t* value, size_t least, size_t most,
+              const std::string& help) {
+  app->add_option_function<std::string>(
+         name,
+         [=](const std::string& text) {
+           size_t number = 0;
+           const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+           const bool whole = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+           if (!whole || number < least || number > most) {
+             throw CLI::ValidationError(
+                 name, "must be " + std::to_string(least) + ".." + std::to_string(most));
+           }
+           *value = number;
+         },
+         help)
+      ->type_name("NUMBER")
+      ->default_str(std::to_string(*value));
+}
+
 void ParseAddress(const std::string& text, ServeOptions* options) {
   const size_t colon = text.rfind(':');
   const std::string port = colon == std::string::npos ? "" : text.substr(colon + 1);
@@ -135,6 +198,51 @@ void AddListenerFlags(CLI::App* app, ServeOptions* o) {
          "where the API listens (port 0: any free one)")
       ->type_name("ADDR")
       ->default_str("127.0.0.1:6623");
+  app->add_option("--tls-cert", o->tls.certificate,
+                  "serve TLS with this certificate (PEM, a chain)")
+      ->type_name("FILE");
+  app->add_option("--tls-key", o->tls.key, "its key (PEM, mode 0600)")->type_name("FILE");
+  app->add_option("--tls-client-ca", o->tls.client_ca,
+                  "take only clients with a certificate that one of these signed")
+      ->type_name("FILE");
+  app->add_flag("--insecure-plaintext", o->insecure_plaintext,
+                "serve other machines without TLS: whoever is on the way reads and changes it all");
+  wire::RequestLimits& limits = o->limits;
+  AddSize(app, "--head-bytes-max", &limits.head_bytes, 1024, 1 << 20, "of a request's head");
+  AddCount(app, "--headers-max", &limits.headers, 8, 1'000, "headers of a request");
+  AddSize(app, "--path-bytes-max", &limits.path_bytes, 64, limits.target_bytes, "of its path");
+  AddSize(app, "--body-bytes-max", &limits.body_bytes, 1024, kResultMax, "of its body");
+  AddCount(app, "--connections-max", &o->connections_max, 1, 1'000'000, "at a time");
+  wire::Deadlines& deadlines = o->deadlines;
+  const auto add_deadline = [app](const char* name, milliseconds* value, const char* help) {
+    AddDuration(app, name, value, 100, 3'600'000, help);
+  };
+  add_deadline("--handshake-timeout", &deadlines.handshake, "for a TLS handshake");
+  add_deadline("--head-timeout", &deadlines.head, "for a request's head");
+  add_deadline("--body-timeout", &deadlines.body, "for its body (1 KiB/s at least in any case)");
+  add_deadline("--idle-timeout", &deadlines.idle, "between two requests of a connection");
+  add_deadline("--write-timeout", &deadlines.write, "for a client to take its answers");
+}
+
+// Who is on the way must not read: other machines are served by TLS, or by somebody's word.
+void CheckTransport(const ServeOptions& options) {
+  const bool tls = !options.tls.certificate.empty();
+  if (tls != !options.tls.key.empty()) {
+    throw CLI::ValidationError(tls ? "--tls-cert" : "--tls-key",
+                               "needs both --tls-cert and --tls-key");
+  }
+  if (!tls && !options.tls.client_ca.empty()) {
+    throw CLI::ValidationError("--tls-client-ca", "needs --tls-cert and --tls-key");
+  }
+  if (tls && options.insecure_plaintext) {
+    throw CLI::ValidationError("--insecure-plaintext", "contradicts --tls-cert");
+  }
+  if (!tls && !options.insecure_plaintext && !IsLoopback(options.host)) {
+    throw CLI::ValidationError(
+        "--http",
+        "beyond loopback (127.0.0.0/8, [::1]) this needs --tls-cert and --tls-key, or, where the "
+        "network itself is safe, --insecure-plaintext");
+  }
 }
 
 void AddAccessFlags(CLI::App* app, ServeOptions* o) {
@@ -162,10 +270,7 @@ void CheckAccess(const ServeOptions& options) {
 // What no single flag can tell: whether they are safe together.
 void CheckTogether(const ServeOptions& options) {
   CheckAccess(options);
-  // There is no transport security yet, so there is no other safe place to listen.
-  if (!IsLoopback(options.host)) {
-    throw CLI::ValidationError("--http", "only loopback addresses (127.0.0.0/8, [::1]) for now");
-  }
+  CheckTransport(options);
 }
 
 void AddNewToken(CLI::App* app, NewTokenOptions* o) {

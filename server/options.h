@@ -13,6 +13,7 @@
 #include "engine/limits.h"
 #include "engine/rocks_store.h"
 #include "server/access/caller.h"
+#include "server/wire/listener.h"
 
 namespace onced {
 
@@ -31,6 +32,11 @@ struct ServeOptions {
   uint16_t port = 6623;
   std::string tokens;             // the token file; empty: none
   bool insecure_no_auth = false;  // let everybody in, also where strangers can reach it
+  wire::TlsFiles tls;             // certificate and key: both or neither
+  bool insecure_plaintext = false;
+  wire::RequestLimits limits;
+  wire::Deadlines deadlines;
+  size_t connections_max = wire::ListenerOptions().connections_max;
   std::string data = "onced-data";
   Durability durability = Durability::kSync;
   std::chrono::milliseconds sync_interval{100};

@@ -3,8 +3,10 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstring>
@@ -77,6 +79,20 @@ int AwaitStop(const sigset_t& signals, const std::vector<std::function<Status()>
   return number;
 }
 
+// Every connection is an open file, and the store has some of its own. A connection beyond the
+// limit waits in the kernel until another one ends.
+void RaiseFileLimit(size_t connections_max) {
+  constexpr rlim_t kOwnFiles = 512;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= connections_max + kOwnFiles) return;
+  Say("the hard limit of open files (ulimit -Hn) is " + std::to_string(limit.rlim_max) +
+      ": too few for --connections-max " + std::to_string(connections_max) +
+      "; connections beyond it will have to wait");
+}
+
 RocksStoreOptions StoreOptions(const ServeOptions& options) {
   return {.path = options.data,
           .durability = options.durability,
@@ -100,6 +116,7 @@ ApiOptions ApiOptionsOf(const ServeOptions& options, const Doorkeeper* doorkeepe
       .defaults = {.lease_ms = options.lease.count(), .retention_ms = options.retention.count()},
       .version = ONCED_VERSION,
       .durability = DurabilityName(options.durability),
+      .limits = options.limits,
       .audit = options.audit,
       .doorkeeper = doorkeeper,
       .guard = GuardOf(options),
@@ -111,8 +128,9 @@ ApiOptions ApiOptionsOf(const ServeOptions& options, const Doorkeeper* doorkeepe
 
 void Banner(const ServeOptions& options, uint16_t port) {
   const bool v6 = options.host.find(':') != std::string::npos;
-  const std::string url =
-      "http://" + (v6 ? "[" + options.host + "]" : options.host) + ":" + std::to_string(port);
+  const std::string url = (options.tls.certificate.empty() ? "http://" : "https://") +
+                          (v6 ? "[" + options.host + "]" : options.host) + ":" +
+                          std::to_string(port);
   std::error_code ignored;
   const std::string folder = std::filesystem::absolute(options.data, ignored).string();
   std::fprintf(stderr,
@@ -146,8 +164,20 @@ int ExitCodeOf(const Status& status) {
 
 int Serve(const ServeOptions& options) {
   const sigset_t signals = BlockSignals();
-  std::unique_ptr<Doorkeeper> doorkeeper;
+  RaiseFileLimit(options.connections_max);
   std::vector<std::function<Status()>> reloads;
+  std::shared_ptr<wire::TlsCredentials> tls;
+  if (!options.tls.certificate.empty()) {
+    Result<std::unique_ptr<wire::TlsCredentials>> loaded = wire::TlsCredentials::Load(options.tls);
+    if (!loaded.ok()) return Failed(loaded.status());
+    tls = std::move(*loaded);
+    reloads.emplace_back([tls] {
+      const Status reloaded = tls->Reload();
+      if (reloaded.ok()) Say("reload: the files of TLS are read again");
+      return reloaded;
+    });
+  }
+  std::unique_ptr<Doorkeeper> doorkeeper;
   if (!options.tokens.empty()) {
     Result<std::unique_ptr<Doorkeeper>> opened = Doorkeeper::Open(options.tokens);
     if (!opened.ok()) return Failed(opened.status());
@@ -167,6 +197,10 @@ int Serve(const ServeOptions& options) {
   wire::ListenerOptions listening;
   listening.host = options.host;
   listening.port = options.port;
+  listening.tls = tls;
+  listening.limits = options.limits;
+  listening.deadlines = options.deadlines;
+  listening.connections_max = options.connections_max;
   if (options.footprint == Footprint::kEdge) listening.memory_max = size_t{32} << 20;
   listening.handler = [&api](const httplib::Request& request, httplib::Response& response,
                              wire::Exchange& exchange) { api.Handle(request, response, exchange); };

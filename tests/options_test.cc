@@ -41,15 +41,19 @@ int CodeOf(const std::vector<std::string>& args) {
   return finished == nullptr ? -1 : finished->exit_code;
 }
 
-// What is said on stderr about a flag of serve.
-std::string Complaint(const std::string& flag, const std::string& value) {
+// What is said on stderr about the flags of serve; each of them is refused with exit code 2.
+std::string Complaint(std::vector<std::string> flags) {
+  flags.insert(flags.begin(), "serve");
   testing::internal::CaptureStderr();
-  const Options options = Parse({"serve", flag, value});
+  const Options options = Parse(flags);
   std::string said = testing::internal::GetCapturedStderr();
   const auto* finished = std::get_if<Finished>(&options);
   if (finished == nullptr) return "accepted";
   EXPECT_EQ(finished->exit_code, kExitUsage);
   return said;
+}
+std::string Complaint(const std::string& flag, const std::string& value) {
+  return Complaint({flag, value});
 }
 
 TEST(Options, AreSafeByDefault) {
@@ -68,6 +72,97 @@ TEST(Options, AreSafeByDefault) {
   EXPECT_FALSE(o.accept_data_loss);
   EXPECT_EQ(o.tokens, "");
   EXPECT_FALSE(o.insecure_no_auth);
+  EXPECT_EQ(o.tls.certificate + o.tls.key + o.tls.client_ca, "");
+  EXPECT_FALSE(o.insecure_plaintext);
+  EXPECT_EQ(o.limits.head_bytes, 16u * 1024);
+  EXPECT_EQ(o.limits.headers, 64u);
+  EXPECT_EQ(o.limits.path_bytes, 1024u);
+  EXPECT_EQ(o.limits.body_bytes, 1024u * 1024);
+  EXPECT_EQ(o.connections_max, 10'000u);
+  EXPECT_EQ(o.deadlines.handshake, milliseconds(5'000));
+  EXPECT_EQ(o.deadlines.head, milliseconds(10'000));
+  EXPECT_EQ(o.deadlines.body, milliseconds(30'000));
+  EXPECT_EQ(o.deadlines.body_bytes_per_s, 1'024u);
+  EXPECT_EQ(o.deadlines.idle, milliseconds(60'000));
+  EXPECT_EQ(o.deadlines.write, milliseconds(30'000));
+}
+
+TEST(Options, OfTheListenerArriveAsGiven) {
+  const ServeOptions o = Serve({"--tls-cert",          "cert.pem", "--tls-key",         "key.pem",
+                                "--tls-client-ca",     "ca.pem",   "--head-bytes-max",  "4KiB",
+                                "--headers-max",       "10",       "--path-bytes-max",  "100",
+                                "--body-bytes-max",    "2MiB",     "--connections-max", "7",
+                                "--handshake-timeout", "1s",       "--head-timeout",    "2s",
+                                "--body-timeout",      "3s",       "--idle-timeout",    "4m",
+                                "--write-timeout",     "500ms"});
+  EXPECT_EQ(o.tls.certificate, "cert.pem");
+  EXPECT_EQ(o.tls.key, "key.pem");
+  EXPECT_EQ(o.tls.client_ca, "ca.pem");
+  EXPECT_EQ(o.limits.head_bytes, 4'096u);
+  EXPECT_EQ(o.limits.headers, 10u);
+  EXPECT_EQ(o.limits.path_bytes, 100u);
+  EXPECT_EQ(o.limits.body_bytes, 2u * 1024 * 1024);
+  EXPECT_EQ(o.connections_max, 7u);
+  EXPECT_EQ(o.deadlines.handshake, milliseconds(1'000));
+  EXPECT_EQ(o.deadlines.head, milliseconds(2'000));
+  EXPECT_EQ(o.deadlines.body, milliseconds(3'000));
+  EXPECT_EQ(o.deadlines.idle, milliseconds(240'000));
+  EXPECT_EQ(o.deadlines.write, milliseconds(500));
+  EXPECT_TRUE(Serve({"--insecure-plaintext"}).insecure_plaintext);
+}
+
+TEST(Options, HoldSizesAndCountsToTheirLimits) {
+  const struct {
+    const char* flag;
+    const char* least;
+    const char* most;
+    std::vector<const char*> beyond;
+  } table[] = {
+      {"--head-bytes-max", "1KiB", "1MiB", {"1023", "1048577", "2MiB", "0"}},
+      {"--path-bytes-max", "64", "8KiB", {"63", "8193"}},
+      {"--body-bytes-max", "1024", "16MiB", {"1023", "17MiB", "18446744073709551615MiB"}},
+      {"--headers-max", "8", "1000", {"7", "1001", "8KiB"}},
+      {"--connections-max", "1", "1000000", {"0", "1000001", "1KiB"}},
+  };
+  for (const auto& [flag, least, most, beyond] : table) {
+    EXPECT_EQ(Complaint(flag, least), "accepted") << flag;
+    EXPECT_EQ(Complaint(flag, most), "accepted") << flag;
+    for (const char* bad : beyond) {
+      EXPECT_NE(Complaint(flag, bad).find("must be "), std::string::npos) << flag << " " << bad;
+    }
+    for (const char* bad : {"", "KiB", "-1", "+1024", "1 KiB", "1kib", "1K", "1.5KiB", "0x400",
+                            "1024B", "99999999999999999999"}) {
+      EXPECT_NE(Complaint(flag, bad).find("must be "), std::string::npos) << flag << " " << bad;
+    }
+  }
+}
+
+// Half a pair would be a port that its operator believes to be safe.
+TEST(Options, OfTlsGoTogether) {
+  for (const std::vector<std::string>& flags :
+       std::vector<std::vector<std::string>>{{"--tls-cert", "c"},
+                                             {"--tls-key", "k"},
+                                             {"--tls-key", "k", "--tls-client-ca", "a"},
+                                             {"--tls-client-ca", "a"}}) {
+    EXPECT_NE(Complaint(flags).find("--tls-cert and --tls-key"), std::string::npos) << flags[0];
+  }
+  const std::string both = Complaint({"--tls-cert", "c", "--tls-key", "k", "--insecure-plaintext"});
+  EXPECT_NE(both.find("contradicts"), std::string::npos) << both;
+}
+
+TEST(Options, NameBothWaysOutOfServingOthersInPlainText) {
+  const std::vector<std::string> others = {"--http", "0.0.0.0:80", "--insecure-no-auth"};
+  const std::string said = Complaint(others);
+  EXPECT_NE(said.find("--tls-cert and --tls-key"), std::string::npos) << said;
+  EXPECT_NE(said.find("--insecure-plaintext"), std::string::npos) << said;
+  for (const std::vector<std::string>& way_out : std::vector<std::vector<std::string>>{
+           {"--tls-cert", "c", "--tls-key", "k"}, {"--insecure-plaintext"}}) {
+    std::vector<std::string> flags = others;
+    flags.insert(flags.end(), way_out.begin(), way_out.end());
+    EXPECT_EQ(Complaint(flags), "accepted") << way_out[0];
+    flags.erase(flags.begin() + 2);
+    EXPECT_NE(Complaint(flags).find("--tokens"), std::string::npos) << "each rule stands alone";
+  }
 }
 
 TEST(Options, ArriveAsGiven) {
@@ -107,7 +202,7 @@ TEST(Options, ArriveAsGiven) {
   EXPECT_EQ(Serve({"--durability=os"}).durability, Durability::kOs);
 }
 
-TEST(Options, TakeLoopbackAddressesOnly) {
+TEST(Options, TakeOnlyLoopbackUnlessToldOtherwise) {
   EXPECT_EQ(Serve({"--http", "localhost:80"}).host, "127.0.0.1");
   EXPECT_EQ(Serve({"--http", "[::1]:80"}).host, "::1");
   EXPECT_EQ(Serve({"--http", "127.0.0.1:65535"}).port, 65535);
@@ -168,7 +263,12 @@ TEST(Options, HoldDurationsToTheirLimits) {
                {"--lease", "100ms", "1h", {"99ms", "0s", "3600001ms", "2h"}},
                {"--retention", "1s", "30d", {"999ms", "31d", "2592000001ms"}},
                {"--audit-retention", "1s", "30d", {"999ms", "31d"}},
-               {"--unknown-retention", "0ms", "30d", {"31d"}}};
+               {"--unknown-retention", "0ms", "30d", {"31d"}},
+               {"--handshake-timeout", "100ms", "1h", {"99ms", "2h"}},
+               {"--head-timeout", "100ms", "1h", {"0ms", "2h"}},
+               {"--body-timeout", "100ms", "1h", {"0ms", "2h"}},
+               {"--idle-timeout", "100ms", "1h", {"0ms", "2h"}},
+               {"--write-timeout", "100ms", "1h", {"0ms", "2h"}}};
   for (const auto& [flag, least, most, beyond] : table) {
     EXPECT_EQ(Complaint(flag, least), "accepted");
     EXPECT_EQ(Complaint(flag, most), "accepted");

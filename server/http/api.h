@@ -30,7 +30,7 @@ struct ApiOptions {
   CommandDefaults defaults;
   std::string version;
   std::string durability;  // as published: sync, interval or os
-  size_t body_max_bytes = size_t{1} << 20;
+  wire::RequestLimits limits;  // as published
   bool audit = true;
   // Who may call. Without one everybody is the admin of tenant "default", and `guard` is what keeps
   // strangers out.

@@ -2,10 +2,8 @@
 #include "server/wire/connection.h"
 
 #include <algorithm>
-#include <asio/buffer.hpp>
 #include <asio/dispatch.hpp>
 #include <asio/post.hpp>
-#include <asio/write.hpp>
 #include <utility>
 
 #include "server/wire/problem.h"
@@ -31,7 +29,9 @@ std::string ProblemAnswer(const Problem& problem) {
 
 Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<Services> services,
                        std::shared_ptr<Loop> loop)
-    : socket_(std::move(socket)), services_(std::move(services)), loop_(std::move(loop)) {
+    : transport_(std::move(socket), services->options.tls.get()),
+      services_(std::move(services)),
+      loop_(std::move(loop)) {
   services_->connections.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -42,18 +42,36 @@ Connection::~Connection() {
 
 void Connection::Start() {
   asio::error_code ignored;
-  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-  Peer peer;
-  const auto remote = socket_.remote_endpoint(ignored);
-  if (!ignored) peer.address = remote.address().to_string();
-  peer_ = std::make_shared<const Peer>(std::move(peer));
-  EnterPhase(Phase::kIdle);
-  Read();
+  transport_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+  ShakeHands([this] {
+    Peer peer;
+    asio::error_code gone;
+    const auto remote = transport_.socket().remote_endpoint(gone);
+    if (!gone) peer.address = remote.address().to_string();
+    peer.certificate_subject = transport_.PeerSubject();
+    peer_ = std::make_shared<const Peer>(std::move(peer));
+    EnterPhase(Phase::kIdle);
+    Read();
+  });
 }
 
 void Connection::TurnAway(const Problem& problem) {
-  Refuse(problem);
-  Flush();
+  ShakeHands([this, problem] {
+    Refuse(problem);
+    Flush();
+  });
+}
+
+// `then` at once where no handshake is needed.
+void Connection::ShakeHands(std::function<void()> then) {
+  if (!transport_.needs_handshake()) return then();
+  EnterPhase(Phase::kHandshake);
+  transport_.Handshake([self = shared_from_this(), then = std::move(then)](
+                           const asio::error_code& error, size_t /*size*/) {
+    if (self->closed_) return;
+    if (error) return self->Linger();  // or the alert, which says why, would be lost
+    then();
+  });
 }
 
 void Connection::EnterPhase(Phase phase) {
@@ -65,19 +83,30 @@ std::optional<Connection::TimePoint> Connection::Deadline() const {
   const Deadlines& deadlines = services_->options.deadlines;
   if (write_under_way_) return write_since_ + deadlines.write;
   switch (phase_) {
+    case Phase::kHandshake:
+      return phase_since_ + deadlines.handshake;
     case Phase::kIdle:
       if (!outbox_.empty()) return std::nullopt;  // waiting for the gate, not for the client
       return phase_since_ + (services_->draining ? std::chrono::milliseconds(0) : deadlines.idle);
     case Phase::kHead:
       return phase_since_ + deadlines.head;
     case Phase::kBody:
-      return phase_since_ + deadlines.body;
+      return BodyDeadline();
     case Phase::kServing:
       return std::nullopt;
     case Phase::kLingering:
       return phase_since_ + kLingerTime;
   }
   return std::nullopt;
+}
+
+// The earlier of the end of its time and the moment at which it would be slower than it may. What
+// has come but was not looked at yet counts: that it waits is our doing.
+Connection::TimePoint Connection::BodyDeadline() const {
+  const Deadlines& deadlines = services_->options.deadlines;
+  const size_t come = in_end_ - in_at_ + (parser_ == nullptr ? 0 : parser_->body_bytes());
+  const std::chrono::milliseconds paid_for(come * 1'000 / deadlines.body_bytes_per_s);
+  return phase_since_ + std::min(deadlines.body, deadlines.body_grace + paid_for);
 }
 
 void Connection::Tick(TimePoint now) {
@@ -106,9 +135,7 @@ void Connection::Close() {
   parked_ = false;
   park_timer_.reset();
   if (!asking_) serving_.reset();  // a handler on the pool still uses it; OnAsked drops it then
-  asio::error_code ignored;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
-  socket_.close(ignored);
+  transport_.Close();
 }
 
 void Connection::Read() {
@@ -123,12 +150,12 @@ void Connection::Read() {
   }
   if (in_.size() - in_end_ < kReadBytes) in_.resize(std::max(in_end_ + kReadBytes, in_end_ * 2));
   read_under_way_ = true;
-  socket_.async_read_some(asio::buffer(in_.data() + in_end_, in_.size() - in_end_),
-                          [self = shared_from_this()](const asio::error_code& error, size_t size) {
-                            self->read_under_way_ = false;
-                            self->in_end_ += size;
-                            self->OnRead(error);
-                          });
+  transport_.ReadSome(in_.data() + in_end_, in_.size() - in_end_,
+                      [self = shared_from_this()](const asio::error_code& error, size_t size) {
+                        self->read_under_way_ = false;
+                        self->in_end_ += size;
+                        self->OnRead(error);
+                      });
 }
 
 void Connection::DropInput() {
@@ -335,10 +362,10 @@ void Connection::Flush() {
   if (writing_.empty()) return;
   write_under_way_ = true;
   write_since_ = std::chrono::steady_clock::now();
-  asio::async_write(socket_, asio::buffer(writing_),
-                    [self = shared_from_this()](const asio::error_code& error, size_t size) {
-                      self->OnWritten(error, size);
-                    });
+  transport_.WriteAll(writing_,
+                      [self = shared_from_this()](const asio::error_code& error, size_t size) {
+                        self->OnWritten(error, size);
+                      });
 }
 
 void Connection::OnWritten(const asio::error_code& error, size_t size) {
@@ -361,8 +388,7 @@ void Connection::OnWritten(const asio::error_code& error, size_t size) {
 void Connection::Linger() {
   if (input_ended_) return Close();
   EnterPhase(Phase::kLingering);
-  asio::error_code ignored;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  transport_.FinishSending();
   DropInput();
   Read();
 }

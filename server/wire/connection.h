@@ -24,6 +24,7 @@
 
 #include "server/wire/exchange.h"
 #include "server/wire/listener.h"
+#include "server/wire/transport.h"
 
 namespace onced::wire {
 
@@ -66,7 +67,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Close();
 
  private:
-  enum class Phase { kIdle, kHead, kBody, kServing, kLingering };
+  enum class Phase { kHandshake, kIdle, kHead, kBody, kServing, kLingering };
   struct Answer {
     std::string bytes;
     std::function<void()> if_unsent;
@@ -79,6 +80,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     bool keep_alive;
   };
 
+  void ShakeHands(std::function<void()> then);
   void Read();
   void OnRead(const asio::error_code& error);
   void OnEndOfInput();
@@ -97,11 +99,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Linger();
   void EnterPhase(Phase phase);
   std::optional<TimePoint> Deadline() const;
+  TimePoint BodyDeadline() const;
   size_t OutboxBytes() const;
   bool Recharge();
   void DropInput();
 
-  asio::ip::tcp::socket socket_;
+  Transport transport_;
   // Shared: a callback that the gate or a waiter still holds may outlive the listener.
   const std::shared_ptr<Services> services_;
   const std::shared_ptr<Loop> loop_;

@@ -24,6 +24,7 @@ using Tcp = asio::ip::tcp;
 constexpr int kBacklog = 4096;
 constexpr std::chrono::milliseconds kTick{250};
 constexpr std::chrono::milliseconds kAcceptPause{50};
+constexpr size_t kTurnedAwayMax = 256;  // at a time; who comes beyond is not even told
 
 // Calls Tick on every connection of a loop, four times a second. One timer a loop costs nothing;
 // one a connection would cost two timer operations a request.
@@ -165,9 +166,12 @@ class Listener::Impl {
   }
 
   void Receive(Tcp::socket socket) {
-    if (services_->connections + arrivals_.size() >= services_->options.connections_max) {
-      return Admit(NextLoop(), std::move(socket), /*full=*/true);
-    }
+    const ListenerOptions& options = services_->options;
+    const size_t connections = services_->connections + arrivals_.size();
+    if (connections >= options.connections_max + kTurnedAwayMax) return;
+    const bool full = connections >= options.connections_max;
+    // What TLS hides cannot be looked at: its connections have the handshake's deadline at once.
+    if (full || options.tls != nullptr) return Admit(NextLoop(), std::move(socket), full);
     const auto arrival = std::make_shared<Arrival>(std::move(socket), door_->context);
     arrivals_.insert(arrival);
     arrival->deadline.expires_after(services_->options.deadlines.idle);

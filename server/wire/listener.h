@@ -3,8 +3,9 @@
 // handler answer them, and writes the answers in order when the commit gate lets them go.
 //
 // One I/O thread a core, each with its own event loop; a connection lives on one of them for good,
-// so nothing of it is locked. One more accepts, and serves connections that begin with /livez. A handler runs on that thread and must not block; what must block is
-// named by `blocks` and runs on a small pool. Waiting (for the gate, or parked) holds no thread.
+// so nothing of it is locked. One more accepts, and serves connections that begin with /livez. A
+// handler runs on that thread and must not block; what must block is named by `blocks` and runs on
+// a small pool. Waiting (for the gate, or parked) holds no thread.
 //
 // Threads: Start, Stop and the destructor from one; the rest inside.
 // Invariants: 1. Answers of one connection leave in the order of its requests. 2. Everything that
@@ -21,19 +22,27 @@
 #include "engine/status.h"
 #include "server/wire/request_host.h"
 #include "server/wire/request_parser.h"
+#include "server/wire/tls.h"
 
 namespace onced::wire {
 
+// Each from its beginning to its end: a byte now and then moves none of them.
 struct Deadlines {
+  std::chrono::milliseconds handshake{5'000};
   std::chrono::milliseconds head{10'000};
   std::chrono::milliseconds body{30'000};
+  // A body must also come, after its grace, at this pace on the whole.
+  std::chrono::milliseconds body_grace{5'000};
+  uint64_t body_bytes_per_s = 1'024;
   std::chrono::milliseconds idle{60'000};
+  // For all of what is written in one go, so a client that takes a byte now and then is ended too.
   std::chrono::milliseconds write{30'000};
 };
 
 struct ListenerOptions {
   std::string host = "127.0.0.1";
-  uint16_t port = 0;  // 0: any free one
+  uint16_t port = 0;                          // 0: any free one
+  std::shared_ptr<const TlsCredentials> tls;  // none: plain
   RequestLimits limits;
   Deadlines deadlines;
   size_t connections_max = 10'000;
