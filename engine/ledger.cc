@@ -14,10 +14,12 @@ namespace {
 // much later: the older one's caller may be gone without having told.
 constexpr std::chrono::milliseconds kBehindAnother{1'000};
 
+constexpr Needs kToBegin{.fresh_fence = true, .space = true};
+
 Needs NeedsOf(const Command& command) {
   const bool begins = std::holds_alternative<ClaimCommand>(command) ||
                       std::holds_alternative<CompleteUnclaimedCommand>(command);
-  return {.fresh_fence = begins, .space = begins};
+  return begins ? kToBegin : Needs{};
 }
 
 Status CheckRange(const char* field, int64_t value, int64_t least, int64_t most) {
@@ -116,19 +118,19 @@ Result<Answer> Ledger::PastGate(Result<Answer> answer) {
   return answer;
 }
 
-template <typename Asked>
-Asked Ledger::Patiently(const std::function<Asked()>& ask) {
+template <typename Question>
+auto Ledger::Patiently(const Question& ask) -> decltype(ask()) {
+  if (!options_.wait_at_gate) return ask();
   const auto until = std::chrono::steady_clock::now() + kStallPatience;
   for (;;) {
-    Asked asked = ask();
+    auto asked = ask();
     const bool stalled = !asked.ok() && asked.status().fault() == Fault::kUnavailable;
-    if (!options_.wait_at_gate) return asked;
     if (!stalled || std::chrono::steady_clock::now() >= until) return asked;
     std::this_thread::sleep_for(kStallPause);  // nothing is held meanwhile
   }
 }
 
-std::optional<Reply> Ledger::Glance(const Key& key, const Command& claim, Found* found,
+std::optional<Reply> Ledger::Glance(const Key& key, const ClaimCommand& claim, Found* found,
                                     bool waits) {
   if (!found->record.has_value() || IsDead(found->record->DeadAtMs(), found->now_ms)) {
     return std::nullopt;
@@ -145,56 +147,67 @@ std::optional<Reply> Ledger::Glance(const Key& key, const Command& claim, Found*
                .sequence = found->sequence};
 }
 
-Result<Reply> Ledger::Ask(const Key& key, const Command& command, const Waiter* waiter) {
-  std::optional<Found> guess;
-  if (std::holds_alternative<ClaimCommand>(command)) {
-    Result<Found> found = store_->Read(key);
-    if (!found.ok()) return found.status();
-    std::optional<Reply> reply = Glance(key, command, &*found, waiter != nullptr);
-    if (reply.has_value()) return *std::move(reply);
-    guess = std::move(*found);
+Reply Ledger::Told(const Key& key, Applied applied) {
+  if (applied.decision.outcome == Outcome::kReplay) {
+    replays_.Add(key, applied.decision.record->fence);
   }
+  return ReplyOf(std::move(applied));
+}
+
+Result<Reply> Ledger::AskToClaim(const Key& key, const ClaimCommand& claim, const Waiter* waiter) {
+  Result<Found> found = store_->Read(key);
+  if (!found.ok()) return found.status();
+  std::optional<Reply> seen = Glance(key, claim, &*found, waiter != nullptr);
+  if (seen.has_value()) return *std::move(seen);
+  Result<Applied> applied = store_->Update(
+      key, kToBegin,
+      [&claim](std::optional<Record> current, const Moment& moment) {
+        return Decide(std::move(current), claim, moment);
+      },
+      std::move(*found), waiter);
+  if (!applied.ok()) return applied.status();
+  return Told(key, *std::move(applied));
+}
+
+Result<Reply> Ledger::Ask(const Key& key, const Command& command) {
   Result<Applied> applied = store_->Update(
       key, NeedsOf(command),
-      [&](std::optional<Record> current, const Moment& moment) {
+      [&command](std::optional<Record> current, const Moment& moment) {
         return Decide(std::move(current), command, moment);
       },
-      std::move(guess), waiter);
+      std::nullopt, nullptr);
   if (!applied.ok()) return applied.status();
-  if (applied->decision.outcome == Outcome::kReplay) {
-    replays_.Add(key, applied->decision.record->fence);
-  }
-  return ReplyOf(*std::move(applied));
+  return Told(key, *std::move(applied));
 }
 
 Result<Reply> Ledger::Do(const Key& key, const Command& command, const Waiter* waiter) {
+  if (const auto* claim = std::get_if<ClaimCommand>(&command)) return Claim(key, *claim, waiter);
   ONCED_RETURN_IF_ERROR(Check(command));
-  return PastGate(Patiently<Result<Reply>>([&] { return Ask(key, command, waiter); }));
+  return PastGate(Patiently([&] { return Ask(key, command); }));
 }
 
 Result<Reply> Ledger::Claim(const Key& key, const ClaimCommand& claim, const Waiter* waiter) {
-  return Do(key, claim, waiter);
+  ONCED_RETURN_IF_ERROR(CheckCommand(claim));
+  return PastGate(Patiently([&] { return AskToClaim(key, claim, waiter); }));
 }
 Result<Reply> Ledger::Complete(const Key& key, const CompleteCommand& complete) {
-  return Do(key, complete, nullptr);
+  return Do(key, complete);
 }
 Result<Reply> Ledger::CompleteUnclaimed(const Key& key, const CompleteUnclaimedCommand& complete) {
-  return Do(key, complete, nullptr);
+  return Do(key, complete);
 }
 Result<Reply> Ledger::Release(const Key& key, const ReleaseCommand& release) {
-  return Do(key, release, nullptr);
+  return Do(key, release);
 }
-Result<Reply> Ledger::Renew(const Key& key, const RenewCommand& renew) {
-  return Do(key, renew, nullptr);
-}
+Result<Reply> Ledger::Renew(const Key& key, const RenewCommand& renew) { return Do(key, renew); }
 Result<Reply> Ledger::MarkUnknown(const Key& key, const MarkUnknownCommand& mark) {
-  return Do(key, mark, nullptr);
+  return Do(key, mark);
 }
 Result<Reply> Ledger::Resolve(const Key& key, const ResolveCommand& resolve) {
-  return Do(key, resolve, nullptr);
+  return Do(key, resolve);
 }
 Result<Reply> Ledger::Forget(const Key& key, const ForgetCommand& forget) {
-  return Do(key, forget, nullptr);
+  return Do(key, forget);
 }
 
 Result<Reply> Ledger::ClaimAndWait(const Key& key, const ClaimCommand& claim,
@@ -233,8 +246,7 @@ Result<std::vector<Reply>> Ledger::DoAll(std::span<const Operation> operations) 
                        return Decide(std::move(current), operation.command, moment);
                      }});
   }
-  using All = Result<std::vector<Applied>>;
-  All applied = Patiently<All>([&] { return store_->UpdateAll(steps); });
+  Result<std::vector<Applied>> applied = Patiently([&] { return store_->UpdateAll(steps); });
   if (!applied.ok()) return applied.status();
   std::vector<Reply> replies;
   replies.reserve(applied->size());
@@ -252,16 +264,16 @@ Result<std::vector<Reply>> Ledger::DoAll(std::span<const Operation> operations) 
 
 Result<Reply> Ledger::AskToExecute(const Key& key, const ExecuteOptions& options,
                                    std::span<const Key> effects, const ExecuteFunction& function) {
-  const Command claim = ClaimCommand{.fingerprint = options.fingerprint,
-                                     .lease_ms = 0,  // it ends in the step that begins it
-                                     .retention_ms = options.retention_ms,
-                                     .holder = options.holder};
+  const ClaimCommand claim{.fingerprint = options.fingerprint,
+                           .lease_ms = 0,  // it ends in the step that begins it
+                           .retention_ms = options.retention_ms,
+                           .holder = options.holder};
   Result<Found> found = store_->Read(key);
   if (!found.ok()) return found.status();
   std::optional<Reply> seen = Glance(key, claim, &*found, /*waits=*/false);
   if (seen.has_value()) return *std::move(seen);
   Result<Applied> applied = store_->UpdateWithEffects(
-      key, {.fresh_fence = true, .space = true}, effects,
+      key, kToBegin, effects,
       [&](std::optional<Record> current, const Moment& moment, Batch& batch) -> Result<Decision> {
         Decision claimed = Decide(std::move(current), claim, moment);
         if (claimed.outcome != Outcome::kClaimed) return claimed;
@@ -277,10 +289,7 @@ Result<Reply> Ledger::AskToExecute(const Key& key, const ExecuteOptions& options
         return completed;
       });
   if (!applied.ok()) return applied.status();
-  if (applied->decision.outcome == Outcome::kReplay) {
-    replays_.Add(key, applied->decision.record->fence);
-  }
-  return ReplyOf(*std::move(applied));
+  return Told(key, *std::move(applied));
 }
 
 Result<Reply> Ledger::Execute(const Key& key, const ExecuteOptions& options,
@@ -288,8 +297,7 @@ Result<Reply> Ledger::Execute(const Key& key, const ExecuteOptions& options,
   ONCED_RETURN_IF_ERROR(CheckPrintable("fingerprint", options.fingerprint, 0, kFingerprintMax));
   ONCED_RETURN_IF_ERROR(CheckPrintable("holder", options.holder, 0, kHolderMax));
   ONCED_RETURN_IF_ERROR(CheckRetention(options.retention_ms));
-  return PastGate(
-      Patiently<Result<Reply>>([&] { return AskToExecute(key, options, effects, function); }));
+  return PastGate(Patiently([&] { return AskToExecute(key, options, effects, function); }));
 }
 
 Result<FoundReply> Ledger::Find(const Key& key, const Waiter* watcher) {

@@ -93,6 +93,8 @@ class Ledger {
   Result<Reply> MarkUnknown(const Key& key, const MarkUnknownCommand& mark);
   Result<Reply> Resolve(const Key& key, const ResolveCommand& resolve);
   Result<Reply> Forget(const Key& key, const ForgetCommand& forget);
+  // Whichever of these `command` is; a waiter goes with a claim only.
+  Result<Reply> Do(const Key& key, const Command& command, const Waiter* waiter = nullptr);
 
   // As Claim, but a duplicate in flight blocks until the run ends, for `wait` at most.
   Result<Reply> ClaimAndWait(const Key& key, const ClaimCommand& claim,
@@ -133,18 +135,20 @@ class Ledger {
   static Status Check(const Command& command);
 
  private:
-  Result<Reply> Do(const Key& key, const Command& command, const Waiter* waiter);
-  Result<Reply> Ask(const Key& key, const Command& command, const Waiter* waiter);
+  Result<Reply> AskToClaim(const Key& key, const ClaimCommand& claim, const Waiter* waiter);
+  Result<Reply> Ask(const Key& key, const Command& command);
   Result<Reply> AskToExecute(const Key& key, const ExecuteOptions& options,
                              std::span<const Key> effects, const ExecuteFunction& function);
   // An answer that changes nothing, found without taking the stripe.
-  std::optional<Reply> Glance(const Key& key, const Command& claim, Found* found, bool waits);
+  std::optional<Reply> Glance(const Key& key, const ClaimCommand& claim, Found* found, bool waits);
+  // What an Update came to.
+  Reply Told(const Key& key, Applied applied);
   // Waits until the answer may leave, if this ledger waits.
   template <typename Answer>
   Result<Answer> PastGate(Result<Answer> answer);
   // Asks again while the store is stalled, for a bounded time, if this ledger waits.
-  template <typename Asked>
-  Asked Patiently(const std::function<Asked()>& ask);
+  template <typename Question>
+  auto Patiently(const Question& ask) -> decltype(ask());
 
   Store* const store_;
   const LedgerOptions options_;

@@ -7,7 +7,7 @@
 namespace onced {
 namespace {
 
-Decision Unchanged(Outcome outcome, std::optional<Record> record) {
+Decision Unchanged(Outcome outcome, std::optional<Record>&& record) {
   return {.outcome = outcome, .record = std::move(record)};
 }
 
@@ -86,7 +86,7 @@ Decision ClaimLapsed(Record record, const ClaimCommand& claim, const Moment& mom
   return decision;
 }
 
-Decision On(std::optional<Record> current, const ClaimCommand& claim, const Moment& moment) {
+Decision On(std::optional<Record>&& current, const ClaimCommand& claim, const Moment& moment) {
   if (!current.has_value()) return Claimed(claim, 1, moment);
   if (current->fingerprint != claim.fingerprint) {
     return Unchanged(Outcome::kConflict, std::move(current));
@@ -108,7 +108,8 @@ Decision On(std::optional<Record> current, const ClaimCommand& claim, const Mome
   return ClaimLapsed(*std::move(current), claim, moment);
 }
 
-Decision On(std::optional<Record> current, const CompleteCommand& complete, const Moment& moment) {
+Decision On(std::optional<Record>&& current, const CompleteCommand& complete,
+            const Moment& moment) {
   if (!current.has_value() || current->fence != complete.fence) {
     return Unchanged(Outcome::kStale, std::move(current));
   }
@@ -120,7 +121,7 @@ Decision On(std::optional<Record> current, const CompleteCommand& complete, cons
   return BecomesCompleted(Outcome::kCompleted, *std::move(current), complete.result, moment);
 }
 
-Decision On(std::optional<Record> current, const CompleteUnclaimedCommand& complete,
+Decision On(std::optional<Record>&& current, const CompleteUnclaimedCommand& complete,
             const Moment& moment) {
   if (!current.has_value()) {
     ONCED_CHECK(moment.fresh_fence != 0);
@@ -147,19 +148,19 @@ Decision On(std::optional<Record> current, const CompleteUnclaimedCommand& compl
   return Unchanged(same ? Outcome::kCompleted : Outcome::kConflict, std::move(current));
 }
 
-Decision On(std::optional<Record> current, const ReleaseCommand& release, const Moment& moment) {
+Decision On(std::optional<Record>&& current, const ReleaseCommand& release, const Moment& moment) {
   if (!OwnsRun(current, release.fence)) return Unchanged(Outcome::kStale, std::move(current));
   return Erased(Outcome::kReleased, *std::move(current), EventType::kReleased, moment.now_ms,
                 Wake::kFreed);
 }
 
-Decision On(std::optional<Record> current, const RenewCommand& renew, const Moment& moment) {
+Decision On(std::optional<Record>&& current, const RenewCommand& renew, const Moment& moment) {
   if (!OwnsRun(current, renew.fence)) return Unchanged(Outcome::kStale, std::move(current));
   current->lease_until_ms = moment.now_ms + renew.lease_ms;
   return {.outcome = Outcome::kRenewed, .write = Write::kPut, .record = std::move(current)};
 }
 
-Decision On(std::optional<Record> current, const MarkUnknownCommand& mark, const Moment& moment) {
+Decision On(std::optional<Record>&& current, const MarkUnknownCommand& mark, const Moment& moment) {
   if (current.has_value() && current->state == State::kUnknown && current->fence == mark.fence) {
     return Unchanged(Outcome::kMarkedUnknown, std::move(current));
   }
@@ -167,7 +168,7 @@ Decision On(std::optional<Record> current, const MarkUnknownCommand& mark, const
   return BecomesUnknown(Outcome::kMarkedUnknown, *std::move(current), moment);
 }
 
-Decision On(std::optional<Record> current, const ResolveCommand& resolve, const Moment& moment) {
+Decision On(std::optional<Record>&& current, const ResolveCommand& resolve, const Moment& moment) {
   if (!current.has_value()) return Unchanged(Outcome::kNotFound, std::nullopt);
   if (current->state == State::kCompleted || current->LeaseIsLive(moment.now_ms)) {
     return Unchanged(Outcome::kNotResolvable, std::move(current));
@@ -180,7 +181,7 @@ Decision On(std::optional<Record> current, const ResolveCommand& resolve, const 
   return BecomesCompleted(Outcome::kResolved, *std::move(current), resolve.result, moment);
 }
 
-Decision On(std::optional<Record> current, const ForgetCommand& forget, const Moment& moment) {
+Decision On(std::optional<Record>&& current, const ForgetCommand& forget, const Moment& moment) {
   if (!current.has_value()) return Unchanged(Outcome::kNotFound, std::nullopt);
   if (current->LeaseIsLive(moment.now_ms) && !forget.force) {
     return Unchanged(Outcome::kInFlight, std::move(current));
@@ -190,6 +191,11 @@ Decision On(std::optional<Record> current, const ForgetCommand& forget, const Mo
 }
 
 }  // namespace
+
+Decision Decide(std::optional<Record> current, const ClaimCommand& claim, const Moment& moment) {
+  if (current.has_value() && IsDead(current->DeadAtMs(), moment.now_ms)) current.reset();
+  return On(std::move(current), claim, moment);
+}
 
 Decision Decide(std::optional<Record> current, const Command& command, const Moment& moment) {
   if (current.has_value() && IsDead(current->DeadAtMs(), moment.now_ms)) current.reset();

@@ -110,5 +110,7 @@ struct Decision {
 
 // `current` may be dead; it then counts as absent.
 Decision Decide(std::optional<Record> current, const Command& command, const Moment& moment);
+// The same, for the command that nearly all calls are, without making a Command of it.
+Decision Decide(std::optional<Record> current, const ClaimCommand& claim, const Moment& moment);
 
 }  // namespace onced

@@ -94,8 +94,6 @@ class Api {
   Answer FindPayment(Call& call);
   Answer ListPayments(Call& call);
 
-  Result<Reply> Do(const Operation& operation, const Waiter* waiter);
-
   Ledger* const ledger_;
   const ApiOptions options_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();

@@ -28,25 +28,6 @@ struct WaitingClaim : wire::Kept {
 
 }  // namespace
 
-Result<Reply> Api::Do(const Operation& operation, const Waiter* waiter) {
-  struct Visitor {
-    Ledger& ledger;
-    const Key& key;
-    const Waiter* waiter;
-    Result<Reply> operator()(const ClaimCommand& c) { return ledger.Claim(key, c, waiter); }
-    Result<Reply> operator()(const CompleteCommand& c) { return ledger.Complete(key, c); }
-    Result<Reply> operator()(const CompleteUnclaimedCommand& c) {
-      return ledger.CompleteUnclaimed(key, c);
-    }
-    Result<Reply> operator()(const ReleaseCommand& c) { return ledger.Release(key, c); }
-    Result<Reply> operator()(const RenewCommand& c) { return ledger.Renew(key, c); }
-    Result<Reply> operator()(const MarkUnknownCommand& c) { return ledger.MarkUnknown(key, c); }
-    Result<Reply> operator()(const ResolveCommand& c) { return ledger.Resolve(key, c); }
-    Result<Reply> operator()(const ForgetCommand& c) { return ledger.Forget(key, c); }
-  };
-  return std::visit(Visitor{*ledger_, operation.key, waiter}, operation.command);
-}
-
 Answer Api::ClaimCall(Call& call) {
   if (call.exchange.kept == nullptr) {
     Query query(call.target);
@@ -67,7 +48,7 @@ Answer Api::ClaimCall(Call& call) {
   const auto& waiting = static_cast<const WaitingClaim&>(*call.exchange.kept);
   const Operation& operation = waiting.operation;
   if (operation.key.tenant() != call.tenant) return TokenMoved();
-  const Result<Reply> reply = Do(operation, waiting.waiter.get());
+  const Result<Reply> reply = ledger_->Do(operation.key, operation.command, waiting.waiter.get());
   if (!reply.ok()) return FaultAnswer(reply.status());
   if (reply->waiting && call.exchange.may_park()) {
     const milliseconds time = Ledger::UntilNextAsk(*reply, waiting.until);
@@ -95,7 +76,7 @@ Answer Api::CommandCall(Call& call) {
   const Result<CommandBody> body = ReadCommand(call.target.path().back(), call.tenant, *fields,
                                                options_.defaults, /*in_batch=*/false);
   if (!body.ok()) return FaultAnswer(body.status());
-  const Result<Reply> reply = Do(body->operation, nullptr);
+  const Result<Reply> reply = ledger_->Do(body->operation.key, body->operation.command);
   if (!reply.ok()) return FaultAnswer(reply.status());
   return OutcomeAnswer(body->operation.command, *reply, /*in_batch=*/false);
 }
