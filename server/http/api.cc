@@ -125,8 +125,6 @@ void Api::Handle(const httplib::Request& /*request*/, httplib::Response& respons
   exchange.HoldUntil(answer.sequence);
   response.status = answer.status;
   for (auto& [name, value] : answer.headers) response.headers.emplace(name, std::move(value));
-  response.headers.emplace("Cache-Control", "no-store");
-  response.headers.emplace("X-Content-Type-Options", "nosniff");
   if (answer.status == 204) return;
   response.headers.emplace("Content-Type", answer.type);
   response.body = std::move(answer.body);

@@ -7,7 +7,8 @@
 // decode header values, and act on some, by rules of its own.
 //
 // Threads: Run from any number of threads.
-// Invariants: one handler serves everything; an exception from it becomes a bare 500.
+// Invariants: one handler serves everything; an exception from it becomes a bare 500. Every response
+// says that it must not be stored, nor taken for another type than it names.
 #pragma once
 
 #include <functional>
