@@ -2,6 +2,7 @@
 #include "server/wire/request_parser.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <charconv>
@@ -22,28 +23,46 @@ bool AllDigits(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+constexpr size_t kHeadersUsual = 8;
+
+// What a byte of a head may be part of; nothing: it is a control byte.
+enum : uint8_t { kText = 1, kColon = 2, kSpace = 4, kTab = 8, kHigh = 16 };
+constexpr uint8_t kInLine = kText | kColon | kSpace;
+constexpr uint8_t kInName = kText | kHigh;
+constexpr uint8_t kInValue = kText | kColon | kSpace | kTab | kHigh;
+constexpr std::array<uint8_t, 256> kKinds = [] {
+  std::array<uint8_t, 256> kinds{};
+  for (size_t byte = 0x21; byte < 0x7F; ++byte) kinds[byte] = kText;
+  for (size_t byte = 0x80; byte < 0x100; ++byte) kinds[byte] = kHigh;
+  kinds[':'] = kColon;
+  kinds[' '] = kSpace;
+  kinds['\t'] = kTab;
+  return kinds;
+}();
+uint8_t KindAt(std::string_view text, size_t at) {
+  return at < text.size() ? kKinds[static_cast<uint8_t>(text[at])] : uint8_t{0};
+}
+size_t EndOfRun(std::string_view text, size_t at, uint8_t kinds) {
+  while ((KindAt(text, at) & kinds) != 0) ++at;
+  return at;
+}
+
 // What RFC 9112 forbids in a head and a lenient parser might let pass. Names the first offence.
 std::optional<std::string> OffenceIn(std::string_view head) {
-  bool at_line_start = true;
-  bool in_name = false;
   bool request_line = true;
-  for (size_t i = 0; i < head.size(); ++i) {
-    const char c = head[i];
-    if (c == '\r' || c == '\n') {
-      if (c == '\n' || i + 1 == head.size() || head[i + 1] != '\n') return "a bare CR or LF";
-      ++i;
-      if (in_name && !at_line_start) return "a header line without a colon";
-      at_line_start = in_name = true;
-      request_line = false;
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\t') || byte == 0x7F) return "a control byte in the head";
-    if (request_line && (byte > 0x7E || c == '\t')) return "the request line";
-    if (at_line_start && !request_line && (c == ' ' || c == '\t')) return "a folded header line";
-    if (in_name && (c == ' ' || c == '\t')) return "white space in a header name";
-    if (c == ':') in_name = false;
-    at_line_start = false;
+  for (size_t at = 0; at < head.size(); request_line = false) {
+    const size_t begin = at;
+    at = EndOfRun(head, at, request_line ? kInLine : kInName);
+    const bool named = KindAt(head, at) == kColon;
+    if (named) at = EndOfRun(head, at, kInValue);
+    const uint8_t kind = KindAt(head, at);
+    if (kind != 0 && request_line) return "the request line";
+    if (kind != 0) return at == begin ? "a folded header line" : "white space in a header name";
+    if (at == head.size()) break;
+    if (head[at] != '\r' && head[at] != '\n') return "a control byte in the head";
+    if (!head.substr(at).starts_with("\r\n")) return "a bare CR or LF";
+    if (!request_line && !named && at > begin) return "a header line without a colon";
+    at += 2;
   }
   return std::nullopt;
 }
@@ -116,6 +135,7 @@ class RequestParser::Beast : public http::basic_parser<true> {
     eager(true);
     header_limit(static_cast<std::uint32_t>(limits.head_bytes));
     body_limit(limits.body_bytes);
+    request_.headers.reserve(kHeadersUsual);
   }
 
   const Request& request() const { return request_; }
