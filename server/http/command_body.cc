@@ -13,11 +13,11 @@ std::optional<std::string> Owned(std::optional<std::string_view> raw) {
 
 // Given but empty is an error, where absent is not.
 std::string Optional(Fields& fields, std::string_view name, size_t most) {
-  const std::optional<std::string> text = fields.OptionalText(name);
+  std::optional<std::string> text = fields.OptionalText(name);
   if (!text.has_value()) return {};
   const Status checked = CheckPrintable(name, *text, 1, most);
   if (!checked.ok()) fields.Fail(checked.message());
-  return *text;
+  return *std::move(text);
 }
 
 uint64_t RequiredFence(Fields& fields) {

@@ -40,7 +40,7 @@ class Fields {
   Status Finish();
 
  private:
-  explicit Fields(JsonObject object) : object_(std::move(object)) {}
+  explicit Fields(JsonObject object) : object_(std::move(object)) { known_.reserve(16); }
   const JsonMember* Take(std::string_view name);
   template <typename T>
   std::optional<T> Checked(Result<T> value);

@@ -53,6 +53,7 @@ Status Split(std::string_view text, char separator, const Take& take) {
 Result<Target> Target::Parse(std::string_view raw) {
   if (!raw.starts_with('/')) return Status::InvalidArgument("target: must start with '/'");
   Target target;
+  target.path_.reserve(4);  // "v1", "keys", the key, "history"
   const size_t mark = raw.find('?');
   ONCED_RETURN_IF_ERROR(Split(raw.substr(1, mark - 1), '/', [&](std::string_view part) {
     Result<std::string> decoded = Decoded(part);

@@ -34,6 +34,16 @@ void AppendEscape(char c, std::string* out) {
 
 bool MustEscape(char c) { return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20; }
 
+// Without a way out of the loop the compiler looks at 16 characters at a time.
+bool NeedsNoEscape(std::string_view text) {
+  unsigned char found = 0;
+  for (const char c : text) {
+    found |= static_cast<unsigned char>(c == '"') | static_cast<unsigned char>(c == '\\') |
+             static_cast<unsigned char>(static_cast<unsigned char>(c) < 0x20);
+  }
+  return found == 0;
+}
+
 }  // namespace
 
 JsonWriter::JsonWriter(size_t bytes_expected) {
@@ -115,7 +125,7 @@ void JsonWriter::Comma() {
 void AppendJsonString(std::string_view text, std::string* out) {
   *out += '"';
   size_t plain = 0;
-  for (size_t at = 0; at < text.size(); ++at) {
+  for (size_t at = NeedsNoEscape(text) ? text.size() : 0; at < text.size(); ++at) {
     if (!MustEscape(text[at])) continue;
     out->append(text.substr(plain, at - plain));
     AppendEscape(text[at], out);
