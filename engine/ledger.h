@@ -127,6 +127,7 @@ class Ledger {
   std::unique_ptr<Waiter> NewWaiter(const Key& key, bool claims, std::function<void()> wake) {
     return store_->NewWaiter(key, claims, std::move(wake));
   }
+  bool IsDurable(uint64_t sequence) { return store_->IsDurable(sequence); }
   void WhenDurable(uint64_t sequence, std::function<void()> pass) {
     store_->WhenDurable(sequence, std::move(pass));
   }

@@ -226,6 +226,8 @@ std::unique_ptr<Waiter> RocksStore::NewWaiter(const Key& key, bool claims,
   return std::make_unique<Waiter>(&parts_->stripes, key, claims, std::move(wake));
 }
 
+bool RocksStore::IsDurable(uint64_t sequence) { return !parts_->gate->Holds(sequence); }
+
 void RocksStore::WhenDurable(uint64_t sequence, std::function<void()> pass) {
   parts_->gate->WhenDurable(sequence, std::move(pass));
 }

@@ -87,6 +87,7 @@ class RocksStore : public Store {
   Result<Page<ListedEffect>> ListEffects(const ListQuery& query) override;
   std::unique_ptr<Waiter> NewWaiter(const Key& key, bool claims,
                                     std::function<void()> wake) override;
+  bool IsDurable(uint64_t sequence) override;
   void WhenDurable(uint64_t sequence, std::function<void()> pass) override;
   Status WaitDurable(uint64_t sequence) override;
 

@@ -128,7 +128,8 @@ class Store {
   virtual std::unique_ptr<Waiter> NewWaiter(const Key& key, bool claims,
                                             std::function<void()> wake) = 0;
 
-  // See CommitGate.
+  // See CommitGate. IsDurable: WhenDurable would call back at once.
+  virtual bool IsDurable(uint64_t sequence) = 0;
   virtual void WhenDurable(uint64_t sequence, std::function<void()> pass) = 0;
   virtual Status WaitDurable(uint64_t sequence) = 0;
 };

@@ -205,6 +205,7 @@ int Serve(const ServeOptions& options) {
   listening.handler = [&api](const httplib::Request& request, httplib::Response& response,
                              wire::Exchange& exchange) { api.Handle(request, response, exchange); };
   listening.blocks = Api::Blocks;
+  listening.is_durable = [&ledger](uint64_t sequence) { return ledger.IsDurable(sequence); };
   listening.when_durable = [&ledger](uint64_t sequence, std::function<void()> pass) {
     ledger.WhenDurable(sequence, std::move(pass));
   };

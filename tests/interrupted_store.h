@@ -56,6 +56,7 @@ class InterruptedStore : public Store {
                                     std::function<void()> wake) override {
     return store_->NewWaiter(key, claims, std::move(wake));
   }
+  bool IsDurable(uint64_t sequence) override { return store_->IsDurable(sequence); }
   void WhenDurable(uint64_t sequence, std::function<void()> pass) override {
     store_->WhenDurable(sequence, std::move(pass));
   }

@@ -310,7 +310,12 @@ void Connection::OnAsked(std::string bytes) {
   EnterPhase(Phase::kIdle);
   outbox_.push_back(answer);
   (void)Recharge();
-  services_->options.when_durable(sequence, [weak = weak_from_this(), answer, loop = loop_] {
+  const ListenerOptions& options = services_->options;
+  if (options.is_durable && options.is_durable(sequence)) {
+    answer->ready = true;  // whoever asked flushes
+    return;
+  }
+  options.when_durable(sequence, [weak = weak_from_this(), answer, loop = loop_] {
     asio::dispatch(loop->context, [weak, answer] {
       answer->ready = true;
       if (const std::shared_ptr<Connection> self = weak.lock()) self->Flush();

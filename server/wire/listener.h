@@ -52,6 +52,8 @@ struct ListenerOptions {
   Handler handler;
   // Whether this request may block: it is then run on the pool.
   std::function<bool(const Request&)> blocks;
+  // Whether an answer may leave at once: most may, and need no callback then. May be absent.
+  std::function<bool(uint64_t sequence)> is_durable;
   // See CommitGate::WhenDurable.
   std::function<void(uint64_t sequence, std::function<void()> pass)> when_durable;
 };
