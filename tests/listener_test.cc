@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 #include <httplib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <deque>
@@ -16,6 +19,7 @@
 
 #include "engine/mutex.h"
 #include "server/http/api.h"
+#include "tests/listening.h"
 #include "tests/program.h"
 
 namespace onced {
@@ -25,56 +29,6 @@ using std::chrono::milliseconds;
 using wire::Exchange;
 using wire::Listener;
 using wire::ListenerOptions;
-using Serve = std::function<void(httplib::Response&, Exchange&)>;
-
-// A gate that lets answers go when it is told to.
-class HeldGate {
- public:
-  void Hold(std::function<void()> pass) {
-    MutexLock lock(mutex_);
-    held_.push_back(std::move(pass));
-  }
-  size_t held() {
-    MutexLock lock(mutex_);
-    return held_.size();
-  }
-  void PassFirst() { Pass(/*first=*/true); }
-  void PassLast() { Pass(/*first=*/false); }
-
- private:
-  void Pass(bool first) {
-    std::function<void()> pass;
-    {
-      MutexLock lock(mutex_);
-      pass = std::move(first ? held_.front() : held_.back());
-      first ? held_.pop_front() : held_.pop_back();
-    }
-    pass();
-  }
-  Mutex mutex_;
-  std::deque<std::function<void()>> held_ GUARDED_BY(mutex_);
-};
-
-// The path of the request, back.
-void Echo(httplib::Response& response, Exchange& exchange) {
-  response.status = 200;
-  response.body = exchange.request().target + exchange.request().body;
-}
-
-ListenerOptions OptionsFor(Serve serve) {
-  ListenerOptions options;
-  options.handler = [serve = std::move(serve)](const httplib::Request&, httplib::Response& response,
-                                               Exchange& exchange) { serve(response, exchange); };
-  options.blocks = [](const wire::Request& r) { return r.target.starts_with("/blocks"); };
-  options.when_durable = [](uint64_t, const std::function<void()>& pass) { pass(); };
-  return options;
-}
-std::unique_ptr<Listener> Listen(ListenerOptions options) {
-  return Value(Listener::Start(std::move(options)));
-}
-std::unique_ptr<Listener> Listen(Serve serve) { return Listen(OptionsFor(std::move(serve))); }
-
-std::string Get(const std::string& target) { return RequestText("GET", target); }
 
 TEST(Listener, AnswersPipelinedRequestsInTheirOrder) {
   const auto listener = Listen(Echo);
@@ -373,6 +327,63 @@ TEST(Listener, EndsWhatArrivesByteByByte) {
   ExpectProblem(answer, 408, "request_timeout");
 }
 
+// A byte now and then would hold a connection for all of the body's time.
+TEST(Listener, EndsABodyThatComesTooSlowly) {
+  ListenerOptions options = OptionsFor(Echo);
+  options.deadlines.body = std::chrono::hours(1);
+  options.deadlines.body_grace = milliseconds(300);
+  options.deadlines.body_bytes_per_s = 1'000'000;
+  const auto listener = Listen(std::move(options));
+  const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 600000\r\n\r\n";
+  Client dripping(listener->port());
+  dripping.Send(head);
+  HttpAnswer answer;
+  for (int i = 0; i < 1'000 && answer.status == 0; ++i) {
+    dripping.Send("x");
+    answer = dripping.Receive(milliseconds(20));
+  }
+  ExpectProblem(answer, 408, "request_timeout");
+}
+
+// What has come pays for the time it took.
+TEST(Listener, TakesABodyThatKeepsThePace) {
+  ListenerOptions options = OptionsFor(Echo);
+  options.deadlines.body_grace = milliseconds(300);
+  options.deadlines.body_bytes_per_s = 1'000;
+  const auto listener = Listen(std::move(options));
+  Client client(listener->port());
+  client.Send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 60001\r\n\r\n" +
+              std::string(60'000, 'x'));
+  EXPECT_EQ(client.Receive(milliseconds(1'000)).status, 0) << "a minute is paid for";
+  client.Send("y");
+  EXPECT_EQ(client.Receive().status, 200);
+}
+
+struct SippingClient : Client {
+  using Client::Client;
+  void Sip() {
+    char byte = 0;
+    (void)recv(fd(), &byte, 1, MSG_DONTWAIT);
+  }
+};
+
+// The deadline is for all of an answer: a client that takes a byte now and then does not move it.
+TEST(Listener, EndsAClientThatTakesItsAnswerTooSlowly) {
+  ListenerOptions options = OptionsFor([](httplib::Response& response, Exchange&) {
+    response.status = 200;
+    response.body = std::string(32u << 20, 'x');  // more than a kernel keeps
+  });
+  options.deadlines.write = milliseconds(300);
+  const auto listener = Listen(std::move(options));
+  SippingClient slow(listener->port());
+  slow.Send(Get("/big"));
+  ASSERT_TRUE(Eventually([&] { return listener->Counts().requests == 1; }));
+  EXPECT_TRUE(Eventually([&] {
+    slow.Sip();
+    return listener->Counts().connections == 0;
+  }));
+}
+
 TEST(Listener, TurnsAwayAConnectionTooMany) {
   ListenerOptions options = OptionsFor(Echo);
   options.connections_max = 2;
@@ -526,6 +537,41 @@ TEST(Listener, CutsOffWhatDoesNotFinishInTime) {
   EXPECT_TRUE(undone);
   EXPECT_TRUE(client.SeesEnd());
   gate.PassFirst();  // a gate may come late
+}
+
+// Takes every file descriptor that the process may still open.
+struct AllFiles {
+  AllFiles() {
+    getrlimit(RLIMIT_NOFILE, &before);
+    const rlimit few{.rlim_cur = 256, .rlim_max = before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &few);
+    for (int fd = dup(0); fd >= 0; fd = dup(0)) taken.push_back(fd);
+  }
+  ~AllFiles() {
+    while (!taken.empty()) GiveBackOne();
+    setrlimit(RLIMIT_NOFILE, &before);
+  }
+  void GiveBackOne() {
+    close(taken.back());
+    taken.pop_back();
+  }
+  rlimit before{};
+  std::deque<int> taken;
+};
+
+TEST(Listener, OutlivesTheLastFileDescriptor) {
+  const auto listener = Listen(Echo);
+  Client first(listener->port());
+  EXPECT_EQ(first.Ask("GET", "/first").body, "/first");
+  AllFiles all;
+  all.GiveBackOne();
+  Client last(listener->port());
+  ASSERT_TRUE(last.connected());
+  last.Send(Get("/last"));
+  EXPECT_EQ(last.Receive(milliseconds(300)).status, 0) << "nothing is left to accept it with";
+  EXPECT_EQ(first.Ask("GET", "/again").body, "/again") << "who is in is served";
+  all.GiveBackOne();
+  EXPECT_EQ(last.Receive().body, "/last");
 }
 
 TEST(Listener, NeverSharesItsPort) {

@@ -148,11 +148,14 @@ bool Client::HasInput() const {
   return poll(&wanted, 1, 0) > 0;
 }
 
-bool Client::ReadSome(steady_clock::time_point until) {
+bool Client::WaitForInput(steady_clock::time_point until) const {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - steady_clock::now());
   pollfd wanted{.fd = fd_, .events = POLLIN, .revents = 0};
-  const auto patience_ms = static_cast<int>(std::max<int64_t>(0, left.count()));
-  if (poll(&wanted, 1, patience_ms) <= 0) {
+  return poll(&wanted, 1, static_cast<int>(std::max<int64_t>(0, left.count()))) > 0;
+}
+
+bool Client::ReadSome(steady_clock::time_point until) {
+  if (!WaitForInput(until)) {
     errno = EAGAIN;
     return false;
   }
@@ -246,14 +249,16 @@ Program::Program(const std::string& data, const std::vector<std::string>& flags,
   if (!data.empty()) args.insert(args.end(), {"--data", data});
   args.insert(args.end(), flags.begin(), flags.end());
   Start(args, folder);
-  constexpr std::string_view kUrl = "  API        http://127.0.0.1:";
+  const bool tls = std::find(flags.begin(), flags.end(), "--tls-cert") != flags.end();
+  const std::string url =
+      tls ? "  API        https://127.0.0.1:" : "  API        http://127.0.0.1:";
   int ended = 0;
   const bool up = Eventually([&] {
     const std::string said = Said();
-    const size_t at = said.find(kUrl);
+    const size_t at = said.find(url);
     // The whole banner: its last line is the one to try.
     if (at != std::string::npos && said.ends_with("/v1/claim\n")) {
-      std::from_chars(said.data() + at + kUrl.size(), said.data() + said.size(), port_);
+      std::from_chars(said.data() + at + url.size(), said.data() + said.size(), port_);
       return true;
     }
     if (waitpid(pid_, &ended, WNOHANG) != pid_) return false;

@@ -55,13 +55,13 @@ std::string Json(std::string text);
 class Client {
  public:
   explicit Client(uint16_t port);
-  ~Client();
+  virtual ~Client();
   Client(Client&& other) noexcept;
   Client& operator=(Client&& other) noexcept;
 
   bool connected() const { return connected_; }
   // False when the other side would not take all of it.
-  bool Send(std::string_view bytes);
+  virtual bool Send(std::string_view bytes);
   // The next answer; a 1xx is one too. `of_head`: the request was a HEAD.
   HttpAnswer Receive(std::chrono::milliseconds patience = kPatience, bool of_head = false);
   HttpAnswer Ask(std::string_view method, std::string_view target, std::string_view body = "",
@@ -74,8 +74,14 @@ class Client {
   void FinishSending();
   void HangUp();  // with a reset, so that the other side knows at once
 
+ protected:
+  int fd() const { return fd_; }
+  bool WaitForInput(std::chrono::steady_clock::time_point until) const;
+  void Append(std::string_view bytes) { in_.append(bytes); }
+
  private:
-  bool ReadSome(std::chrono::steady_clock::time_point until);
+  // False, with errno EAGAIN, 0 (the end, in good order) or another, when nothing came.
+  virtual bool ReadSome(std::chrono::steady_clock::time_point until);
   HttpAnswer Failed(const std::string& why) const;
 
   int fd_ = -1;

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// What a TLS port accepts as its certificate, its key and its clients' authority, and what it keeps
+// when the files change.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+#include "server/wire/tls.h"
+#include "tests/certificates.h"
+
+namespace onced {
+namespace {
+
+using wire::TlsCredentials;
+using wire::TlsFiles;
+
+// What is wrong with the files; "" when they were accepted.
+std::string Complaint(const TlsFiles& files) {
+  const auto loaded = TlsCredentials::Load(files);
+  if (loaded.ok()) return "";
+  EXPECT_EQ(loaded.status().fault(), Fault::kInvalidArgument);
+  EXPECT_EQ(loaded.status().message().find("BEGIN"), std::string::npos);
+  return loaded.status().message();
+}
+
+class TlsFilesTest : public testing::Test {
+ protected:
+  TlsFilesTest() {
+    here.Make("server", {.issuer = "ca"});
+    files = {.certificate = here.certificate("server"),
+             .key = here.key("server"),
+             .client_ca = here.certificate("ca")};
+  }
+  // Each complaint names the flag and the file, and says what is the matter.
+  void ExpectComplaint(const std::string& flag, const std::string& file, const std::string& why) {
+    const std::string said = Complaint(files);
+    EXPECT_EQ(said.find(flag + " " + file + ": "), 0u) << said;
+    EXPECT_NE(said.find(why), std::string::npos) << said;
+  }
+
+  CertificateFolder here;
+  TlsFiles files;
+};
+
+TEST_F(TlsFilesTest, AreTakenWhenTheyFit) {
+  EXPECT_EQ(Complaint(files), "");
+  files.client_ca = "";
+  EXPECT_EQ(Complaint(files), "");
+}
+
+TEST_F(TlsFilesTest, WithAKeyThatOthersCanReadAreRefused) {
+  namespace fs = std::filesystem;
+  for (const auto& [mode, text] : {std::pair{0644, "0644"}, {0640, "0640"}, {0604, "0604"}}) {
+    fs::permissions(files.key, static_cast<fs::perms>(mode));
+    ExpectComplaint("--tls-key", files.key, text);
+  }
+  fs::permissions(files.key, static_cast<fs::perms>(0400));
+  EXPECT_EQ(Complaint(files), "");
+}
+
+TEST_F(TlsFilesTest, ThatDoNotFitTogetherAreRefused) {
+  here.Make("other");
+  files.key = here.key("other");
+  ExpectComplaint("--tls-key", files.key, "does not fit --tls-cert");
+}
+
+TEST_F(TlsFilesTest, ThatAreMissingAreRefused) {
+  const TlsFiles good = files;
+  files.certificate = here.path("none");
+  ExpectComplaint("--tls-cert", files.certificate, "no certificate");
+  files = good;
+  files.key = here.path("none");
+  ExpectComplaint("--tls-key", files.key, "No such file");
+  files.key = here.path("");
+  ExpectComplaint("--tls-key", files.key, "not a regular file");
+  files = good;
+  files.client_ca = here.path("none");
+  ExpectComplaint("--tls-client-ca", files.client_ca, "no certificates");
+}
+
+TEST_F(TlsFilesTest, ThatHoldSomethingElseAreRefused) {
+  const TlsFiles good = files;
+  here.Write("junk", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+  for (const std::string& junk : {here.path("junk"), good.key}) {
+    files = good;
+    files.certificate = junk;
+    ExpectComplaint("--tls-cert", junk, "no certificate");
+    files = good;
+    files.client_ca = junk;
+    ExpectComplaint("--tls-client-ca", junk, "no certificates");
+  }
+  for (const std::string& junk : {here.path("junk"), good.certificate}) {
+    std::filesystem::permissions(junk, std::filesystem::perms::owner_read);
+    files = good;
+    files.key = junk;
+    ExpectComplaint("--tls-key", junk, "no private key");
+  }
+}
+
+// The library would ask for the passphrase on the terminal, and a service hang at its start.
+TEST_F(TlsFilesTest, WithAKeyUnderAPassphraseAreRefused) {
+  here.MakeSecretKey("server", "a passphrase");
+  ExpectComplaint("--tls-key", files.key, "without a passphrase");
+}
+
+TEST_F(TlsFilesTest, AreReadAgainAndKeptWhenTheNewOnesAreBad) {
+  const auto credentials = Value(TlsCredentials::Load(files));
+  const auto first = credentials->context();
+  EXPECT_TRUE(credentials->Reload().ok());
+  const auto second = credentials->context();
+  EXPECT_NE(second, first);
+  here.Make("server", {.issuer = "ca"});
+  EXPECT_TRUE(credentials->Reload().ok());
+  const auto third = credentials->context();
+  EXPECT_NE(third, second);
+  here.Write("server.pem", "junk");
+  const Status refused = credentials->Reload();
+  EXPECT_FALSE(refused.ok());
+  EXPECT_NE(refused.message().find(files.certificate), std::string::npos) << refused.message();
+  EXPECT_EQ(credentials->context(), third);
+}
+
+}  // namespace
+}  // namespace onced
