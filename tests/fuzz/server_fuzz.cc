@@ -4,7 +4,6 @@
 //
 // The server is the real one, from listener to store, in this process; its clock stands still.
 #include <arpa/inet.h>
-#include <httplib.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -18,9 +17,8 @@
 #include <string_view>
 #include <vector>
 
-#include "server/http/api.h"
-#include "server/wire/listener.h"
-#include "tests/fixtures.h"
+#include "server/wire/request_parser.h"
+#include "tests/door_in_process.h"
 
 namespace onced {
 namespace {
@@ -30,30 +28,6 @@ void Must(bool holds, const char* what, const std::string& seen = "") {
   std::fprintf(stderr, "it does not hold that %s: %s\n", what, seen.c_str());
   std::abort();
 }
-
-struct Server {
-  Server()
-      : ledger(here.store.get(), {.wait_at_gate = false}),
-        api(&ledger, {.health = [this] { return here.store->Health(); },
-                      .now_ms = [this] { return here.clock.NowMs(); },
-                      .draining = [] { return false; },
-                      .report = [](const std::string& fault) { Must(false, "no fault", fault); }}) {
-    wire::ListenerOptions options;
-    options.io_threads = 1;
-    options.handler = [this](const httplib::Request& request, httplib::Response& response,
-                             wire::Exchange& exchange) { api.Handle(request, response, exchange); };
-    options.blocks = Api::Blocks;
-    options.when_durable = [this](uint64_t sequence, std::function<void()> pass) {
-      ledger.WhenDurable(sequence, std::move(pass));
-    };
-    listener = Value(wire::Listener::Start(std::move(options)));
-  }
-
-  LedgerInAFolder here;
-  Ledger ledger;
-  Api api;
-  std::unique_ptr<wire::Listener> listener;
-};
 
 // What the server must make of the bytes, by the parser's own word.
 struct Expected {
@@ -187,7 +161,8 @@ void CheckAnswers(const Expected& expected, std::string_view text) {
 }  // namespace onced
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static onced::Server server;
+  static onced::DoorInProcess server(
+      [](const std::string& fault) { onced::Must(false, "no fault", fault); });
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   onced::CheckAnswers(onced::Expect(bytes), onced::Exchanged(server.listener->port(), bytes));
   server.here.clock.Advance(10);
