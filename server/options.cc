@@ -185,6 +185,9 @@ void AddStoreFlags(CLI::App* app, ServeOptions* o) {
               "how long such a row is kept");
   AddDuration(app, "--unknown-retention", &o->unknown_retention, 0, kRetentionMaxMs,
               "how long an unknown outcome is kept (0ms: until it is resolved)");
+  AddCount(app, "--waiters-max", &o->waiters.in_all, 0, 1'000'000,
+           "callers that may wait at a time for somebody else's run");
+  AddCount(app, "--waiters-per-key-max", &o->waiters.per_key, 0, 1'000'000, "of them for one key");
   AddChoice<Footprint>(app, "--footprint", &o->footprint,
                        {{"server", Footprint::kServer}, {"edge", Footprint::kEdge}}, "server",
                        "memory to use: edge stays under 256 MiB");

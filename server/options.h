@@ -45,6 +45,7 @@ struct ServeOptions {
   std::chrono::milliseconds audit_retention{kRetentionDefaultMs};
   std::chrono::milliseconds unknown_retention{0};
   bool audit = true;
+  WaiterLimits waiters;
   Footprint footprint = Footprint::kServer;
   bool accept_data_loss = false;
 };

@@ -101,6 +101,7 @@ RocksStoreOptions StoreOptions(const ServeOptions& options) {
           .audit = options.audit,
           .audit_retention_ms = options.audit_retention.count(),
           .unknown_retention_ms = options.unknown_retention.count(),
+          .waiters = options.waiters,
           .accept_data_loss = options.accept_data_loss,
           .on_log_failure = EndWithLostLog};
 }
@@ -117,6 +118,7 @@ ApiOptions ApiOptionsOf(const ServeOptions& options, const Doorkeeper* doorkeepe
       .version = ONCED_VERSION,
       .durability = DurabilityName(options.durability),
       .limits = options.limits,
+      .waiters = options.waiters,
       .audit = options.audit,
       .doorkeeper = doorkeeper,
       .guard = GuardOf(options),

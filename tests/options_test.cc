@@ -123,6 +123,8 @@ TEST(Options, HoldSizesAndCountsToTheirLimits) {
       {"--body-bytes-max", "1024", "16MiB", {"1023", "17MiB", "18446744073709551615MiB"}},
       {"--headers-max", "8", "1000", {"7", "1001", "8KiB"}},
       {"--connections-max", "1", "1000000", {"0", "1000001", "1KiB"}},
+      {"--waiters-max", "0", "1000000", {"-1", "1000001", "many"}},
+      {"--waiters-per-key-max", "0", "1000000", {"-1", "1000001", ""}},
   };
   for (const auto& [flag, least, most, beyond] : table) {
     EXPECT_EQ(Complaint(flag, least), "accepted") << flag;

@@ -112,6 +112,7 @@ class Program {
   static Ended Run(const std::vector<std::string>& args, const std::string& folder = "/tmp");
 
   uint16_t port() const { return port_; }
+  pid_t pid() const { return pid_; }
   Client Connect() const { return Client(port_); }
   // On a connection of its own.
   HttpAnswer Ask(std::string_view method, std::string_view target, std::string_view body = "",

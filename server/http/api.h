@@ -29,8 +29,9 @@ namespace onced {
 struct ApiOptions {
   CommandDefaults defaults;
   std::string version;
-  std::string durability;  // as published: sync, interval or os
+  std::string durability;      // as published: sync, interval or os
   wire::RequestLimits limits;  // as published
+  WaiterLimits waiters;        // as published
   bool audit = true;
   // Who may call. Without one everybody is the admin of tenant "default", and `guard` is what keeps
   // strangers out.

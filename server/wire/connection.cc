@@ -2,6 +2,7 @@
 #include "server/wire/connection.h"
 
 #include <algorithm>
+#include <array>
 #include <asio/dispatch.hpp>
 #include <asio/post.hpp>
 #include <utility>
@@ -14,6 +15,7 @@ namespace {
 constexpr size_t kReadBytes = 4 * 1024;
 constexpr size_t kPipelineMax = 64;          // finished answers that wait to leave, and
 constexpr size_t kOutboxBytes = 256 * 1024;  // their bytes, before no more requests are begun
+constexpr size_t kAskedAtOnce = 16;
 constexpr std::chrono::milliseconds kLingerTime{1'000};
 constexpr char kContinue[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -26,6 +28,33 @@ std::string ProblemAnswer(const Problem& problem) {
 }
 
 }  // namespace
+
+void Loop::Wake(std::weak_ptr<Connection> connection, uint64_t request) {
+  MutexLock lock(mutex_);
+  woken_.push_back({.connection = std::move(connection), .request = request});
+  if (woken_.size() == 1)
+    asio::post(context, [self = shared_from_this()] { self->AskSomeAgain(); });
+}
+
+// A few at a time: the end of one run may wake thousands, and who is not waiting for it must not
+// have to wait for them.
+void Loop::AskSomeAgain() {
+  std::array<Woken, kAskedAtOnce> some;
+  size_t count = 0;
+  {
+    MutexLock lock(mutex_);
+    for (; count < some.size() && count < woken_.size(); ++count) some[count] = woken_[count];
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const std::shared_ptr<Connection> connection = some[i].connection.lock();
+    if (connection != nullptr) connection->AskAgain(some[i].request);
+  }
+  MutexLock lock(mutex_);
+  woken_.erase(woken_.begin(), woken_.begin() + static_cast<ptrdiff_t>(count));
+  if (!woken_.empty()) {
+    asio::post(context, [self = shared_from_this()] { self->AskSomeAgain(); });
+  }
+}
 
 Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<Services> services,
                        std::shared_ptr<Loop> loop)
@@ -262,11 +291,7 @@ void Connection::Serve(Request request) {
   services_->requests.fetch_add(1, std::memory_order_relaxed);
   const uint64_t number = ++served_;
   const bool keep_alive = request.keep_alive && !services_->draining;
-  auto waker = [weak = weak_from_this(), number, loop = loop_] {
-    asio::post(loop->context, [weak, number] {
-      if (const std::shared_ptr<Connection> self = weak.lock()) self->AskAgain(number);
-    });
-  };
+  auto waker = [weak = weak_from_this(), number, loop = loop_] { loop->Wake(weak, number); };
   serving_.reset(new Serving{.number = number,
                              .exchange = Exchange(std::move(request), peer_, std::move(waker)),
                              .keep_alive = keep_alive});

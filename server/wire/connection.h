@@ -3,7 +3,7 @@
 // writes.
 //
 // Private to server/wire: includes Asio.
-// Threads: everything on its loop's thread, but AskAgain and the gate's callback, which only post.
+// Threads: everything on its loop's thread, but the waker and the gate's callback, which only post.
 // Invariants: 1. One read and one write are under way at most. 2. While a request is being answered
 // or parked, no later one of this connection begins; a finished answer that is only held does not
 // keep the next one back. 3. Once closed_ is set, nothing is started any more.
@@ -22,6 +22,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "engine/mutex.h"
 #include "server/wire/exchange.h"
 #include "server/wire/listener.h"
 #include "server/wire/transport.h"
@@ -45,10 +46,24 @@ struct Services {
 };
 
 // One thread's event loop and the connections that live on it.
-struct Loop {
+class Loop : public std::enable_shared_from_this<Loop> {
+ public:
+  // Has the connection ask again, soon. From any thread, also when the connection is gone.
+  void Wake(std::weak_ptr<Connection> connection, uint64_t request) EXCLUDES(mutex_);
+
   asio::io_context context{1};
   bool is_door = false;  // must never be held up: handlers run on the pool, but for /livez
   std::unordered_set<std::shared_ptr<Connection>> connections;  // on the loop's thread only
+
+ private:
+  struct Woken {
+    std::weak_ptr<Connection> connection;
+    uint64_t request;
+  };
+  void AskSomeAgain() EXCLUDES(mutex_);
+
+  Mutex mutex_;
+  std::deque<Woken> woken_ GUARDED_BY(mutex_);  // AskSomeAgain is posted while there are any
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -65,6 +80,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Closes what is overdue, and, while draining, what is idle.
   void Tick(TimePoint now);
   void Close();
+  // Asks the handler again, if this request is still parked.
+  void AskAgain(uint64_t number);
 
  private:
   enum class Phase { kHandshake, kIdle, kHead, kBody, kServing, kLingering };
@@ -92,7 +109,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Ask();
   void OnAsked(std::string bytes);
   void ArmPark(std::chrono::milliseconds time);
-  void AskAgain(uint64_t number);
   void Push(std::string bytes, bool last);
   void Flush();
   void OnWritten(const asio::error_code& error, size_t size);
