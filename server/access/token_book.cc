@@ -154,7 +154,7 @@ class TokenFile {
                    "must be the SHA-256 of a token, 64 hexadecimal digits (see onced token new)");
     }
     // Two that only begin alike do not happen by chance.
-    if (!book_.tokens_.try_emplace(FirstBytes(*digest), *digest, caller).second) {
+    if (!book_.tokens_.try_emplace(FirstBytes(*digest), TokenBook::Token{*digest, caller}).second) {
       return Wrong(where.source(), "tokens", "this token is in the file twice");
     }
     return Status::Ok();

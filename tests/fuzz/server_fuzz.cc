@@ -23,7 +23,7 @@
 namespace onced {
 namespace {
 
-void Must(bool holds, const char* what, const std::string& seen = "") {
+void Promise(bool holds, const char* what, const std::string& seen = "") {
   if (holds) return;
   std::fprintf(stderr, "it does not hold that %s: %s\n", what, seen.c_str());
   std::abort();
@@ -66,8 +66,8 @@ std::string Exchanged(uint16_t port, std::string_view bytes) {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   address.sin_port = htons(port);
-  Must(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0,
-       "the port is open");
+  Promise(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0,
+          "the port is open");
   while (!bytes.empty()) {
     const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent <= 0) break;
@@ -78,9 +78,9 @@ std::string Exchanged(uint16_t port, std::string_view bytes) {
   char buffer[16 * 1024];
   for (;;) {
     pollfd wanted{.fd = fd, .events = POLLIN, .revents = 0};
-    Must(poll(&wanted, 1, 20'000) == 1, "the connection ends in time", all);
+    Promise(poll(&wanted, 1, 20'000) == 1, "the connection ends in time", all);
     const ssize_t size = recv(fd, buffer, sizeof buffer, 0);
-    Must(size >= 0, "it ends in good order", all);
+    Promise(size >= 0, "it ends in good order", all);
     if (size == 0) break;
     all.append(buffer, static_cast<size_t>(size));
   }
@@ -101,22 +101,22 @@ struct Head {
 Head TakeHead(std::string_view* text) {
   Head head;
   const size_t end = text->find("\r\n\r\n");
-  Must(end != std::string_view::npos && text->starts_with("HTTP/1.1 "), "an answer has a head",
-       std::string(text->substr(0, 200)));
+  Promise(end != std::string_view::npos && text->starts_with("HTTP/1.1 "), "an answer has a head",
+          std::string(text->substr(0, 200)));
   const std::string_view lines = text->substr(0, end + 2);
   std::from_chars(lines.data() + 9, lines.data() + 12, head.status);
   const size_t length = lines.find("\r\nContent-Length: ");
   if (length != std::string_view::npos) {
     std::from_chars(lines.data() + length + 18, lines.data() + lines.size(), head.length);
   }
-  Must((length == std::string_view::npos) == (head.status < 200 || head.status == 204),
-       "an answer has a length", std::string(lines));
+  Promise((length == std::string_view::npos) == (head.status < 200 || head.status == 204),
+          "an answer has a length", std::string(lines));
   head.problem = lines.find("\r\nContent-Type: application/problem+json\r\n") != lines.npos;
   head.close = lines.find("\r\nConnection: close\r\n") != lines.npos;
   for (size_t i = 0; i < lines.size(); ++i) {
     const char c = lines[i];
     const bool crlf = (c == '\r' && lines[i + 1] == '\n') || (c == '\n' && lines[i - 1] == '\r');
-    Must(crlf || (c >= 0x20 && c != 0x7F), "an answer's head is printable", std::string(lines));
+    Promise(crlf || (c >= 0x20 && c != 0x7F), "an answer's head is printable", std::string(lines));
   }
   text->remove_prefix(end + 4);
   return head;
@@ -126,35 +126,35 @@ void CheckAnswers(const Expected& expected, std::string_view text) {
   size_t answers = 0;
   bool refused = false, closed = false;
   while (!text.empty()) {
-    Must(!closed, "nothing follows a last answer", std::string(text.substr(0, 200)));
+    Promise(!closed, "nothing follows a last answer", std::string(text.substr(0, 200)));
     const Head head = TakeHead(&text);
     if (head.status == 100) {
-      Must(expected.may_continue, "only who expects it is told to go on");
+      Promise(expected.may_continue, "only who expects it is told to go on");
       continue;
     }
     const bool is_refusal = answers == expected.methods.size();
-    Must(!is_refusal || !expected.refusal.empty(), "nobody is answered who did not ask");
+    Promise(!is_refusal || !expected.refusal.empty(), "nobody is answered who did not ask");
     const bool of_head = !is_refusal && expected.methods[answers] == "HEAD";
     const size_t length = of_head ? 0 : head.length;
-    Must(length <= text.size(), "an answer is whole");
+    Promise(length <= text.size(), "an answer is whole");
     const std::string body(text.substr(0, length));
     text.remove_prefix(length);
-    Must(head.problem == (head.status >= 400), "a refusal is a problem, and only that", body);
-    Must(head.status != 500, "nothing fails inside", body);
+    Promise(head.problem == (head.status >= 400), "a refusal is a problem, and only that", body);
+    Promise(head.status != 500, "nothing fails inside", body);
     closed = head.close;
     if (is_refusal) {
-      Must(body.find("\"code\":\"" + expected.refusal + "\"") != body.npos, "it has its code",
-           body);
-      Must(closed, "a refusal is the last answer");
+      Promise(body.find("\"code\":\"" + expected.refusal + "\"") != body.npos, "it has its code",
+              body);
+      Promise(closed, "a refusal is the last answer");
       refused = true;
     } else {
       ++answers;
     }
   }
   if (expected.may_park) return;
-  Must(answers == expected.methods.size(), "everyone is answered",
-       std::to_string(answers) + " of " + std::to_string(expected.methods.size()));
-  Must(refused == !expected.refusal.empty(), "who is refused is told", expected.refusal);
+  Promise(answers == expected.methods.size(), "everyone is answered",
+          std::to_string(answers) + " of " + std::to_string(expected.methods.size()));
+  Promise(refused == !expected.refusal.empty(), "who is refused is told", expected.refusal);
 }
 
 }  // namespace
@@ -162,7 +162,7 @@ void CheckAnswers(const Expected& expected, std::string_view text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static onced::DoorInProcess server(
-      [](const std::string& fault) { onced::Must(false, "no fault", fault); });
+      [](const std::string& fault) { onced::Promise(false, "no fault", fault); });
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   onced::CheckAnswers(onced::Expect(bytes), onced::Exchanged(server.listener->port(), bytes));
   server.here.clock.Advance(10);
