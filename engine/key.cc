@@ -20,6 +20,12 @@ Status CheckPrintable(std::string_view field, std::string_view text, size_t leas
   return Status::InvalidArgument(std::move(message));
 }
 
+std::string Key::TenantPrefix(std::string_view tenant) {
+  ONCED_CHECK(tenant.size() <= kMaxTenantLength);
+  std::string out(1, static_cast<char>(tenant.size()));
+  return out.append(tenant);
+}
+
 std::string Key::EncodedPrefix(std::string_view tenant, std::string_view scope,
                                std::string_view prefix) {
   ONCED_CHECK(tenant.size() <= kMaxTenantLength && scope.size() <= kMaxLength);

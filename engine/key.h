@@ -38,6 +38,8 @@ class Key {
   }
   const std::string& encoded() const { return encoded_; }
 
+  // What every encoded key of one tenant starts with, and no other's.
+  static std::string TenantPrefix(std::string_view tenant);
   // What every encoded key of one tenant and scope that starts with `prefix` starts with.
   static std::string EncodedPrefix(std::string_view tenant, std::string_view scope,
                                    std::string_view prefix);

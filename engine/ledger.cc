@@ -69,7 +69,16 @@ Status CheckCommand(const MarkUnknownCommand& mark) { return CheckFence(mark.fen
 Status CheckCommand(const ResolveCommand& resolve) { return CheckResult(resolve.result); }
 Status CheckCommand(const ForgetCommand& /*forget*/) { return Status::Ok(); }
 
-Reply ReplyOf(Applied applied) {
+// `begins`: the command may make a record where there was none.
+int KeysChange(const Decision& decision, bool begins) {
+  if (decision.write == Write::kErase) return -1;
+  const bool made =
+      decision.outcome == Outcome::kClaimed || decision.outcome == Outcome::kCompleted;
+  return begins && made && decision.write == Write::kPut && decision.record->attempt == 1 ? 1 : 0;
+}
+
+Reply ReplyOf(Applied applied, bool begins) {
+  const int keys_change = KeysChange(applied.decision, begins);
   // What a key erased by this very command was is nobody's business any more.
   if (applied.decision.write == Write::kErase) applied.decision.record.reset();
   return {.outcome = applied.decision.outcome,
@@ -77,7 +86,8 @@ Reply ReplyOf(Applied applied) {
           .now_ms = applied.now_ms,
           .sequence = applied.sequence,
           .waiting = applied.waiting,
-          .result_left_out = applied.result_left_out};
+          .result_left_out = applied.result_left_out,
+          .keys_change = keys_change};
 }
 
 // What a blocked caller sleeps on. Shared with the wake callback, which may outlive the wait.
@@ -147,11 +157,11 @@ std::optional<Reply> Ledger::Glance(const Key& key, const ClaimCommand& claim, F
                .sequence = found->sequence};
 }
 
-Reply Ledger::Told(const Key& key, Applied applied) {
+Reply Ledger::Told(const Key& key, Applied applied, bool begins) {
   if (applied.decision.outcome == Outcome::kReplay) {
     replays_.Add(key, applied.decision.record->fence);
   }
-  return ReplyOf(std::move(applied));
+  return ReplyOf(std::move(applied), begins);
 }
 
 Result<Reply> Ledger::AskToClaim(const Key& key, const ClaimCommand& claim, const Waiter* waiter) {
@@ -166,7 +176,7 @@ Result<Reply> Ledger::AskToClaim(const Key& key, const ClaimCommand& claim, cons
       },
       std::move(*found), waiter);
   if (!applied.ok()) return applied.status();
-  return Told(key, *std::move(applied));
+  return Told(key, *std::move(applied), /*begins=*/true);
 }
 
 Result<Reply> Ledger::Ask(const Key& key, const Command& command) {
@@ -177,7 +187,7 @@ Result<Reply> Ledger::Ask(const Key& key, const Command& command) {
       },
       std::nullopt, nullptr);
   if (!applied.ok()) return applied.status();
-  return Told(key, *std::move(applied));
+  return Told(key, *std::move(applied), NeedsOf(command).fresh_fence);
 }
 
 Result<Reply> Ledger::Do(const Key& key, const Command& command, const Waiter* waiter) {
@@ -251,7 +261,7 @@ Result<std::vector<Reply>> Ledger::DoAll(std::span<const Operation> operations) 
   std::vector<Reply> replies;
   replies.reserve(applied->size());
   for (size_t i = 0; i < applied->size(); ++i) {
-    replies.push_back(ReplyOf(std::move((*applied)[i])));
+    replies.push_back(ReplyOf(std::move((*applied)[i]), steps[i].needs.fresh_fence));
     if (replies.back().outcome == Outcome::kReplay) {
       replays_.Add(operations[i].key, replies.back().record->fence);
     }
@@ -289,7 +299,7 @@ Result<Reply> Ledger::AskToExecute(const Key& key, const ExecuteOptions& options
         return completed;
       });
   if (!applied.ok()) return applied.status();
-  return Told(key, *std::move(applied));
+  return Told(key, *std::move(applied), /*begins=*/true);
 }
 
 Result<Reply> Ledger::Execute(const Key& key, const ExecuteOptions& options,

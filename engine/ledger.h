@@ -22,6 +22,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/key.h"
@@ -51,6 +52,7 @@ struct Reply {
   uint64_t sequence = 0;         // may leave when this is durable
   bool waiting = false;          // the waiter given is in line; otherwise nobody will call it
   bool result_left_out = false;  // of a batch: ask for this key by itself
+  int keys_change = 0;           // 1: a record where none was alive; -1: the record is gone
 };
 
 struct FoundReply {
@@ -120,6 +122,10 @@ class Ledger {
   // `watcher`: put in line when the record is in flight, to ask again when the run has ended.
   Result<FoundReply> Find(const Key& key, const Waiter* watcher = nullptr);
   Result<Page<ListedRecord>> List(const ListQuery& query);
+  // See Store. It does not wait at the gate: a number is nobody's answer.
+  Result<LiveCount> CountLive(std::string_view tenant, const std::string& after) {
+    return store_->CountLive(tenant, after);
+  }
   // Oldest first, the open run last; also after the record is gone.
   Result<Page<Run>> History(const Key& key);
 
@@ -143,7 +149,7 @@ class Ledger {
   // An answer that changes nothing, found without taking the stripe.
   std::optional<Reply> Glance(const Key& key, const ClaimCommand& claim, Found* found, bool waits);
   // What an Update came to.
-  Reply Told(const Key& key, Applied applied);
+  Reply Told(const Key& key, Applied applied, bool begins);
   // Waits until the answer may leave, if this ledger waits.
   template <typename Answer>
   Result<Answer> PastGate(Result<Answer> answer);

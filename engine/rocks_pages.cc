@@ -91,6 +91,27 @@ Result<Page<std::string>> RocksStore::ReadEffect(const Key& key) {
   return page;
 }
 
+Result<LiveCount> RocksStore::CountLive(std::string_view tenant, const std::string& after) {
+  LiveCount count;
+  size_t seen = 0;
+  const int64_t now_ms = parts_->clock->NowMs();
+  std::string last;
+  const Status walked =
+      parts_->db->Walk(Family::kRecords, Key::TenantPrefix(tenant), after,
+                       [&](std::string_view encoded, std::string_view value) {
+                         if (seen == kRowsPerCall) {
+                           count.next = last;
+                           return false;
+                         }
+                         if (++seen == kRowsPerCall) last = encoded;
+                         if (!IsDead(StoredDeadAtMs(value).value_or(kNeverMs), now_ms))
+                           ++count.live;
+                         return true;
+                       });
+  ONCED_RETURN_IF_ERROR(walked);
+  return count;
+}
+
 Result<Page<Run>> RocksStore::Runs(const Key& key) {
   Page<Run> page{.now_ms = parts_->clock->NowMs()};
   Status fault = Status::Ok();

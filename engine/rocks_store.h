@@ -18,6 +18,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/clock.h"
@@ -82,6 +83,7 @@ class RocksStore : public Store {
   Result<Applied> UpdateWithEffects(const Key& key, Needs needs, std::span<const Key> effects,
                                     const EffectDecider& decide) override;
   Result<Page<ListedRecord>> List(const ListQuery& query) override;
+  Result<LiveCount> CountLive(std::string_view tenant, const std::string& after) override;
   Result<Page<Run>> Runs(const Key& key) override;
   Result<Page<std::string>> ReadEffect(const Key& key) override;
   Result<Page<ListedEffect>> ListEffects(const ListQuery& query) override;

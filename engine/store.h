@@ -19,6 +19,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -97,6 +98,11 @@ struct ListedEffect {
   std::string value;
 };
 
+struct LiveCount {
+  uint64_t live = 0;
+  std::optional<std::string> next;  // give it as `after`; absent: that was all
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -121,6 +127,9 @@ class Store {
   // Dead records are left out. Looks at 10,000 rows a call at most; a page may be short or empty
   // and still have a `next`.
   virtual Result<Page<ListedRecord>> List(const ListQuery& query) = 0;
+  // How many live records a tenant has, in all its scopes; a page of 10,000 rows a call, from the
+  // first when `after` is empty.
+  virtual Result<LiveCount> CountLive(std::string_view tenant, const std::string& after) = 0;
   virtual Result<Page<Run>> Runs(const Key& key) = 0;
   virtual Result<Page<std::string>> ReadEffect(const Key& key) = 0;  // no row or one
   virtual Result<Page<ListedEffect>> ListEffects(const ListQuery& query) = 0;

@@ -19,6 +19,7 @@
 #include "engine/ledger.h"
 #include "engine/rocks_store.h"
 #include "server/access/doorkeeper.h"
+#include "server/access/key_quota.h"
 #include "server/http/api.h"
 #include "server/wire/listener.h"
 
@@ -93,6 +94,13 @@ void RaiseFileLimit(size_t connections_max) {
       "; connections beyond it will have to wait");
 }
 
+Status ReadTokensAgain(Doorkeeper& doorkeeper, KeyQuota& quota) {
+  ONCED_RETURN_IF_ERROR(doorkeeper.Reload());
+  quota.Watch(*doorkeeper.Book());
+  Say("reload: the token file was read again");
+  return Status::Ok();
+}
+
 RocksStoreOptions StoreOptions(const ServeOptions& options) {
   return {.path = options.data,
           .durability = options.durability,
@@ -111,7 +119,7 @@ PortGuard GuardOf(const ServeOptions& options) {
   return IsLoopback(options.host) ? PortGuard::kLoopback : PortGuard::kSameOrigin;
 }
 
-ApiOptions ApiOptionsOf(const ServeOptions& options, const Doorkeeper* doorkeeper,
+ApiOptions ApiOptionsOf(const ServeOptions& options, const Doorkeeper* doorkeeper, KeyQuota* quota,
                         const RocksStore& store, const std::atomic<bool>& draining) {
   return {
       .defaults = {.lease_ms = options.lease.count(), .retention_ms = options.retention.count()},
@@ -121,11 +129,33 @@ ApiOptions ApiOptionsOf(const ServeOptions& options, const Doorkeeper* doorkeepe
       .waiters = options.waiters,
       .audit = options.audit,
       .doorkeeper = doorkeeper,
+      .quota = quota,
       .guard = GuardOf(options),
       .health = [&store] { return store.Health(); },
       .now_ms = [&store] { return store.NowMs(); },
       .draining = [&draining] { return draining.load(); },
       .report = SayOnceASecond};
+}
+
+wire::ListenerOptions Listening(const ServeOptions& options,
+                                std::shared_ptr<wire::TlsCredentials> tls, Api* api,
+                                Ledger* ledger) {
+  wire::ListenerOptions listening;
+  listening.host = options.host;
+  listening.port = options.port;
+  listening.tls = std::move(tls);
+  listening.limits = options.limits;
+  listening.deadlines = options.deadlines;
+  listening.connections_max = options.connections_max;
+  if (options.footprint == Footprint::kEdge) listening.memory_max = size_t{32} << 20;
+  listening.handler = [api](const httplib::Request& request, httplib::Response& response,
+                            wire::Exchange& exchange) { api->Handle(request, response, exchange); };
+  listening.blocks = Api::Blocks;
+  listening.is_durable = [ledger](uint64_t sequence) { return ledger->IsDurable(sequence); };
+  listening.when_durable = [ledger](uint64_t sequence, std::function<void()> pass) {
+    ledger->WhenDurable(sequence, std::move(pass));
+  };
+  return listening;
 }
 
 void Banner(const ServeOptions& options, uint16_t port) {
@@ -184,34 +214,21 @@ int Serve(const ServeOptions& options) {
     Result<std::unique_ptr<Doorkeeper>> opened = Doorkeeper::Open(options.tokens);
     if (!opened.ok()) return Failed(opened.status());
     doorkeeper = std::move(*opened);
-    reloads.emplace_back([&doorkeeper] {
-      const Status reloaded = doorkeeper->Reload();
-      if (reloaded.ok()) Say("reload: the token file is read again");
-      return reloaded;
-    });
   }
   Result<std::unique_ptr<RocksStore>> store = RocksStore::Open(StoreOptions(options));
   if (!store.ok()) return Failed(store.status());
   Ledger ledger(store->get(), {.wait_at_gate = false});
+  std::unique_ptr<KeyQuota> quota;
+  if (doorkeeper != nullptr) {
+    quota = std::make_unique<KeyQuota>(&ledger);
+    quota->Watch(*doorkeeper->Book());
+    reloads.emplace_back([&] { return ReadTokensAgain(*doorkeeper, *quota); });
+  }
   std::atomic<bool> draining{false};
-  Api api(&ledger, ApiOptionsOf(options, doorkeeper.get(), **store, draining));
+  Api api(&ledger, ApiOptionsOf(options, doorkeeper.get(), quota.get(), **store, draining));
 
-  wire::ListenerOptions listening;
-  listening.host = options.host;
-  listening.port = options.port;
-  listening.tls = tls;
-  listening.limits = options.limits;
-  listening.deadlines = options.deadlines;
-  listening.connections_max = options.connections_max;
-  if (options.footprint == Footprint::kEdge) listening.memory_max = size_t{32} << 20;
-  listening.handler = [&api](const httplib::Request& request, httplib::Response& response,
-                             wire::Exchange& exchange) { api.Handle(request, response, exchange); };
-  listening.blocks = Api::Blocks;
-  listening.is_durable = [&ledger](uint64_t sequence) { return ledger.IsDurable(sequence); };
-  listening.when_durable = [&ledger](uint64_t sequence, std::function<void()> pass) {
-    ledger.WhenDurable(sequence, std::move(pass));
-  };
-  Result<std::unique_ptr<wire::Listener>> listener = wire::Listener::Start(std::move(listening));
+  Result<std::unique_ptr<wire::Listener>> listener =
+      wire::Listener::Start(Listening(options, tls, &api, &ledger));
   if (!listener.ok()) return Failed(listener.status());
   Banner(options, (*listener)->port());
 
@@ -221,6 +238,7 @@ int Serve(const ServeOptions& options) {
   const bool finished = (*listener)->Stop(kDrainPatience);
   if (!finished) Say("some requests did not finish in time and were cut off");
   listener->reset();
+  quota.reset();
   store->reset();  // syncs and flushes
   Say("stopped");
   return kExitOk;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -48,6 +49,9 @@ class InterruptedStore : public Store {
     return store_->UpdateWithEffects(key, needs, effects, decide);
   }
   Result<Page<ListedRecord>> List(const ListQuery& query) override { return store_->List(query); }
+  Result<LiveCount> CountLive(std::string_view tenant, const std::string& after) override {
+    return store_->CountLive(tenant, after);
+  }
   Result<Page<std::string>> ReadEffect(const Key& key) override { return store_->ReadEffect(key); }
   Result<Page<ListedEffect>> ListEffects(const ListQuery& query) override {
     return store_->ListEffects(query);

@@ -18,6 +18,7 @@
 #include "engine/ledger.h"
 #include "engine/rocks_store.h"
 #include "server/access/doorkeeper.h"
+#include "server/access/key_quota.h"
 #include "server/http/answer.h"
 #include "server/http/command_body.h"
 #include "server/http/loopback_guard.h"
@@ -36,6 +37,7 @@ struct ApiOptions {
   // Who may call. Without one everybody is the admin of tenant "default", and `guard` is what keeps
   // strangers out.
   const Doorkeeper* doorkeeper = nullptr;
+  KeyQuota* quota = nullptr;  // how many keys; with a doorkeeper
   PortGuard guard = PortGuard::kLoopback;
   std::function<StoreHealth()> health;
   std::function<int64_t()> now_ms;
@@ -94,6 +96,12 @@ class Api {
   Answer CreatePayment(Call& call);
   Answer FindPayment(Call& call);
   Answer ListPayments(Call& call);
+
+  // quota.cc
+  // The refusal, if a command that begins a key may not begin this one.
+  std::optional<Answer> RefuseBeyondQuota(const Caller& caller, const Key& key);
+  Answer QuotaExceeded(const Caller& caller) const;
+  void KeepAccount(const Caller& caller, const Key& key, int keys_change);
 
   Ledger* const ledger_;
   const ApiOptions options_;

@@ -2,6 +2,8 @@
 // The calls that change a key: claim, complete, release, renew, mark-unknown, resolve, batch.
 #include <algorithm>
 #include <array>
+#include <set>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -48,8 +50,12 @@ Answer Api::ClaimCall(Call& call) {
   const auto& waiting = static_cast<const WaitingClaim&>(*call.exchange.kept);
   const Operation& operation = waiting.operation;
   if (operation.key.tenant() != call.tenant) return TokenMoved();
+  if (std::optional<Answer> refused = RefuseBeyondQuota(call.caller, operation.key)) {
+    return *std::move(refused);
+  }
   const Result<Reply> reply = ledger_->Do(operation.key, operation.command, waiting.waiter.get());
   if (!reply.ok()) return FaultAnswer(reply.status());
+  KeepAccount(call.caller, operation.key, reply->keys_change);
   if (reply->waiting && call.exchange.may_park()) {
     const milliseconds time = Ledger::UntilNextAsk(*reply, waiting.until);
     if (time.count() > 0) {
@@ -61,9 +67,12 @@ Answer Api::ClaimCall(Call& call) {
   // and may already be doing so on another connection.
   const bool retriable = !std::get<ClaimCommand>(operation.command).claim_id.empty();
   if (reply->outcome == Outcome::kClaimed && !retriable) {
-    call.exchange.IfUnsent([ledger = ledger_, key = operation.key, fence = reply->record->fence] {
-      (void)ledger->Release(key, {.fence = fence});  // failing that, the lease frees the key
-    });
+    call.exchange.IfUnsent(
+        [this, caller = call.caller, key = operation.key, fence = reply->record->fence] {
+          const Result<Reply> released = ledger_->Release(key, {.fence = fence});
+          // Failing that, the lease frees the key.
+          if (released.ok()) KeepAccount(caller, key, released->keys_change);
+        });
   }
   return OutcomeAnswer(operation.command, *reply, /*in_batch=*/false);
 }
@@ -76,9 +85,15 @@ Answer Api::CommandCall(Call& call) {
   const Result<CommandBody> body = ReadCommand(call.target.path().back(), call.tenant, *fields,
                                                options_.defaults, /*in_batch=*/false);
   if (!body.ok()) return FaultAnswer(body.status());
-  const Result<Reply> reply = ledger_->Do(body->operation.key, body->operation.command);
+  const Operation& operation = body->operation;
+  if (std::holds_alternative<CompleteUnclaimedCommand>(operation.command)) {
+    std::optional<Answer> refused = RefuseBeyondQuota(call.caller, operation.key);
+    if (refused.has_value()) return *std::move(refused);
+  }
+  const Result<Reply> reply = ledger_->Do(operation.key, operation.command);
   if (!reply.ok()) return FaultAnswer(reply.status());
-  return OutcomeAnswer(body->operation.command, *reply, /*in_batch=*/false);
+  KeepAccount(call.caller, operation.key, reply->keys_change);
+  return OutcomeAnswer(operation.command, *reply, /*in_batch=*/false);
 }
 
 namespace {
@@ -113,6 +128,34 @@ Result<std::vector<std::string_view>> ReadEntries(std::string_view body) {
   return entries;
 }
 
+// What of a batch may begin a key, when the caller has less room than the batch could take.
+class BatchQuota {
+ public:
+  BatchQuota(const Caller& caller, KeyQuota* quota, Ledger* ledger, size_t operations)
+      : ledger_(ledger), room_(quota == nullptr ? operations : quota->Room(caller)) {
+    tight_ = room_ < operations;
+  }
+
+  Result<bool> MayDo(const Operation& operation) {
+    const bool begins = std::holds_alternative<ClaimCommand>(operation.command) ||
+                        std::holds_alternative<CompleteUnclaimedCommand>(operation.command);
+    if (!tight_ || !begins || begun_.contains(operation.key.encoded())) return true;
+    const Result<FoundReply> found = ledger_->Find(operation.key);
+    if (!found.ok()) return found.status();
+    if (found->record.has_value()) return true;
+    if (room_ == 0) return false;
+    --room_;
+    begun_.insert(operation.key.encoded());
+    return true;
+  }
+
+ private:
+  Ledger* const ledger_;
+  uint64_t room_;
+  bool tight_ = false;
+  std::set<std::string> begun_;  // by the operations so far
+};
+
 }  // namespace
 
 Answer Api::BatchCall(Call& call) {
@@ -121,14 +164,21 @@ Answer Api::BatchCall(Call& call) {
   const Result<std::vector<std::string_view>> entries = ReadEntries(call.request.body);
   if (!entries.ok()) return FaultAnswer(entries.status());
   std::vector<Operation> operations;
-  std::vector<std::optional<Answer>> answers;  // those that are already known: the malformed ones
+  std::vector<std::optional<Answer>> answers;  // those that are already known: the refused ones
+  BatchQuota quota(call.caller, options_.quota, ledger_, entries->size());
   for (const std::string_view entry : *entries) {
     Result<Operation> operation = ReadEntry(entry, call.tenant, options_.defaults);
     answers.emplace_back(std::nullopt);
-    if (operation.ok()) {
+    if (!operation.ok()) {
+      answers.back() = FaultAnswer(operation.status());
+      continue;
+    }
+    const Result<bool> may_begin = quota.MayDo(*operation);
+    if (!may_begin.ok()) return FaultAnswer(may_begin.status());
+    if (*may_begin) {
       operations.push_back(std::move(*operation));
     } else {
-      answers.back() = FaultAnswer(operation.status());
+      answers.back() = QuotaExceeded(call.caller);
     }
   }
   Answer whole;
@@ -138,6 +188,9 @@ Answer Api::BatchCall(Call& call) {
     if (!done.ok()) return FaultAnswer(done.status());
     replies = std::move(*done);
     whole.sequence = replies.back().sequence;
+    for (size_t i = 0; i < replies.size(); ++i) {
+      KeepAccount(call.caller, operations[i].key, replies[i].keys_change);
+    }
   }
   JsonWriter w(256 * answers.size());
   w.BeginArray("results");

@@ -168,6 +168,7 @@ Answer Api::ForgetKey(Call& call) {
   const ForgetCommand forget{.force = force};
   const Result<Reply> reply = ledger_->Forget(key, forget);
   if (!reply.ok()) return FaultAnswer(reply.status());
+  KeepAccount(call.caller, key, reply->keys_change);
   return OutcomeAnswer(forget, *reply, /*in_batch=*/false);
 }
 

@@ -102,6 +102,10 @@ Answer Api::CreatePayment(Call& call) {
   const Result<Key> key = Key::Make(call.tenant, kScope, key_text);
   if (!key.ok()) return FaultAnswer(key.status());
 
+  if (std::optional<Answer> refused = RefuseBeyondQuota(call.caller, *key)) {
+    return *std::move(refused);
+  }
+
   const int64_t now_ms = options_.now_ms();
   const std::string id = NewPaymentId(now_ms);
   const Result<Key> effect = Key::Make(call.tenant, kScope, id);
@@ -116,6 +120,7 @@ Answer Api::CreatePayment(Call& call) {
         return json;
       });
   if (!reply.ok()) return FaultAnswer(reply.status());
+  KeepAccount(call.caller, *key, reply->keys_change);
 
   const bool replayed = reply->outcome == Outcome::kReplay;
   if (!replayed && reply->outcome != Outcome::kCompleted) {
