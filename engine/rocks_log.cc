@@ -11,6 +11,25 @@
 #include <string_view>
 
 namespace onced {
+namespace {
+
+// RocksDB quotes the keys at the borders of a compaction, in hexadecimal; a log line may not tell
+// them. Whatever is such a quotation, whole or cut off, loses its content. Returns the new size.
+size_t BlankKeys(char* line, size_t size) {
+  constexpr size_t kShortest = 8;  // digits; a key is longer, and nothing else is quoted so
+  const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
+  char* out = line;
+  const char* const end = line + size;
+  for (const char* in = line; in != end;) {
+    *out++ = *in;
+    if (*in++ != '\'') continue;
+    const char* const digits_end = std::find_if_not(in, end, is_digit);
+    if (static_cast<size_t>(digits_end - in) >= kShortest) in = digits_end;
+  }
+  return static_cast<size_t>(out - line);
+}
+
+}  // namespace
 
 RocksLog::RocksLog(const std::string& folder, rocksdb::InfoLogLevel level, Clock* clock)
     : rocksdb::Logger(level), path_(folder + "/LOG"), clock_(clock) {
@@ -38,6 +57,7 @@ void RocksLog::Logv(const char* format, va_list arguments) {
   const int printed = vsnprintf(line.data() + size, line.size() - size - 1, format, arguments);
   if (printed < 0) return;
   size = std::min(size + static_cast<size_t>(printed), line.size() - 2);
+  size = BlankKeys(line.data(), size);
   if (line[size - 1] != '\n') line[size++] = '\n';
   MutexLock lock(mutex_);
   if (bytes_ >= kMaxBytes) Reopen();

@@ -6,7 +6,8 @@
 // drops a line that it cannot write.
 //
 // Private to the engine: includes RocksDB. Threads: any.
-// Invariants: it never fails, never waits for a sync, and holds two files of kMaxBytes at most.
+// Invariants: it never fails, never waits for a sync, holds two files of kMaxBytes at most, and has
+// no key in it.
 #pragma once
 
 #include <rocksdb/env.h>
