@@ -23,10 +23,13 @@ class BreakableDisk {
     std::filesystem::create_directories(folder_.path());
     setenv("LD_PRELOAD", ONCED_BROKEN_SYNC, 1);
     setenv("ONCED_BREAK_SYNC", Trigger().c_str(), 1);
+    // ASan wants to be the first library; ours only stands in for fdatasync.
+    setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
   }
   ~BreakableDisk() {
     unsetenv("LD_PRELOAD");
     unsetenv("ONCED_BREAK_SYNC");
+    unsetenv("ASAN_OPTIONS");
   }
   void Break() const { std::ofstream(Trigger()) << "broken"; }
   void Mend() const { std::filesystem::remove(Trigger()); }
