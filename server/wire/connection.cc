@@ -2,8 +2,6 @@
 #include "server/wire/connection.h"
 
 #include <algorithm>
-#include <array>
-#include <asio/dispatch.hpp>
 #include <asio/post.hpp>
 #include <utility>
 
@@ -15,7 +13,6 @@ namespace {
 constexpr size_t kReadBytes = 4 * 1024;
 constexpr size_t kPipelineMax = 64;          // finished answers that wait to leave, and
 constexpr size_t kOutboxBytes = 256 * 1024;  // their bytes, before no more requests are begun
-constexpr size_t kAskedAtOnce = 16;
 constexpr std::chrono::milliseconds kLingerTime{1'000};
 constexpr char kContinue[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -28,33 +25,6 @@ std::string ProblemAnswer(const Problem& problem) {
 }
 
 }  // namespace
-
-void Loop::Wake(std::weak_ptr<Connection> connection, uint64_t request) {
-  MutexLock lock(mutex_);
-  woken_.push_back({.connection = std::move(connection), .request = request});
-  if (woken_.size() == 1)
-    asio::post(context, [self = shared_from_this()] { self->AskSomeAgain(); });
-}
-
-// A few at a time: the end of one run may wake thousands, and who is not waiting for it must not
-// have to wait for them.
-void Loop::AskSomeAgain() {
-  std::array<Woken, kAskedAtOnce> some;
-  size_t count = 0;
-  {
-    MutexLock lock(mutex_);
-    for (; count < some.size() && count < woken_.size(); ++count) some[count] = woken_[count];
-  }
-  for (size_t i = 0; i < count; ++i) {
-    const std::shared_ptr<Connection> connection = some[i].connection.lock();
-    if (connection != nullptr) connection->AskAgain(some[i].request);
-  }
-  MutexLock lock(mutex_);
-  woken_.erase(woken_.begin(), woken_.begin() + static_cast<ptrdiff_t>(count));
-  if (!woken_.empty()) {
-    asio::post(context, [self = shared_from_this()] { self->AskSomeAgain(); });
-  }
-}
 
 Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<Services> services,
                        std::shared_ptr<Loop> loop)
@@ -110,7 +80,7 @@ void Connection::EnterPhase(Phase phase) {
 
 std::optional<Connection::TimePoint> Connection::Deadline() const {
   const Deadlines& deadlines = services_->options.deadlines;
-  if (write_under_way_) return write_since_ + deadlines.write;
+  if (outbox_.writing()) return write_since_ + deadlines.write;
   switch (phase_) {
     case Phase::kHandshake:
       return phase_since_ + deadlines.handshake;
@@ -143,7 +113,7 @@ void Connection::Tick(TimePoint now) {
   const std::optional<TimePoint> deadline = Deadline();
   if (closed_ || !deadline.has_value() || now < *deadline) return;
   const bool arriving = phase_ == Phase::kHead || phase_ == Phase::kBody;
-  if (arriving && !write_under_way_ && !no_more_requests_) {
+  if (arriving && !outbox_.writing() && !no_more_requests_) {
     Refuse({.code = "request_timeout", .detail = "the request did not arrive in time"});
     Flush();
     return;
@@ -156,10 +126,7 @@ void Connection::Close() {
   closed_ = true;
   const std::shared_ptr<Connection> self = shared_from_this();
   loop_->connections.erase(self);
-  for (const std::shared_ptr<Answer>& answer : outbox_) {
-    if (answer->if_unsent) answer->if_unsent();
-  }
-  outbox_.clear();
+  outbox_.Drop();
   if (parked_) services_->parked.fetch_sub(1, std::memory_order_relaxed);
   parked_ = false;
   park_timer_.reset();
@@ -221,7 +188,7 @@ void Connection::OnEndOfInput() {
 
 void Connection::Advance() {
   while (!closed_ && serving_ == nullptr && !no_more_requests_ && outbox_.size() < kPipelineMax &&
-         OutboxBytes() < kOutboxBytes && ParseNext()) {
+         outbox_.bytes() < kOutboxBytes && ParseNext()) {
   }
   if (closed_) return;
   Flush();
@@ -231,7 +198,7 @@ void Connection::Advance() {
 
 // Whether anything may still come of this connection: input, or an answer.
 bool Connection::Owes() const {
-  return !input_ended_ || serving_ != nullptr || !outbox_.empty() || write_under_way_;
+  return !input_ended_ || serving_ != nullptr || !outbox_.empty() || outbox_.writing();
 }
 
 // True when a request was taken off the input.
@@ -275,12 +242,6 @@ void Connection::Refuse(Problem problem) {  // by value: it may be the parser's 
   parser_.reset();
   EnterPhase(Phase::kIdle);
   Push(ProblemAnswer(problem), /*last=*/true);
-}
-
-size_t Connection::OutboxBytes() const {
-  size_t bytes = writing_.size();
-  for (const std::shared_ptr<Answer>& answer : outbox_) bytes += answer->bytes.size();
-  return bytes;
 }
 
 void Connection::Serve(Request request) {
@@ -333,19 +294,15 @@ void Connection::OnAsked(std::string bytes) {
   if (answer->last) no_more_requests_ = true;
   serving_.reset();
   EnterPhase(Phase::kIdle);
-  outbox_.push_back(answer);
+  outbox_.Add(answer);
   (void)Recharge();
   const ListenerOptions& options = services_->options;
   if (options.is_durable && options.is_durable(sequence)) {
     answer->ready = true;  // whoever asked flushes
     return;
   }
-  options.when_durable(sequence, [weak = weak_from_this(), answer, loop = loop_] {
-    asio::dispatch(loop->context, [weak, answer] {
-      answer->ready = true;
-      if (const std::shared_ptr<Connection> self = weak.lock()) self->Flush();
-    });
-  });
+  options.when_durable(
+      sequence, [weak = weak_from_this(), answer, loop = loop_] { loop->Release(weak, answer); });
 }
 
 void Connection::ArmPark(std::chrono::milliseconds time) {
@@ -371,44 +328,26 @@ void Connection::AskAgain(uint64_t number) {
 }
 
 void Connection::Push(std::string bytes, bool last) {
-  outbox_.push_back(
+  outbox_.Add(
       std::make_shared<Answer>(Answer{.bytes = std::move(bytes), .ready = true, .last = last}));
 }
 
 void Connection::Flush() {
-  if (closed_ || write_under_way_ || outbox_.empty() || !outbox_.front()->ready) return;
-  writing_.clear();
-  while (!outbox_.empty() && outbox_.front()->ready && !last_written_) {
-    Answer& answer = *outbox_.front();
-    last_written_ = answer.last;
-    if (answer.if_unsent) writing_if_unsent_.push_back(std::move(answer.if_unsent));
-    if (writing_.empty()) {
-      writing_ = std::move(answer.bytes);
-    } else {
-      writing_.append(answer.bytes);
-    }
-    outbox_.pop_front();
-  }
-  if (writing_.empty()) return;
-  write_under_way_ = true;
+  if (closed_) return;
+  const std::string* bytes = outbox_.BeginWrite();
+  if (bytes == nullptr) return;
   write_since_ = std::chrono::steady_clock::now();
-  transport_.WriteAll(writing_,
+  transport_.WriteAll(*bytes,
                       [self = shared_from_this()](const asio::error_code& error, size_t size) {
                         self->OnWritten(error, size);
                       });
 }
 
 void Connection::OnWritten(const asio::error_code& error, size_t size) {
-  write_under_way_ = false;
-  const auto if_unsent = std::exchange(writing_if_unsent_, {});
-  if (error && size == 0) {
-    for (const std::function<void()>& undo : if_unsent) undo();
-  }
+  outbox_.Written(/*any=*/!error || size > 0);
   if (closed_) return;
   if (error) return Close();
-  writing_.clear();
-  if (writing_.capacity() > kReadBytes * 4) writing_.shrink_to_fit();
-  if (last_written_) return Linger();
+  if (outbox_.wrote_last()) return Linger();
   (void)Recharge();
   if (phase_ == Phase::kIdle) EnterPhase(Phase::kIdle);
   Advance();
@@ -425,7 +364,7 @@ void Connection::Linger() {
 
 // Accounts for what this connection keeps in memory. False when all of them keep too much.
 bool Connection::Recharge() {
-  size_t bytes = in_end_ - in_at_ + OutboxBytes();
+  size_t bytes = in_end_ - in_at_ + outbox_.bytes();
   if (serving_ != nullptr) bytes += serving_->exchange.request().body.size();
   if (parser_ != nullptr) bytes += parser_->body_bytes();
   const size_t before = services_->memory.fetch_add(bytes - charged_, std::memory_order_relaxed);

@@ -9,27 +9,22 @@
 // keep the next one back. 3. Once closed_ is set, nothing is started any more.
 #pragma once
 
-#include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/thread_pool.hpp>
 #include <atomic>
 #include <chrono>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_set>
-#include <vector>
 
-#include "engine/mutex.h"
 #include "server/wire/exchange.h"
 #include "server/wire/listener.h"
+#include "server/wire/loop.h"
+#include "server/wire/outbox.h"
 #include "server/wire/transport.h"
 
 namespace onced::wire {
-
-class Connection;
 
 // What the connections of one listener share.
 struct Services {
@@ -43,27 +38,6 @@ struct Services {
   std::atomic<size_t> parked{0};
   std::atomic<size_t> memory{0};
   std::atomic<uint64_t> requests{0};
-};
-
-// One thread's event loop and the connections that live on it.
-class Loop : public std::enable_shared_from_this<Loop> {
- public:
-  // Has the connection ask again, soon. From any thread, also when the connection is gone.
-  void Wake(std::weak_ptr<Connection> connection, uint64_t request) EXCLUDES(mutex_);
-
-  asio::io_context context{1};
-  bool is_door = false;  // must never be held up: handlers run on the pool, but for /livez
-  std::unordered_set<std::shared_ptr<Connection>> connections;  // on the loop's thread only
-
- private:
-  struct Woken {
-    std::weak_ptr<Connection> connection;
-    uint64_t request;
-  };
-  void AskSomeAgain() EXCLUDES(mutex_);
-
-  Mutex mutex_;
-  std::deque<Woken> woken_ GUARDED_BY(mutex_);  // AskSomeAgain is posted while there are any
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -82,15 +56,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Close();
   // Asks the handler again, if this request is still parked.
   void AskAgain(uint64_t number);
+  // Writes what may leave.
+  void Flush();
 
  private:
   enum class Phase { kHandshake, kIdle, kHead, kBody, kServing, kLingering };
-  struct Answer {
-    std::string bytes;
-    std::function<void()> if_unsent;
-    bool ready = false;
-    bool last = false;
-  };
   struct Serving {
     uint64_t number;
     Exchange exchange;
@@ -110,13 +80,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnAsked(std::string bytes);
   void ArmPark(std::chrono::milliseconds time);
   void Push(std::string bytes, bool last);
-  void Flush();
   void OnWritten(const asio::error_code& error, size_t size);
   void Linger();
   void EnterPhase(Phase phase);
   std::optional<TimePoint> Deadline() const;
   TimePoint BodyDeadline() const;
-  size_t OutboxBytes() const;
   bool Recharge();
   void DropInput();
 
@@ -138,12 +106,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool parked_ = false;
   std::unique_ptr<asio::steady_timer> park_timer_;
 
-  std::deque<std::shared_ptr<Answer>> outbox_;
-  std::string writing_;
-  std::vector<std::function<void()>> writing_if_unsent_;
-  bool write_under_way_ = false;
+  Outbox outbox_;
   bool read_under_way_ = false;
-  bool last_written_ = false;  // what is being written is the last answer
   bool no_more_requests_ = false;
   bool input_ended_ = false;
   bool closed_ = false;

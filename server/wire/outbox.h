@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Outbox: the answers of one connection, from finished to written. They leave in the order of their
+// requests, each not before it may, and as many as may at once in one piece.
+//
+// Private to server/wire.
+// Threads: its connection's loop.
+// Invariants: 1. No answer overtakes another. 2. What undoes an answer that nobody got (if_unsent)
+// is called at most once, and only while none of its bytes have been written. 3. After the last
+// answer of a connection none leaves.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace onced::wire {
+
+struct Answer {
+  std::string bytes;
+  std::function<void()> if_unsent;
+  bool ready = false;  // may leave
+  bool last = false;   // the connection closes after it
+};
+
+class Outbox {
+ public:
+  void Add(std::shared_ptr<Answer> answer);
+
+  bool empty() const { return answers_.empty(); }
+  size_t size() const { return answers_.size(); }  // what is being written not counted
+  size_t bytes() const { return bytes_ + writing_.size(); }
+  bool writing() const { return write_under_way_; }
+  bool wrote_last() const { return last_taken_ && !write_under_way_; }
+
+  // All that may leave now, and is to be written; nullptr when there is nothing, or something is
+  // being written. It stays as it is until Written() is called.
+  const std::string* BeginWrite();
+  // `any`: at least a byte has gone out.
+  void Written(bool any);
+
+  // The connection is gone. What is being written is settled by Written().
+  void Drop();
+
+ private:
+  std::deque<std::shared_ptr<Answer>> answers_;
+  size_t bytes_ = 0;  // of answers_
+  std::string writing_;
+  std::vector<std::function<void()>> writing_if_unsent_;
+  bool write_under_way_ = false;
+  bool last_taken_ = false;
+};
+
+}  // namespace onced::wire
