@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
@@ -78,8 +79,11 @@ std::string Exchanged(uint16_t port, std::string_view bytes) {
   char buffer[16 * 1024];
   for (;;) {
     pollfd wanted{.fd = fd, .events = POLLIN, .revents = 0};
-    Promise(poll(&wanted, 1, 20'000) == 1, "the connection ends in time", all);
+    const int ready = poll(&wanted, 1, 20'000);
+    if (ready < 0 && errno == EINTR) continue;  // by libFuzzer's own alarm
+    Promise(ready == 1, "the connection ends in time", all);
     const ssize_t size = recv(fd, buffer, sizeof buffer, 0);
+    if (size < 0 && errno == EINTR) continue;
     Promise(size >= 0, "it ends in good order", all);
     if (size == 0) break;
     all.append(buffer, static_cast<size_t>(size));
