@@ -237,6 +237,10 @@ int Serve(const ServeOptions& options) {
   draining = true;
   const bool finished = (*listener)->Stop(kDrainPatience);
   if (!finished) Say("some requests did not finish in time and were cut off");
+  if ((*listener)->IsHeldUp()) {
+    Say("the storage does not answer; leaving without a last sync, as after a crash");
+    _exit(kExitFailure);
+  }
   listener->reset();
   quota.reset();
   store->reset();  // syncs and flushes

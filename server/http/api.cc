@@ -117,10 +117,7 @@ void Api::Handle(const httplib::Request& /*request*/, httplib::Response& respons
                  wire::Exchange& exchange) {
   Answer answer = Dispatch(exchange.request(), exchange);
   if (exchange.parked_for().has_value()) return;
-  const auto waited = std::chrono::steady_clock::now() - exchange.begun();
-  if (answer.stalled && waited < kStallPatience && exchange.may_park()) {
-    return exchange.Park(kStallPause);
-  }
+  if (answer.stalled && exchange.Stall(kStallPause, kStallPatience)) return;
   if (!answer.for_operator.empty()) options_.report(answer.for_operator);
   exchange.HoldUntil(answer.sequence);
   response.status = answer.status;

@@ -24,6 +24,10 @@ std::string ProblemAnswer(const Problem& problem) {
          kProblemType + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
+Problem TooManyBytes() {
+  return {.code = "overloaded", .detail = "too many bytes are in flight; try again"};
+}
+
 }  // namespace
 
 Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<Services> services,
@@ -167,13 +171,22 @@ void Connection::OnRead(const asio::error_code& error) {
   if (closed_) return;
   if (error == asio::error::eof) return OnEndOfInput();
   if (error) return Close();
-  if (phase_ == Phase::kLingering) {
+  if (phase_ == Phase::kLingering || refused_later_) {
     DropInput();
+    (void)Recharge();
     return Read();
   }
   if (!Recharge()) {
-    Refuse({.code = "overloaded", .detail = "too many bytes are in flight; try again"});
-    return Flush();
+    if (serving_ == nullptr) {
+      Refuse(TooManyBytes());
+      return Flush();
+    }
+    // In its turn: what is being answered now comes first.
+    refused_later_ = no_more_requests_ = true;
+    parser_.reset();
+    DropInput();
+    (void)Recharge();
+    return Read();
   }
   Advance();
 }
@@ -182,7 +195,8 @@ void Connection::OnEndOfInput() {
   input_ended_ = true;
   // A client may shut its sending side down and still want the answers it has asked for. One that
   // waits for somebody else's run and hangs up is gone, though.
-  if (parked_ || phase_ == Phase::kLingering) return Close();
+  const bool waits = parked_ && !serving_->exchange.stalled();
+  if (waits || phase_ == Phase::kLingering) return Close();
   Advance();
 }
 
@@ -245,9 +259,10 @@ void Connection::Refuse(Problem problem) {  // by value: it may be the parser's 
 }
 
 void Connection::Serve(Request request) {
-  if (services_->memory.load(std::memory_order_relaxed) > services_->options.memory_max) {
-    return Refuse({.code = "overloaded", .detail = "too many bytes are in flight; try again"});
-  }
+  // Strangers with half a body each must not make a living process look dead.
+  const bool full =
+      services_->memory.load(std::memory_order_relaxed) > services_->options.memory_max;
+  if (full && request.target != kLivePath) return Refuse(TooManyBytes());
   EnterPhase(Phase::kServing);
   services_->requests.fetch_add(1, std::memory_order_relaxed);
   const uint64_t number = ++served_;
@@ -264,13 +279,16 @@ void Connection::Ask() {
   const bool last = !serving_->keep_alive;
   exchange.BeginAsk(services_->draining);
   asking_ = true;
-  const bool at_the_door = loop_->is_door && exchange.request().target != "/livez";
+  woken_ = false;
+  const bool at_the_door = loop_->is_door && exchange.request().target != kLivePath;
   if (!at_the_door && !services_->options.blocks(exchange.request())) {
     OnAsked(services_->host.Run(exchange, last));
     return;
   }
-  asio::post(services_->pool, [self = shared_from_this(), &exchange, last] {
+  asio::post(*services_->pool, [self = shared_from_this(), &exchange, last] {
+    self->services_->on_pool.fetch_add(1);
     std::string bytes = self->services_->host.Run(exchange, last);
+    self->services_->on_pool.fetch_sub(1);
     asio::post(self->loop_->context, [self, bytes = std::move(bytes)]() mutable {
       self->OnAsked(std::move(bytes));
       self->Advance();
@@ -295,6 +313,7 @@ void Connection::OnAsked(std::string bytes) {
   serving_.reset();
   EnterPhase(Phase::kIdle);
   outbox_.Add(answer);
+  if (refused_later_ && !answer->last) Refuse(TooManyBytes());
   (void)Recharge();
   const ListenerOptions& options = services_->options;
   if (options.is_durable && options.is_durable(sequence)) {
@@ -316,10 +335,14 @@ void Connection::ArmPark(std::chrono::milliseconds time) {
         if (error) return;
         if (const std::shared_ptr<Connection> self = weak.lock()) self->AskAgain(number);
       });
+  if (woken_) loop_->Wake(weak_from_this(), serving_->number);
 }
 
 void Connection::AskAgain(uint64_t number) {
-  if (closed_ || !parked_ || serving_ == nullptr || serving_->number != number) return;
+  if (closed_ || serving_ == nullptr || serving_->number != number) return;
+  // A handler on the pool may be woken before its answer "not yet" has come back from there.
+  if (asking_) woken_ = true;
+  if (!parked_) return;
   parked_ = false;
   services_->parked.fetch_sub(1, std::memory_order_relaxed);
   park_timer_->cancel();
@@ -344,7 +367,7 @@ void Connection::Flush() {
 }
 
 void Connection::OnWritten(const asio::error_code& error, size_t size) {
-  outbox_.Written(/*any=*/!error || size > 0);
+  outbox_.Written(size);
   if (closed_) return;
   if (error) return Close();
   if (outbox_.wrote_last()) return Linger();
@@ -359,6 +382,7 @@ void Connection::Linger() {
   EnterPhase(Phase::kLingering);
   transport_.FinishSending();
   DropInput();
+  (void)Recharge();
   Read();
 }
 

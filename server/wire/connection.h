@@ -17,6 +17,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "server/wire/exchange.h"
 #include "server/wire/listener.h"
@@ -26,13 +28,17 @@
 
 namespace onced::wire {
 
+// That the process lives is told here, whatever else is held up or full.
+inline constexpr std::string_view kLivePath = "/livez";
+
 // What the connections of one listener share.
 struct Services {
   explicit Services(ListenerOptions o) : options(std::move(o)), host(options.handler) {}
 
   const ListenerOptions options;
   RequestHost host;
-  asio::thread_pool pool{2};
+  std::optional<asio::thread_pool> pool{std::in_place, 2};  // gone when the listener has stopped
+  std::atomic<int> on_pool{0};                              // handlers that run there now
   std::atomic<bool> draining{false};
   std::atomic<size_t> connections{0};
   std::atomic<size_t> parked{0};
@@ -104,11 +110,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   uint64_t served_ = 0;
   bool asking_ = false;  // a handler is running, perhaps on the pool
   bool parked_ = false;
+  bool woken_ = false;  // while asking
   std::unique_ptr<asio::steady_timer> park_timer_;
 
   Outbox outbox_;
   bool read_under_way_ = false;
   bool no_more_requests_ = false;
+  bool refused_later_ = false;  // for its memory, once the request being answered has its answer
   bool input_ended_ = false;
   bool closed_ = false;
 

@@ -48,7 +48,20 @@ class Exchange {
   // There is no answer yet: whatever the response says is dropped, and the handler is asked again
   // after `time`, or earlier when a Waker is called.
   // REQUIRES: may_park().
-  void Park(std::chrono::milliseconds time) { parked_for_ = time; }
+  void Park(std::chrono::milliseconds time) {
+    parked_for_ = time;
+    stalled_since_.reset();
+  }
+  // The same for a moment, because the store would not take a write just now; for `patience` in a
+  // row. False when that is over, or may_park() is: the answer must be what it is. Unlike one who
+  // waits for somebody else's run, a client that has finished sending is still answered.
+  bool Stall(std::chrono::milliseconds pause, std::chrono::milliseconds patience) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!stalled_since_.has_value()) stalled_since_ = now;
+    if (draining_ || now - *stalled_since_ >= patience) return false;
+    parked_for_ = pause;
+    return true;
+  }
   // False when the listener is stopping: the answer must be what it is now.
   bool may_park() const { return !draining_; }
   std::function<void()> Waker() const { return waker_; }
@@ -63,6 +76,7 @@ class Exchange {
     draining_ = draining;
   }
   std::optional<std::chrono::milliseconds> parked_for() const { return parked_for_; }
+  bool stalled() const { return stalled_since_.has_value(); }
   uint64_t sequence() const { return sequence_; }
   std::function<void()> TakeIfUnsent() { return std::exchange(if_unsent_, nullptr); }
 
@@ -74,6 +88,7 @@ class Exchange {
   uint64_t sequence_ = 0;
   bool draining_ = false;
   std::optional<std::chrono::milliseconds> parked_for_;
+  std::optional<std::chrono::steady_clock::time_point> stalled_since_;
   std::function<void()> if_unsent_;
 };
 

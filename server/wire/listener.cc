@@ -2,12 +2,15 @@
 #include "server/wire/listener.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <asio/ip/address.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
+#include <atomic>
+#include <exception>
 #include <string_view>
 #include <thread>
 #include <unordered_set>
@@ -25,6 +28,9 @@ constexpr int kBacklog = 4096;
 constexpr std::chrono::milliseconds kTick{250};
 constexpr std::chrono::milliseconds kAcceptPause{50};
 constexpr size_t kTurnedAwayMax = 256;  // at a time; who comes beyond is not even told
+// When there is no room a new connection has this long to be a probe, before it is turned away.
+constexpr std::chrono::milliseconds kProbeTime{250};
+constexpr std::chrono::milliseconds kCutOff{1'000};  // for threads to come back, at a stop
 
 // Calls Tick on every connection of a loop, four times a second. One timer a loop costs nothing;
 // one a connection would cost two timer operations a request.
@@ -38,6 +44,18 @@ void KeepTicking(Loop& loop, const std::shared_ptr<asio::steady_timer>& timer) {
     for (const std::shared_ptr<Connection>& connection : all) connection->Tick(now);
     KeepTicking(loop, timer);
   });
+}
+
+// The edge at which exceptions end: of a library, out of memory. What threw is left to its
+// deadline.
+void RunToTheEnd(asio::io_context& context) {
+  for (bool ended = false; !ended;) {
+    try {
+      context.run();
+      ended = true;
+    } catch (const std::exception&) {
+    }
+  }
 }
 
 // A new connection, until its first bytes have come.
@@ -75,7 +93,18 @@ class Listener::Impl {
     accept_timer_ = std::make_unique<asio::steady_timer>(door_->context);
   }
 
-  ~Impl() { Stop(std::chrono::milliseconds(0)); }
+  ~Impl() {
+    Stop(std::chrono::milliseconds(0));
+    for (std::thread& thread : threads_) thread.join();
+    // What was cut off has handlers queued, here and on the pool, that hold its connection; they
+    // must run, or go, to let go of it.
+    services_->pool->join();
+    services_->pool.reset();
+    for (const std::shared_ptr<Loop>& loop : loops_) {
+      loop->context.restart();
+      loop->context.poll();
+    }
+  }
 
   Status Bind() {
     const std::string where =
@@ -101,7 +130,11 @@ class Listener::Impl {
   void Run() {
     for (const std::shared_ptr<Loop>& loop : loops_) {
       KeepTicking(*loop, std::make_shared<asio::steady_timer>(loop->context));
-      threads_.emplace_back([context = &loop->context] { context->run(); });
+      threads_.emplace_back([this, context = &loop->context] {
+        running_.fetch_add(1);
+        RunToTheEnd(*context);
+        running_.fetch_sub(1);
+      });
     }
     asio::post(door_->context, [this] { Accept(); });
   }
@@ -121,7 +154,7 @@ class Listener::Impl {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     const bool finished = services_->connections == 0;
-    services_->pool.join();
+    services_->pool->stop();  // what has not begun there never will
     for (const std::shared_ptr<Loop>& loop : loops_) {
       asio::post(loop->context, [loop = loop.get()] {
         const std::vector<std::shared_ptr<Connection>> all(loop->connections.begin(),
@@ -130,14 +163,15 @@ class Listener::Impl {
         loop->context.stop();
       });
     }
-    for (std::thread& thread : threads_) thread.join();
-    // What was cut off has handlers queued that hold its connection; they must run to let go.
-    for (const std::shared_ptr<Loop>& loop : loops_) {
-      loop->context.restart();
-      loop->context.poll();
+    const auto end = std::chrono::steady_clock::now() + kCutOff;
+    while (IsHeldUp() && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     return finished;
   }
+
+  // A thread is still in a handler: on a disk that does not answer, perhaps for ever.
+  bool IsHeldUp() const { return running_ > 0 || services_->on_pool > 0; }
 
   uint16_t port() const { return port_; }
   ListenerCounts Counts() const {
@@ -171,21 +205,23 @@ class Listener::Impl {
     if (connections >= options.connections_max + kTurnedAwayMax) return;
     const bool full = connections >= options.connections_max;
     // What TLS hides cannot be looked at: its connections have the handshake's deadline at once.
-    if (full || options.tls != nullptr) return Admit(NextLoop(), std::move(socket), full);
+    if (options.tls != nullptr) return Admit(NextLoop(), std::move(socket), full);
     const auto arrival = std::make_shared<Arrival>(std::move(socket), door_->context);
     arrivals_.insert(arrival);
-    arrival->deadline.expires_after(services_->options.deadlines.idle);
-    arrival->deadline.async_wait([arrival](const asio::error_code& error) {
+    arrival->deadline.expires_after(full ? kProbeTime : options.deadlines.idle);
+    arrival->deadline.async_wait([this, arrival, full](const asio::error_code& error) {
+      if (error || arrivals_.erase(arrival) == 0) return;
       asio::error_code ignored;
-      if (!error) arrival->socket.close(ignored);
+      if (full) return Admit(NextLoop(), std::move(arrival->socket), full);
+      arrival->socket.close(ignored);
     });
     arrival->socket.async_wait(
-        Tcp::socket::wait_read, [this, arrival](const asio::error_code& error) {
-          arrivals_.erase(arrival);
+        Tcp::socket::wait_read, [this, arrival, full](const asio::error_code& error) {
+          if (arrivals_.erase(arrival) == 0) return;
           arrival->deadline.cancel();
           if (error || services_->draining) return;
           const bool stays = AsksWhetherAlive(arrival->socket);
-          Admit(stays ? door_ : NextLoop(), std::move(arrival->socket), /*full=*/false);
+          Admit(stays ? door_ : NextLoop(), std::move(arrival->socket), full && !stays);
         });
   }
 
@@ -194,8 +230,13 @@ class Listener::Impl {
   void Admit(const std::shared_ptr<Loop>& loop, Tcp::socket socket, bool full) {
     asio::error_code error;
     Tcp::socket moved(loop->context);
-    moved.assign(protocol_, socket.release(error), error);
+    const int descriptor = socket.release(error);
     if (error) return;
+    moved.assign(protocol_, descriptor, error);
+    if (error) {
+      close(descriptor);
+      return;
+    }
     auto connection = std::make_shared<Connection>(std::move(moved), services_, loop);
     asio::post(loop->context, [connection, full, loop] {
       loop->connections.insert(connection);
@@ -214,6 +255,7 @@ class Listener::Impl {
   std::unique_ptr<Tcp::acceptor> acceptor_;
   std::unique_ptr<asio::steady_timer> accept_timer_;
   std::vector<std::thread> threads_;
+  std::atomic<int> running_{0};  // of threads_
   size_t next_loop_ = 0;
   uint16_t port_ = 0;
   Tcp protocol_ = Tcp::v4();
@@ -233,5 +275,6 @@ Result<std::unique_ptr<Listener>> Listener::Start(ListenerOptions options) {
 uint16_t Listener::port() const { return impl_->port(); }
 ListenerCounts Listener::Counts() const { return impl_->Counts(); }
 bool Listener::Stop(std::chrono::milliseconds patience) { return impl_->Stop(patience); }
+bool Listener::IsHeldUp() const { return impl_->IsHeldUp(); }
 
 }  // namespace onced::wire

@@ -75,9 +75,12 @@ class Listener {
   uint16_t port() const;
   ListenerCounts Counts() const;
 
-  // Accepts no more, lets what runs finish for `patience` at most, closes. True when all of it
-  // finished.
+  // Accepts no more, lets what runs finish for `patience` at most, closes, within a second more.
+  // True when all of it finished.
   bool Stop(std::chrono::milliseconds patience);
+  // After Stop: a handler still runs, on a disk that hangs perhaps for ever. The destructor would
+  // wait for it.
+  bool IsHeldUp() const;
 
  private:
   class Impl;

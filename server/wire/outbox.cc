@@ -21,7 +21,7 @@ const std::string* Outbox::BeginWrite() {
     Answer& answer = *answers_.front();
     last_taken_ = answer.last;
     bytes_ -= answer.bytes.size();
-    if (answer.if_unsent) writing_if_unsent_.push_back(std::move(answer.if_unsent));
+    if (answer.if_unsent) undos_.push_back({writing_.size(), std::move(answer.if_unsent)});
     if (writing_.empty()) {
       writing_ = std::move(answer.bytes);
     } else {
@@ -34,13 +34,14 @@ const std::string* Outbox::BeginWrite() {
   return &writing_;
 }
 
-void Outbox::Written(bool any) {
+void Outbox::Written(size_t size) {
+  const bool failed = size < writing_.size();
   write_under_way_ = false;
   writing_.clear();
   if (writing_.capacity() > kBufferKept) writing_.shrink_to_fit();
-  const auto if_unsent = std::exchange(writing_if_unsent_, {});
-  if (any) return;
-  for (const std::function<void()>& undo : if_unsent) undo();
+  for (const Undo& one : std::exchange(undos_, {})) {
+    if (failed && one.begins_at >= size) one.undo();
+  }
 }
 
 void Outbox::Drop() {

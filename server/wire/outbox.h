@@ -38,8 +38,8 @@ class Outbox {
   // All that may leave now, and is to be written; nullptr when there is nothing, or something is
   // being written. It stays as it is until Written() is called.
   const std::string* BeginWrite();
-  // `any`: at least a byte has gone out.
-  void Written(bool any);
+  // `size`: how much of it has gone out; less than all is the end of the connection.
+  void Written(size_t size);
 
   // The connection is gone. What is being written is settled by Written().
   void Drop();
@@ -48,7 +48,11 @@ class Outbox {
   std::deque<std::shared_ptr<Answer>> answers_;
   size_t bytes_ = 0;  // of answers_
   std::string writing_;
-  std::vector<std::function<void()>> writing_if_unsent_;
+  struct Undo {
+    size_t begins_at;  // in writing_
+    std::function<void()> undo;
+  };
+  std::vector<Undo> undos_;
   bool write_under_way_ = false;
   bool last_taken_ = false;
 };

@@ -26,15 +26,20 @@ void TellOfException(httplib::Response& response) {
   response.body = ProblemJson(problem);
 }
 
-// `head_only`: the answer to HEAD, which has the length of a body that it does not have.
-std::string Written(const httplib::Response& response, bool head_only, bool last) {
+// The answer to HEAD has the length of a body that it does not have; a client of HTTP/1.0 must be
+// told that the connection stays (RFC 9112 C.2.2).
+std::string Written(const httplib::Response& response, const Request& request, bool last) {
   namespace http = boost::beast::http;
   const auto reason = http::obsolete_reason(static_cast<http::status>(response.status));
   std::string out;
   out.reserve(kHeadUsual + response.body.size());
   out.append("HTTP/1.1 ").append(std::to_string(response.status)).append(" ");
   out.append(reason.data(), reason.size()).append(kAlways);
-  if (last) out.append("Connection: close\r\n");
+  if (last) {
+    out.append("Connection: close\r\n");
+  } else if (request.minor_version == 0) {
+    out.append("Connection: keep-alive\r\n");
+  }
   for (const auto& [name, value] : response.headers) {
     out.append(name).append(": ").append(value).append("\r\n");
   }
@@ -42,7 +47,7 @@ std::string Written(const httplib::Response& response, bool head_only, bool last
     out.append("Content-Length: ").append(std::to_string(response.body.size())).append("\r\n");
   }
   out.append("\r\n");
-  if (!head_only) out.append(response.body);
+  if (request.method != "HEAD") out.append(response.body);
   return out;
 }
 
@@ -61,7 +66,7 @@ std::string RequestHost::Run(Exchange& exchange, bool last) const {
     TellOfException(response);
   }
   if (exchange.parked_for().has_value()) return {};
-  return Written(response, request.method == "HEAD", last);
+  return Written(response, exchange.request(), last);
 }
 
 }  // namespace onced::wire
