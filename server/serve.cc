@@ -148,8 +148,12 @@ wire::ListenerOptions Listening(const ServeOptions& options,
   listening.deadlines = options.deadlines;
   listening.connections_max = options.connections_max;
   if (options.footprint == Footprint::kEdge) listening.memory_max = size_t{32} << 20;
-  listening.handler = [api](const httplib::Request& request, httplib::Response& response,
-                            wire::Exchange& exchange) { api->Handle(request, response, exchange); };
+  listening.handler = [api](httplib::Response& response, wire::Exchange& exchange) {
+    api->Handle(response, exchange);
+  };
+  listening.wants_body = [api](const wire::Request& head, const wire::Peer& peer) {
+    return api->Admits(head, peer);
+  };
   listening.blocks = Api::Blocks;
   listening.is_durable = [ledger](uint64_t sequence) { return ledger->IsDurable(sequence); };
   listening.when_durable = [ledger](uint64_t sequence, std::function<void()> pass) {

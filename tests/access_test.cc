@@ -114,6 +114,27 @@ TEST(Access, TakesTheTokenFromOneHeaderOnly) {
                 "Authorization");
 }
 
+// Strangers could fill the memory for bodies, and with it shut everybody out.
+TEST(Access, OfAStrangerEndsWithTheHeadBeforeTheBodyIsRead) {
+  const GuardedOnced here;
+  for (const char* more : {"", "Expect: 100-continue\r\n", "Authorization: Bearer made-up\r\n"}) {
+    for (const char* length : {"Content-Length: 1000000\r\n", "Transfer-Encoding: chunked\r\n"}) {
+      Client stranger = here.program.Connect();
+      stranger.Send(std::string("POST /v1/claim HTTP/1.1\r\nHost: localhost\r\n") + more + length +
+                    "\r\n");
+      ExpectProblem(stranger.Receive(), 401, "unauthorized");
+      EXPECT_TRUE(stranger.SeesEnd());
+    }
+  }
+  Client friendly = here.program.Connect();
+  friendly.Send(
+      "POST /v1/keygen HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+      "Authorization: Bearer shop-1\r\nContent-Length: 15\r\n\r\n");
+  EXPECT_EQ(friendly.Receive().status, 100);
+  friendly.Send("{\"unique\":true}");
+  EXPECT_EQ(friendly.Receive().status, 200);
+}
+
 TEST(Rotation, HasTwoLiveTokensAndEndsTheOldOneWithASignal) {
   GuardedOnced here;
   const std::string fence =

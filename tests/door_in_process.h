@@ -29,8 +29,9 @@ struct DoorInProcess {
                       .report = std::move(report)}) {
     wire::ListenerOptions options;
     options.io_threads = 1;
-    options.handler = [this](const httplib::Request& request, httplib::Response& response,
-                             wire::Exchange& exchange) { api.Handle(request, response, exchange); };
+    options.handler = [this](httplib::Response& response, wire::Exchange& exchange) {
+      api.Handle(response, exchange);
+    };
     options.blocks = Api::Blocks;
     options.when_durable = [this](uint64_t sequence, std::function<void()> pass) {
       ledger.WhenDurable(sequence, std::move(pass));

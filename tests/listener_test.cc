@@ -147,8 +147,9 @@ TEST(Listener, FreesTheKeyOfAClientThatHangsUpWhileItsClaimIsHeld) {
                     .draining = [] { return false; }});
   HeldGate gate;
   ListenerOptions options;
-  options.handler = [&](const httplib::Request& request, httplib::Response& response,
-                        Exchange& exchange) { api.Handle(request, response, exchange); };
+  options.handler = [&](httplib::Response& response, Exchange& exchange) {
+    api.Handle(response, exchange);
+  };
   options.blocks = Api::Blocks;
   options.when_durable = [&](uint64_t, std::function<void()> pass) { gate.Hold(std::move(pass)); };
   const auto listener = Listen(std::move(options));

@@ -12,7 +12,7 @@ void Echo(httplib::Response& response, wire::Exchange& exchange) {
 
 wire::ListenerOptions OptionsFor(ServeFunction serve) {
   wire::ListenerOptions options;
-  options.handler = [serve = std::move(serve)](const httplib::Request&, httplib::Response& response,
+  options.handler = [serve = std::move(serve)](httplib::Response& response,
                                                wire::Exchange& exchange) {
     serve(response, exchange);
   };

@@ -74,6 +74,12 @@ const Api::Route* Api::RoutesEnd() { return RoutesBegin() + kRouteCount; }
 Api::Api(Ledger* ledger, ApiOptions options) : ledger_(ledger), options_(std::move(options)) {}
 Api::~Api() = default;
 
+bool Api::Admits(const wire::Request& head, const wire::Peer& peer) const {
+  if (options_.doorkeeper == nullptr) return true;
+  const std::shared_ptr<const TokenBook> book = options_.doorkeeper->Book();
+  return !Identify(*book, head, peer).refused.has_value();
+}
+
 bool Api::Blocks(const wire::Request& request) {
   // Asked for every request, so the common ones are told apart without taking the target to pieces.
   if (request.method == "POST" && request.body.size() <= kQuickBodyBytes) return false;
@@ -113,8 +119,7 @@ Answer Api::Dispatch(const wire::Request& request, wire::Exchange& exchange) {
   return (this->*found->handler)(call);
 }
 
-void Api::Handle(const httplib::Request& /*request*/, httplib::Response& response,
-                 wire::Exchange& exchange) {
+void Api::Handle(httplib::Response& response, wire::Exchange& exchange) {
   Answer answer = Dispatch(exchange.request(), exchange);
   if (exchange.parked_for().has_value()) return;
   if (answer.stalled && exchange.Stall(kStallPause, kStallPatience)) return;

@@ -54,8 +54,10 @@ class Api {
   Api(const Api&) = delete;
   Api& operator=(const Api&) = delete;
 
-  void Handle(const httplib::Request& request, httplib::Response& response,
-              wire::Exchange& exchange);
+  void Handle(httplib::Response& response, wire::Exchange& exchange);
+
+  // Whether a request, by its head, comes from somebody who may call: if not its answer is known.
+  bool Admits(const wire::Request& head, const wire::Peer& peer) const;
 
   // Whether a request may take long: listings and histories read many rows.
   static bool Blocks(const wire::Request& request);

@@ -234,6 +234,11 @@ bool Connection::ParseNext() {
       return false;
     case RequestParser::Progress::kNeedsMore:
       if (parser_->head_done() && phase_ == Phase::kHead) {
+        const ListenerOptions& options = services_->options;
+        if (options.wants_body && !options.wants_body(parser_->head(), *peer_)) {
+          ServeWithoutBody();
+          return true;
+        }
         EnterPhase(Phase::kBody);
         if (parser_->expects_continue() && !continue_sent_) {
           continue_sent_ = true;
@@ -249,6 +254,15 @@ bool Connection::ParseNext() {
   continue_sent_ = false;
   Serve(std::move(request));
   return true;
+}
+
+void Connection::ServeWithoutBody() {
+  Request request = parser_->TakeRequest();
+  parser_.reset();
+  request.body.clear();
+  request.keep_alive = false;
+  no_more_requests_ = true;
+  Serve(std::move(request));
 }
 
 void Connection::Refuse(Problem problem) {  // by value: it may be the parser's own

@@ -80,6 +80,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Advance();
   bool Owes() const;
   bool ParseNext();
+  void ServeWithoutBody();
   void Refuse(Problem problem);
   void Serve(Request request);
   void Ask();

@@ -50,6 +50,9 @@ struct ListenerOptions {
   size_t io_threads = 0;                  // 0: one a core
 
   Handler handler;
+  // Whether the body of a request is worth waiting for, by its head. If not, the handler is asked
+  // at once, without it, and the connection ends with its answer: strangers take no memory.
+  std::function<bool(const Request& head, const Peer&)> wants_body;
   // Whether this request may block: it is then run on the pool.
   std::function<bool(const Request&)> blocks;
   // Whether an answer may leave at once: most may, and need no callback then. May be absent.

@@ -56,12 +56,9 @@ std::string Written(const httplib::Response& response, const Request& request, b
 RequestHost::RequestHost(Handler handler) : handler_(std::move(handler)) {}
 
 std::string RequestHost::Run(Exchange& exchange, bool last) const {
-  httplib::Request request;
-  request.method = exchange.request().method;
-  request.path = exchange.request().target.substr(0, exchange.request().target.find('?'));
   httplib::Response response;
   try {
-    handler_(request, response, exchange);
+    handler_(response, exchange);
   } catch (...) {
     TellOfException(response);
   }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// RequestHost: runs one whole, validated request through its handler, which speaks cpp-httplib's
-// Request and Response, and gives back the bytes of the response.
+// RequestHost: runs one whole, validated request through its handler, which fills in cpp-httplib's
+// Response, and gives back the bytes of it.
 //
-// Of the library these two types are used and nothing else: its listener, sockets, timeouts and
-// thread pool would not be safe, and its process_request took a third of a claim's time to read a
-// request that is already read and to write a response that is already there. Head and body of the
-// request stay with the Exchange, byte for byte.
+// Of the library this type is used and nothing else: its listener, sockets, timeouts and thread
+// pool would not be safe, and its process_request took a third of a claim's time to read a request
+// that is already read and to write a response that is already there. Head and body of the request
+// stay with the Exchange, byte for byte.
 //
 // Threads: Run from any number of threads.
 // Invariants: one handler serves everything; an exception from it becomes a bare 500. Every
@@ -18,14 +18,12 @@
 #include "server/wire/exchange.h"
 
 namespace httplib {
-struct Request;
 struct Response;
 }  // namespace httplib
 
 namespace onced::wire {
 
-using Handler =
-    std::function<void(const httplib::Request& request, httplib::Response& response, Exchange&)>;
+using Handler = std::function<void(httplib::Response& response, Exchange&)>;
 
 class RequestHost {
  public:

@@ -264,6 +264,7 @@ RequestParser::~RequestParser() = default;
 bool RequestParser::head_done() const { return beast_->head_done(); }
 bool RequestParser::expects_continue() const { return beast_->request().expects_continue; }
 size_t RequestParser::body_bytes() const { return beast_->request().body.size(); }
+const Request& RequestParser::head() const { return beast_->request(); }
 Request RequestParser::TakeRequest() { return beast_->TakeRequest(); }
 const Problem& RequestParser::refusal() const { return refusal_; }
 

@@ -62,13 +62,15 @@ class RequestParser {
 
   // True from the end of the head on: only the body is missing.
   bool head_done() const;
+  // REQUIRES: head_done(). The request so far.
+  const Request& head() const;
   // REQUIRES: head_done(). A client that asked for it waits for "100 Continue" now.
   bool expects_continue() const;
 
   // Of the body, read so far.
   size_t body_bytes() const;
 
-  // REQUIRES: kComplete was returned.
+  // REQUIRES: kComplete was returned, or head_done() and the rest does not matter any more.
   Request TakeRequest();
   // REQUIRES: kRefused was returned.
   // Why; the connection closes after this answer.
