@@ -2,6 +2,7 @@
 // What a TLS port accepts as its certificate, its key and its clients' authority, and what it keeps
 // when the files change.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <string>
@@ -68,7 +69,7 @@ TEST_F(TlsFilesTest, ThatDoNotFitTogetherAreRefused) {
 TEST_F(TlsFilesTest, ThatAreMissingAreRefused) {
   const TlsFiles good = files;
   files.certificate = here.path("none");
-  ExpectComplaint("--tls-cert", files.certificate, "no certificate");
+  ExpectComplaint("--tls-cert", files.certificate, "No such file");
   files = good;
   files.key = here.path("none");
   ExpectComplaint("--tls-key", files.key, "No such file");
@@ -76,7 +77,46 @@ TEST_F(TlsFilesTest, ThatAreMissingAreRefused) {
   ExpectComplaint("--tls-key", files.key, "not a regular file");
   files = good;
   files.client_ca = here.path("none");
-  ExpectComplaint("--tls-client-ca", files.client_ca, "no certificates");
+  ExpectComplaint("--tls-client-ca", files.client_ca, "No such file");
+}
+
+// To open a pipe by its name is to wait for its writer: a reload would have waited for good, on the
+// thread that also takes SIGTERM.
+TEST_F(TlsFilesTest, ThatArePipesAreRefusedAtOnce) {
+  const std::string pipe = here.path("pipe");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const TlsFiles good = files;
+  files.certificate = pipe;
+  ExpectComplaint("--tls-cert", pipe, "not a regular file");
+  files = good;
+  files.key = pipe;
+  ExpectComplaint("--tls-key", pipe, "not a regular file");
+  files = good;
+  files.client_ca = pipe;
+  ExpectComplaint("--tls-client-ca", pipe, "not a regular file");
+}
+
+TEST_F(TlsFilesTest, ThatAnybodyMayWriteAreRefused) {
+  std::filesystem::permissions(files.client_ca, static_cast<std::filesystem::perms>(0666));
+  ExpectComplaint("--tls-client-ca", files.client_ca, "0666");
+}
+
+TEST_F(TlsFilesTest, ThatAreTooLargeAreRefused) {
+  here.Write("large", std::string((1u << 20) + 1, '#'));
+  files.client_ca = here.path("large");
+  ExpectComplaint("--tls-client-ca", files.client_ca, "larger than 1024 KiB");
+}
+
+// Half an authority's file would let only half of the clients in.
+TEST_F(TlsFilesTest, WithADamagedCertificateAfterAGoodOneAreRefused) {
+  here.Make("other-ca", {.authority = true});
+  const std::string good = ReadFile(here.certificate("ca"));
+  const std::string other = ReadFile(here.certificate("other-ca"));
+  files.client_ca = here.path("both");
+  here.Write("both", good + other);
+  EXPECT_EQ(Complaint(files), "");
+  here.Write("both", good + std::string(other).replace(60, 4, "!!!!"));
+  ExpectComplaint("--tls-client-ca", files.client_ca, "damaged");
 }
 
 TEST_F(TlsFilesTest, ThatHoldSomethingElseAreRefused) {
@@ -88,7 +128,7 @@ TEST_F(TlsFilesTest, ThatHoldSomethingElseAreRefused) {
     ExpectComplaint("--tls-cert", junk, "no certificate");
     files = good;
     files.client_ca = junk;
-    ExpectComplaint("--tls-client-ca", junk, "no certificates");
+    ExpectComplaint("--tls-client-ca", junk, "no certificate");
   }
   for (const std::string& junk : {here.path("junk"), good.certificate}) {
     std::filesystem::permissions(junk, std::filesystem::perms::owner_read);

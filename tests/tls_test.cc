@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <string>
@@ -177,6 +178,15 @@ TEST_F(TlsProgram, ReadsItsFilesAgainAtTheSignal) {
     return program.Said().find("reload: --tls-key") != std::string::npos;
   })) << program.Said();
   EXPECT_EQ(name_served(), "renewed") << "what was good stays";
+
+  // The signal's thread opened a pipe, waited for its writer, and SIGTERM was heard no more.
+  fs::remove(here.certificate("server"));
+  ASSERT_EQ(mkfifo(here.certificate("server").c_str(), 0600), 0);
+  program.Signal(SIGHUP);
+  EXPECT_TRUE(Eventually([&] {
+    return program.Said().find("not a regular file") != std::string::npos;
+  })) << program.Said();
+  EXPECT_EQ(name_served(), "renewed");
 }
 
 TEST_F(TlsProgram, DoesNotStartWithFilesThatCannotBeUsed) {

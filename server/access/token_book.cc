@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "server/access/token_book.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <toml++/toml.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cstring>
 #include <optional>
 #include <set>
-#include <system_error>
 #include <utility>
 
 #include "engine/key.h"
+#include "server/access/credential_file.h"
 
 namespace onced {
 namespace {
@@ -191,30 +186,9 @@ Result<std::shared_ptr<const TokenBook>> TokenBook::Parse(std::string_view text,
 }
 
 Result<std::shared_ptr<const TokenBook>> TokenBook::Load(const std::string& path) {
-  const auto failed = [&](const std::string& why) {
-    return Status::InvalidArgument(path + ": " + why);
-  };
-  // Asked of the open file, so that what is judged is what is read. O_NONBLOCK: a pipe must not
-  // hold up a reload.
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return failed(std::generic_category().message(errno));
-  struct stat about {};
-  std::string text;
-  std::array<char, 64 * 1024> buffer;
-  ssize_t size = fstat(fd, &about);
-  while (size >= 0 && S_ISREG(about.st_mode) && text.size() <= kFileBytesMax &&
-         (size = read(fd, buffer.data(), buffer.size())) > 0) {
-    text.append(buffer.data(), static_cast<size_t>(size));
-  }
-  const int error = errno;
-  close(fd);
-  if (size < 0) return failed(std::generic_category().message(error));
-  if (!S_ISREG(about.st_mode)) return failed("is not a file");
-  if ((about.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
-    return failed("others may read or write it, or the group may write it; run chmod 640");
-  }
-  if (text.size() > kFileBytesMax) return failed("is larger than 16 MiB");
-  return Parse(text, path);
+  const Result<std::string> text = ReadCredentialFile(path, Readers::kGroup, kFileBytesMax);
+  if (!text.ok()) return Status::InvalidArgument(path + ": " + text.status().message());
+  return Parse(*text, path);
 }
 
 const Caller* TokenBook::OfToken(std::string_view token) const {

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "server/wire/tls.h"
 
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <openssl/x509.h>
 
-#include <cstdio>
-#include <cstring>
-#include <iterator>
 #include <utility>
+#include <vector>
+
+#include "server/access/credential_file.h"
 
 namespace onced::wire {
 namespace {
@@ -22,7 +20,7 @@ using Context = std::shared_ptr<SSL_CTX>;
 constexpr char kCiphersOfTls12[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 constexpr char kGroups[] = "X25519:P-256:P-384";
 constexpr int kClientChainDepth = 3;
-constexpr size_t kKeyFileBytesMax = 64 * 1024;
+constexpr size_t kFileBytesMax = 1'024 * 1'024;
 constexpr unsigned char kSessionContext[] = "onced";
 constexpr unsigned char kAlpn[] = "\x08http/1.1";
 
@@ -78,35 +76,48 @@ bool ApplyPolicy(SSL_CTX* context) {
          SSL_CTX_set_session_id_context(context, kSessionContext, sizeof kSessionContext) == 1;
 }
 
-// The text of the key's file, looked at and read through one descriptor, so that what was judged is
-// what is used. The caller wipes it.
-Status ReadKeyFile(const std::string& file, std::string* text) {
-  const auto close_file = [](std::FILE* f) { std::fclose(f); };
-  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return Unusable("--tls-key", file, std::strerror(errno));
-  const std::unique_ptr<std::FILE, decltype(close_file)> owner(fdopen(fd, "r"), close_file);
-  struct stat known {};
-  if (fstat(fd, &known) != 0) return Unusable("--tls-key", file, std::strerror(errno));
-  if (!S_ISREG(known.st_mode)) return Unusable("--tls-key", file, "it is not a regular file");
-  if ((known.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    char mode[8];
-    std::snprintf(mode, sizeof mode, "%04o", known.st_mode & 07777u);
-    return Unusable("--tls-key", file,
-                    std::string("its mode is ") + mode + ", so others may use it; chmod 600");
+using Pem = std::unique_ptr<BIO, decltype(&BIO_free)>;
+Pem ReadFrom(const std::string& text) {
+  return {BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), BIO_free};
+}
+
+using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
+
+// All that are in the file, at least one.
+Result<std::vector<Certificate>> ReadCertificates(const char* flag, const std::string& file) {
+  const Result<std::string> text = ReadCredentialFile(file, Readers::kAnybody, kFileBytesMax);
+  if (!text.ok()) return Unusable(flag, file, text.status().message());
+  const Pem in = ReadFrom(*text);
+  std::vector<Certificate> all;
+  while (X509* one = PEM_read_bio_X509_AUX(in.get(), nullptr, NoPassphrase, nullptr)) {
+    all.emplace_back(one, X509_free);
   }
-  text->resize(kKeyFileBytesMax);
-  text->resize(std::fread(text->data(), 1, text->size(), owner.get()));
-  return Status::Ok();
+  // That there are no more is an error to the library as well.
+  if (all.empty() || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
+    const char* what = all.empty() ? "no certificate in PEM (" : "a certificate in it is damaged (";
+    return Unusable(flag, file, what + Reason() + ")");
+  }
+  ERR_clear_error();
+  return all;
+}
+
+Status UseCertificate(SSL_CTX* context, const std::string& file) {
+  Result<std::vector<Certificate>> chain = ReadCertificates("--tls-cert", file);
+  if (!chain.ok()) return chain.status();
+  bool used = SSL_CTX_use_certificate(context, chain->front().get()) == 1;
+  for (size_t i = 1; used && i < chain->size(); ++i) {
+    used = SSL_CTX_add1_chain_cert(context, (*chain)[i].get()) == 1;
+  }
+  return used ? Status::Ok() : Unusable("--tls-cert", file, Reason());
 }
 
 Status UseKey(SSL_CTX* context, const std::string& file) {
-  std::string text;
-  ONCED_RETURN_IF_ERROR(ReadKeyFile(file, &text));
-  const std::unique_ptr<BIO, decltype(&BIO_free)> in(
-      BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), BIO_free);
+  Result<std::string> text = ReadCredentialFile(file, Readers::kNobody, kFileBytesMax);
+  if (!text.ok()) return Unusable("--tls-key", file, text.status().message());
   const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
-      PEM_read_bio_PrivateKey(in.get(), nullptr, NoPassphrase, nullptr), EVP_PKEY_free);
-  OPENSSL_cleanse(text.data(), text.size());
+      PEM_read_bio_PrivateKey(ReadFrom(*text).get(), nullptr, NoPassphrase, nullptr),
+      EVP_PKEY_free);
+  OPENSSL_cleanse(text->data(), text->size());
   if (key == nullptr) {
     return Unusable("--tls-key", file,
                     "no private key in PEM without a passphrase (" + Reason() + ")");
@@ -118,12 +129,14 @@ Status UseKey(SSL_CTX* context, const std::string& file) {
 }
 
 Status AskClients(SSL_CTX* context, const std::string& file) {
-  STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(file.c_str());
-  if (names == nullptr || SSL_CTX_load_verify_locations(context, file.c_str(), nullptr) != 1) {
-    sk_X509_NAME_pop_free(names, X509_NAME_free);
-    return Unusable("--tls-client-ca", file, "no certificates in PEM (" + Reason() + ")");
+  const Result<std::vector<Certificate>> authorities = ReadCertificates("--tls-client-ca", file);
+  if (!authorities.ok()) return authorities.status();
+  for (const Certificate& one : *authorities) {
+    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), one.get()) != 1 ||
+        SSL_CTX_add_client_CA(context, one.get()) != 1) {
+      return Unusable("--tls-client-ca", file, Reason());
+    }
   }
-  SSL_CTX_set_client_CA_list(context, names);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   SSL_CTX_set_verify_depth(context, kClientChainDepth);
   return Status::Ok();
@@ -135,9 +148,7 @@ Result<Context> MakeContext(const TlsFiles& files) {
   if (context == nullptr || !ApplyPolicy(context.get())) {
     return Status::InvalidArgument("--tls-cert: this OpenSSL cannot serve TLS: " + Reason());
   }
-  if (SSL_CTX_use_certificate_chain_file(context.get(), files.certificate.c_str()) != 1) {
-    return Unusable("--tls-cert", files.certificate, "no certificate in PEM (" + Reason() + ")");
-  }
+  ONCED_RETURN_IF_ERROR(UseCertificate(context.get(), files.certificate));
   ONCED_RETURN_IF_ERROR(UseKey(context.get(), files.key));
   if (!files.client_ca.empty()) {
     ONCED_RETURN_IF_ERROR(AskClients(context.get(), files.client_ca));
