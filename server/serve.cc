@@ -116,7 +116,7 @@ RocksStoreOptions StoreOptions(const ServeOptions& options) {
 
 PortGuard GuardOf(const ServeOptions& options) {
   if (!options.tokens.empty()) return PortGuard::kTokens;
-  return IsLoopback(options.host) ? PortGuard::kLoopback : PortGuard::kSameOrigin;
+  return IsLoopback(options.host) ? PortGuard::kLoopback : PortGuard::kOpen;
 }
 
 ApiOptions ApiOptionsOf(const ServeOptions& options, const Doorkeeper* doorkeeper, KeyQuota* quota,

@@ -89,21 +89,49 @@ TEST(LoopbackGuard, IsNotFooledByASecondHeader) {
 }
 
 // Where everybody is let in, by names that onced cannot know.
-TEST(PortGuard, OfAnOpenPortRefusesPagesOfOtherSitesAndNoName) {
+int JudgedOpen(const Headers& headers, const std::string& method = "POST") {
+  return Judged(method, headers, PortGuard::kOpen);
+}
+
+TEST(PortGuard, OfAnOpenPortRefusesPagesOfOtherSites) {
+  EXPECT_EQ(JudgedOpen({{"Host", "10.0.0.1"}, {"Sec-Fetch-Site", "same-origin"}}), 0);
+  EXPECT_EQ(JudgedOpen({{"Host", "LocalHost:80"}, {"Origin", "http://localhost:80"}}), 0);
+  for (const char* origin : {"http://evil.example", "null", "http://10.0.0.1",
+                             "http://10.0.0.1:80.evil.example", "http://", "10.0.0.1:80"}) {
+    EXPECT_EQ(JudgedOpen({{"Host", "10.0.0.1:80"}, {"Origin", origin}}), 403) << origin;
+  }
+  EXPECT_EQ(JudgedOpen({{"Origin", "http://"}}), 403) << "no Host to be the same as";
+  EXPECT_EQ(JudgedOpen({{"Host", "10.0.0.1"}, {"Sec-Fetch-Site", "cross-site"}}), 403);
+  EXPECT_EQ(JudgedOpen({{"Host", "onced.example"}, {"Content-Type", "text/plain"}}), 415);
+}
+
+// A site can point its own name at this machine; its pages are then of the same origin as the port,
+// and Origin and Host agree.
+TEST(PortGuard, OfAnOpenPortTakesBrowsersByAddressOnly) {
+  for (const std::string host :
+       {"evil.example:6623", "10.0.0.1.evil.example", "localhost.evil", "10.0.0.1x", "1", "0x7f.1",
+        "[::1", "[::1]x", "[evil]", "::1", ""}) {
+    EXPECT_EQ(JudgedOpen({{"Host", host}, {"Origin", "http://" + host}}), 403) << host;
+    EXPECT_EQ(JudgedOpen({{"Host", host}, {"Sec-Fetch-Site", "same-origin"}}, "GET"), 403) << host;
+    EXPECT_EQ(JudgedOpen({{"sec-fetch-mode", "cors"}, {"host", host}}, "GET"), 403) << host;
+    EXPECT_EQ(JudgedOpen({{"Host", host}}), 0) << host << ", by a program";
+  }
+  for (const std::string host : {"10.0.0.1", "10.0.0.1:6623", "[fd00::1]", "[FD00::1]:6623",
+                                 "localhost", "localhost:6623", "127.0.0.1:6623"}) {
+    EXPECT_EQ(JudgedOpen({{"Host", host}, {"Origin", "http://" + host}}), 0) << host;
+    EXPECT_EQ(JudgedOpen({{"Host", host}, {"Sec-Fetch-Site", "none"}}, "GET"), 0) << host;
+  }
+  EXPECT_EQ(JudgedOpen({{"Host", "10.0.0.1"}, {"Host", "evil"}, {"Sec-Fetch-Site", "none"}}), 403);
+}
+
+TEST(PortGuard, OfCertificatesRefusesPagesOfOtherSites) {
   const auto judged = [](const Headers& headers) {
     return Judged("POST", headers, PortGuard::kSameOrigin);
   };
-  EXPECT_EQ(judged({{"Host", "onced.example:6623"}}), 0);
-  EXPECT_EQ(judged({{"Host", "10.0.0.1"}, {"Sec-Fetch-Site", "same-origin"}}), 0);
+  EXPECT_EQ(judged({{"Host", "onced.example"}, {"Sec-Fetch-Site", "same-origin"}}), 0);
   EXPECT_EQ(judged({{"Host", "Onced.example:80"}, {"Origin", "http://onced.example:80"}}), 0);
-  for (const char* origin :
-       {"http://evil.example", "null", "http://onced.example",
-        "http://onced.example:80.evil.example", "http://", "onced.example:80"}) {
-    EXPECT_EQ(judged({{"Host", "onced.example:80"}, {"Origin", origin}}), 403) << origin;
-  }
-  EXPECT_EQ(judged({{"Origin", "http://"}}), 403) << "no Host to be the same as";
+  EXPECT_EQ(judged({{"Host", "onced.example:80"}, {"Origin", "http://onced.example"}}), 403);
   EXPECT_EQ(judged({{"Host", "onced.example"}, {"Sec-Fetch-Site", "cross-site"}}), 403);
-  EXPECT_EQ(judged({{"Host", "onced.example"}, {"Content-Type", "text/plain"}}), 415);
 }
 
 TEST(PortGuard, OfAPortWithTokensLeavesTheRestToThem) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "server/http/loopback_guard.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <string>
 
@@ -34,6 +36,30 @@ std::string_view AuthorityOf(std::string_view origin) {
   return scheme == std::string_view::npos ? std::string_view() : origin.substr(scheme + 3);
 }
 
+// An address, or localhost: a name that nobody can point elsewhere.
+bool CannotBeRebound(std::string_view authority) {
+  const size_t end = authority.find(authority.starts_with("[") ? ']' : ':');
+  const std::string host = Lower(authority.substr(0, end));
+  in6_addr ignored{};
+  if (!host.starts_with("["))
+    return host == "localhost" || inet_pton(AF_INET, host.c_str(), &ignored) == 1;
+  const std::string_view port = end == std::string_view::npos ? "x" : authority.substr(end + 1);
+  return (port.empty() || port.starts_with(":")) &&
+         inet_pton(AF_INET6, host.c_str() + 1, &ignored) == 1;
+}
+
+// What browsers add to a request and no page can keep them from adding.
+bool IsFromBrowser(const wire::Request& request) {
+  return std::any_of(request.headers.begin(), request.headers.end(), [](const auto& header) {
+    return wire::SameName(header.first, "Origin") || Lower(header.first).starts_with("sec-fetch-");
+  });
+}
+
+bool KnownHost(std::string_view host, const wire::Request& request, PortGuard guard) {
+  if (guard == PortGuard::kLoopback) return host.empty() || NamesLoopback(host);
+  return guard != PortGuard::kOpen || !IsFromBrowser(request) || CannotBeRebound(host);
+}
+
 bool KnownOrigin(std::string_view origin, const wire::Request& request, PortGuard guard) {
   const std::string_view authority = AuthorityOf(origin);
   if (guard == PortGuard::kLoopback) return NamesLoopback(authority);
@@ -52,9 +78,10 @@ std::optional<Answer> RefuseForeign(const wire::Request& request, PortGuard guar
   const bool by_origin = guard != PortGuard::kTokens;
   // Every one of them: a header sent twice must not hide its second value.
   for (const auto& [name, value] : request.headers) {
-    if (guard == PortGuard::kLoopback && wire::SameName(name, "Host") && !value.empty() &&
-        !NamesLoopback(value)) {
-      return ProblemOf("forbidden", "Host: this port is for loopback only");
+    if (wire::SameName(name, "Host") && !KnownHost(value, request, guard)) {
+      return ProblemOf("forbidden", guard == PortGuard::kLoopback
+                                        ? "Host: this port is for loopback only"
+                                        : "Host: pages may call this port by its address only");
     }
     if (by_origin && wire::SameName(name, "Origin") && !KnownOrigin(value, request, guard)) {
       return ProblemOf("forbidden", "Origin: pages of other sites may not call this port");

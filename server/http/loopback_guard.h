@@ -18,8 +18,13 @@ namespace onced {
 enum class PortGuard {
   kTokens,      // they have no token, and no page can make a browser send one
   kLoopback,    // they are on another machine: Host and Origin must name loopback
-  kSameOrigin,  // nothing does. By which names the port may be called is not known, so DNS
-                // rebinding stays possible; a page of another site is refused all the same
+  kSameOrigin,  // a certificate does, which a browser shows for whoever asks: pages of other sites
+                // are refused. TLS has proved the name, so none of theirs can have been pointed
+                // here
+  kOpen,        // nothing does. Pages of other sites are refused, and so is what a browser marks as
+                // its own, unless it calls the port by an address or localhost, which no site can
+          // point here. Over plain HTTP a browser marks a GET of a page from "its own" site in
+          // no way: a rebound name can read, and change nothing
 };
 
 // The answer to a request that must not be served, if so.
