@@ -119,6 +119,8 @@ TEST(Quota, GivesABatchWhatRoomThereIsAndRefusesTheRestByItself) {
     EXPECT_EQ(done.Field("/results/" + std::to_string(i) + "/status"), statuses[i]) << i;
   }
   EXPECT_EQ(done.Field("/results/3/code"), "quota_exceeded");
+  const int after = std::atoi(done.Field("/results/3/retry_after").c_str());
+  EXPECT_TRUE(after >= 1 && after <= 30) << "an entry has no header to say it in: " << done.body;
 }
 
 TEST(Quota, IsCountedAfreshByTheNextProgramAndRaisedBySignal) {

@@ -9,11 +9,9 @@
 namespace onced {
 
 Answer Api::QuotaExceeded(const Caller& caller) const {
-  Answer answer = ProblemOf("quota_exceeded",
-                            "this tenant has as many live keys as it may; some must end first");
-  answer.headers.emplace_back("Retry-After",
-                              std::to_string(options_.quota->RetryAfter(caller).count()));
-  return answer;
+  return ProblemOf("quota_exceeded",
+                   "this tenant has as many live keys as it may; some must end first",
+                   options_.quota->RetryAfter(caller).count());
 }
 
 std::optional<Answer> Api::RefuseBeyondQuota(const Caller& caller, const Key& key) {
