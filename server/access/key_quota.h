@@ -4,8 +4,9 @@
 // Keys die by themselves, when their retention ends, and nothing happens then; so how many are
 // alive is only known by counting. Kept is an estimate: the last count, and what began and was
 // released, resolved away or forgotten since. It is counted again, a page at a time on a thread of
-// its own, at start, at a reload, and while nine tenths of the limit are used: once a second at
-// most, and never for more than a twentieth of the time.
+// its own, at start, at a reload, and while nine tenths of the limit are used: each tenant once a
+// second at most, and for a twentieth of the time at most. They are counted one after another, so
+// many tenants near their limits wait for each other's counts.
 //
 // By how much it can be off:
 //   too few   (a key begins beyond the limit)  by what is being begun at the same moment, one claim
