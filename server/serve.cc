@@ -169,6 +169,9 @@ void Banner(const ServeOptions& options, uint16_t port) {
                           std::to_string(port);
   std::error_code ignored;
   const std::string folder = std::filesystem::absolute(options.data, ignored).string();
+  std::string flags;
+  if (!options.tls.certificate.empty()) flags += " --cacert CERT";
+  if (!options.tokens.empty()) flags += " -H \"Authorization: Bearer $token\"";
   std::fprintf(stderr,
                "onced %s\n"
                "  API        %s/v1/\n"
@@ -177,8 +180,7 @@ void Banner(const ServeOptions& options, uint16_t port) {
                "  durability %s\n"
                "  try: curl%s --json '{\"key\":\"order-1\"}' %s/v1/claim\n",
                ONCED_VERSION, url.c_str(), url.c_str(), folder.c_str(),
-               DurabilityName(options.durability),
-               options.tokens.empty() ? "" : " -H \"Authorization: Bearer $token\"", url.c_str());
+               DurabilityName(options.durability), flags.c_str(), url.c_str());
 }
 
 }  // namespace

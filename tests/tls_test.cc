@@ -64,6 +64,7 @@ class TlsProgram : public testing::Test {
 
 TEST_F(TlsProgram, SpeaksItsTwoVersionsAndNothingOlder) {
   const Program program(data.path(), Flags());
+  ExpectSaid(program.Said(), "try: curl --cacert CERT --json", "the banner");
   const std::string any_cipher = " -cipher ALL:@SECLEVEL=0";
   for (const char* version : {"-tls1_2", "-tls1_3"}) {
     const std::string said = Ask(program, version);
