@@ -22,13 +22,15 @@ namespace onced {
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
 // So many connections as were wished for, or as the machine's limit on open files allows.
+// A test of a crowd is skipped, with a word, where there is room for fewer than kSmallestCrowd.
+constexpr size_t kSmallestCrowd = 500;
 inline size_t RoomFor(size_t wished) {
-  constexpr size_t kOthers = 300;
+  constexpr rlim_t kOthers = 300;
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
-  const size_t room = std::min<size_t>(wished, files.rlim_cur - kOthers);
+  const size_t room = std::min<size_t>(wished, files.rlim_cur - std::min(files.rlim_cur, kOthers));
   if (room < wished) std::printf("only %zu connections: open files are limited\n", room);
   return room;
 }

@@ -37,6 +37,7 @@ std::vector<double> Quiet(const Program& program) {
 
 TEST(Load, OfSlowAndIdleConnectionsLeavesGoodClientsServed) {
   const size_t room = RoomFor(8'000);
+  if (room < kSmallestCrowd) GTEST_SKIP() << "open files are limited to " << room << " connections";
   const OncedInAFolder here({"--durability", "os"});
   const std::vector<double> quiet = Quiet(here.program);
   const std::vector<Client> idle = Crowd(here.program, room * 5 / 8);
@@ -63,13 +64,16 @@ TEST(Load, OfSlowAndIdleConnectionsLeavesGoodClientsServed) {
 
 // A client may vanish at any moment of its request, or after it.
 TEST(Load, OfTenThousandClientsThatDieLeavesNothingBehind) {
-  const OncedInAFolder here({"--durability", "os", "--lease", "100ms"});
+  const OncedInAFolder here({"--durability", "os", "--lease", "10m"});
   Client good = here.program.Connect();
   EXPECT_EQ(good.Ask("GET", "/livez").status, 200);
   const size_t files = OpenFiles(here.program);
   for (int i = 0; i < 10'000; ++i) {
-    const std::string claim =
-        RequestText("POST", "/v1/claim", "{\"key\":\"dying" + std::to_string(i) + "\"}");
+    // Who sent half a request claimed nothing: no lease has to end before the key is free. Who may
+    // have been answered has a short one.
+    const std::string lease = i % 4 < 2 ? "" : ",'lease_ms':100";
+    const std::string claim = RequestText(
+        "POST", "/v1/claim", Json("{'key':'dying" + std::to_string(i) + "'" + lease + "}"));
     Client client = here.program.Connect();
     ASSERT_TRUE(client.connected());
     switch (i % 4) {
@@ -95,7 +99,7 @@ TEST(Load, OfTenThousandClientsThatDieLeavesNothingBehind) {
   EXPECT_TRUE(Eventually([&] { return OpenFiles(here.program) <= files; }))
       << OpenFiles(here.program) << " files are open, and " << files << " were before";
   EXPECT_EQ(here.Get("/v1/status").Field("/waiters"), "0");
-  // real time: the leases of the dead run out in it
+  // real time: the leases of those who may have been answered run out in it
   std::this_thread::sleep_for(milliseconds(150));
   for (int i = 0; i < 10'000; ++i) {
     const std::string key = "dying" + std::to_string(i);
@@ -131,7 +135,8 @@ TEST(Load, ThatUsesUpTheFilesDoesNotEndTheListener) {
 
 // Most systems give a program 1,024 open files unless it asks for more.
 TEST(Load, MayUseAllTheFilesThatTheSystemAllows) {
-  const size_t room = std::min<size_t>(RoomFor(2'000), 2'000);
+  const size_t room = RoomFor(2'000);
+  if (room < kSmallestCrowd) GTEST_SKIP() << "open files are limited to " << room << " connections";
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   const rlimit few{.rlim_cur = 256, .rlim_max = files.rlim_max};

@@ -185,8 +185,7 @@ TEST_F(TlsListener, RefusesToNegotiateAgain) {
   EXPECT_EQ(client.Ask("GET", "/1").body, "/1");
   ASSERT_EQ(SSL_renegotiate(client.ssl()), 1);
   EXPECT_NE(SSL_do_handshake(client.ssl()), 1);
-  EXPECT_TRUE(Eventually([&] { return listener->Counts().connections == 0; }) ||
-              client.Receive().status == 0);
+  EXPECT_TRUE(Eventually([&] { return listener->Counts().connections == 0; }));
 }
 
 // New keys within a connection are a message of TLS 1.3, of which any client may send any number.
@@ -228,7 +227,6 @@ TEST_F(TlsListener, SpeaksHttp11ToThoseWhoAsk) {
 }
 
 TEST_F(TlsListener, TellsTheHandlerWhoseCertificateItWas) {
-  std::string subject;
   const auto serve = [&](httplib::Response& response, Exchange& exchange) {
     response.status = 200;
     response.body = exchange.peer().certificate_subject + "|" + exchange.peer().address;

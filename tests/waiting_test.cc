@@ -50,7 +50,7 @@ TEST(WaitingClaim, GetsTheReplayWhenTheRunIsCompleted) {
   EXPECT_TRUE(here.Waiting(0));
 }
 
-// The issue's own bound: 500 who wait never keep the one who completes from it.
+// The promise: 500 who wait never keep the one who completes from its answer.
 TEST(WaitingClaim, OfFiveHundredNeverStarvesTheCompletingCall) {
   const OncedInAFolder here;
   const std::string fence = here.Claim("k", "'lease_ms':600000");

@@ -30,6 +30,24 @@ void Promise(bool holds, const char* what, const std::string& seen = "") {
   std::abort();
 }
 
+// `text` with each `mark` and two hexadecimal digits as the byte that they mean.
+std::string Unescaped(std::string text, std::string_view mark) {
+  for (size_t at = text.find(mark); at != text.npos; at = text.find(mark, at + 1)) {
+    const char* const digits = text.data() + at + mark.size();
+    if (at + mark.size() + 2 > text.size()) break;
+    unsigned char byte = 0;
+    const auto [end, error] = std::from_chars(digits, digits + 2, byte, 16);
+    if (error != std::errc() || end != digits + 2) continue;
+    text.replace(at, mark.size() + 2, 1, static_cast<char>(byte));
+  }
+  return text;
+}
+
+bool AsksToWait(const wire::Request& request) {
+  return Unescaped(request.target, "%").find("wait_ms") != std::string::npos ||
+         Unescaped(request.body, "\\u00").find("wait_ms") != std::string::npos;
+}
+
 // What the server must make of the bytes, by the parser's own word.
 struct Expected {
   std::vector<std::string> methods;  // one a request that is answered
@@ -53,9 +71,7 @@ Expected Expect(std::string_view bytes) {
     bytes.remove_prefix(consumed);
     const wire::Request request = parser.TakeRequest();
     expected.methods.push_back(request.method);
-    expected.may_park |= (request.target + request.body).find("wait_ms") != std::string::npos ||
-                         request.body.find("\\u") != std::string::npos ||
-                         request.target.find('%') != std::string::npos;
+    expected.may_park |= AsksToWait(request);
     more = request.keep_alive;
   }
   return expected;
