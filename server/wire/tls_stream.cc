@@ -128,7 +128,11 @@ std::string TlsStream::PeerSubject() const {
       SSL_get1_peer_certificate(ssl_.get()), X509_free);
   const std::unique_ptr<BIO, decltype(&BIO_free)> out(BIO_new(BIO_s_mem()), BIO_free);
   if (certificate == nullptr || out == nullptr) return "";
-  X509_NAME_print_ex(out.get(), X509_get_subject_name(certificate.get()), 0, XN_FLAG_RFC2253);
+  // Half a name could be another's.
+  if (X509_NAME_print_ex(out.get(), X509_get_subject_name(certificate.get()), 0, XN_FLAG_RFC2253) <
+      0) {
+    return "";
+  }
   const char* text = nullptr;
   const long size = BIO_get_mem_data(out.get(), &text);
   return size <= 0 ? "" : std::string(text, static_cast<size_t>(size));

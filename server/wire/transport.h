@@ -33,6 +33,9 @@ class Transport {
     tls_ = std::make_unique<TlsStream>(&socket_, credentials->context().get());
   }
 
+  Transport(const Transport&) = delete;  // the stream within points at the socket within
+  Transport& operator=(const Transport&) = delete;
+
   Socket& socket() { return socket_; }
 
   // Whether a Handshake must come before the first read or write.
