@@ -3,12 +3,13 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/magic.h>
 #include <pwd.h>
 #include <signal.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -49,13 +50,12 @@ bool Succeeded(int status) { return WIFEXITED(status) && WEXITSTATUS(status) == 
 
 }  // namespace
 
-void Fail(const std::string& why) {
-  std::fprintf(stderr, "http_bench: %s\n", why.c_str());
-  std::exit(1);
-}
+void Fail(const std::string& why) { throw Failure(why); }
 
 TempFolder::TempFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "onced-bench-XXXXXX").string();
+  const char* const wished = std::getenv("TMPDIR");
+  const std::filesystem::path parent = wished != nullptr && *wished != '\0' ? wished : "/var/tmp";
+  std::string name = (parent / "onced-bench-XXXXXX").string();
   if (mkdtemp(name.data()) == nullptr) Fail("no temporary folder: " + name);
   path_ = name;
   std::filesystem::permissions(path_, std::filesystem::perms(0755));  // for PostgreSQL's user
@@ -64,6 +64,12 @@ TempFolder::TempFolder() {
 TempFolder::~TempFolder() {
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);
+}
+
+bool TempFolder::is_in_memory() const {
+  struct statfs about {};
+  return statfs(path_.c_str(), &about) == 0 &&
+         (about.f_type == TMPFS_MAGIC || about.f_type == RAMFS_MAGIC);
 }
 
 Child::Child(const Command& command, const std::filesystem::path& log) : log_(log) {

@@ -3,22 +3,29 @@
 // it is told to stop, or a tool until it ends.
 //
 // Threads: use from one.
-// Invariants: no child outlives its Child, and no folder its TempFolder. What cannot be started or
-// ends in failure ends the benchmark with a message: there is nothing to be measured then.
+// Invariants: no child outlives its Child, and no folder its TempFolder, also when a run fails.
+// What cannot be started or ends in failure ends the benchmark with a message, by way of the
+// exception that main catches: there is nothing to be measured then.
 #pragma once
 
 #include <sys/types.h>
 
 #include <chrono>
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace onced::bench {
 
-// Prints "http_bench: `why`" and exits with 1.
+struct Failure : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+// Throws a Failure.
 [[noreturn]] void Fail(const std::string& why);
 
+// Below $TMPDIR, or else below /var/tmp: /tmp is in memory on many systems (on Debian 13 unless
+// told otherwise), where a sync costs nothing and so measures nothing.
 class TempFolder {
  public:
   TempFolder();
@@ -26,6 +33,7 @@ class TempFolder {
   TempFolder(const TempFolder&) = delete;
   TempFolder& operator=(const TempFolder&) = delete;
   const std::filesystem::path& path() const { return path_; }
+  bool is_in_memory() const;
 
  private:
   std::filesystem::path path_;

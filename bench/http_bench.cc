@@ -11,7 +11,9 @@
 //   batch-os, batch-sync    keys a second of /v1/batch with 100 claims beside single claims, from
 //                           one connection
 //
-// Load comes from wrk, on the same cores. Every run checks its outcomes and counts the keys.
+// Load comes from wrk, on the same cores; which side begins changes from round to round. Every run
+// checks that there were no errors; one of onced counts the keys it has claimed, or the replays of
+// the hot key, beside wrk's count.
 //
 //   onced_http_bench compare [--rounds 5] [--seconds 4] [--only TEXT]   a few minutes
 //   onced_http_bench smoke                                              a blink of it
@@ -21,6 +23,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <functional>
 #include <string>
 #include <utility>
@@ -77,11 +80,24 @@ struct Row {
 };
 
 void PrintHead(const Settings& settings) {
+  if (const TempFolder folder; folder.is_in_memory()) {
+    std::printf("%s is in memory, so syncs cost nothing: set TMPDIR to a folder on a disk\n",
+                folder.path().parent_path().c_str());
+  }
   std::printf(
       "medians of %d rounds of %d s each; ratios pair by pair; wrk -t%d on the same cores\n",
       settings.rounds, settings.wrk.seconds, settings.wrk.threads);
   std::printf("%-17s %9s %9s %-7s %6s  %-13s %5s\n", "", "A", "B", "unit", "ratio", "spread",
               "want");
+}
+
+// One round: each side once, each first every other time, so that what a run leaves behind (heat,
+// pages still to be written) is the next one's burden on both sides.
+void InTurns(int round, const std::function<void()>& ours, const std::function<void()>& theirs) {
+  const bool ours_first = round % 2 == 0;
+  if (ours_first) ours();
+  theirs();
+  if (!ours_first) ours();
 }
 
 // How much of a core each side took, which a busy machine disturbs less than the rates.
@@ -102,9 +118,15 @@ void CompareWithEcho(const Settings& settings, Kind kind, const std::string& nam
   std::vector<double> their_cpu;
   for (int round = 0; round < settings.rounds; ++round) {
     const Workload ours{.kind = kind, .connections = connections};
-    const Measured a = kind == Kind::kFresh ? onced.ServeNewKeys(ours, settings.wrk)
-                                            : onced.server().Serve(ours, settings.wrk);
-    const Measured b = echo.Serve({.kind = Kind::kEcho, .connections = connections}, settings.wrk);
+    Measured a;
+    Measured b;
+    InTurns(
+        round,
+        [&] {
+          a = kind == Kind::kFresh ? onced.ServeNewKeys(ours, settings.wrk)
+                                   : onced.ServeReplays(ours, settings.wrk);
+        },
+        [&] { b = echo.Serve({.kind = Kind::kEcho, .connections = connections}, settings.wrk); });
     rate.Add(a.per_second, b.per_second);
     tail.Add(a.p99_ms, b.p99_ms);
     our_cpu.push_back(onced.server().cpu_us_per_request());
@@ -121,8 +143,12 @@ void CompareSyncWithOs(const Settings& settings) {
   Row row{.name = "sync-os/64", .unit = "req/s", .target = 0.6};
   const Workload fresh{.kind = Kind::kFresh, .connections = 64};
   for (int round = 0; round < settings.rounds; ++round) {
-    const double ours = sync.ServeNewKeys(fresh, settings.wrk).per_second;
-    row.Add(ours, os.ServeNewKeys(fresh, settings.wrk).per_second);
+    double ours = 0;
+    double theirs = 0;
+    InTurns(
+        round, [&] { ours = sync.ServeNewKeys(fresh, settings.wrk).per_second; },
+        [&] { theirs = os.ServeNewKeys(fresh, settings.wrk).per_second; });
+    row.Add(ours, theirs);
   }
   row.Print();
 }
@@ -135,10 +161,14 @@ void CompareSyncWithPostgres(const Settings& settings) {
   OncedServer sync(settings.onced, "sync");
   Postgres postgres;
   Row row{.name = "sync-postgres/64", .unit = "req/s", .target = 1.2};
+  const Workload fresh{.kind = Kind::kFresh, .connections = 64};
   for (int round = 0; round < settings.rounds; ++round) {
-    const double ours =
-        sync.ServeNewKeys({.kind = Kind::kFresh, .connections = 64}, settings.wrk).per_second;
-    row.Add(ours, postgres.Insert(64, settings.wrk.seconds));
+    double ours = 0;
+    double theirs = 0;
+    InTurns(
+        round, [&] { ours = sync.ServeNewKeys(fresh, settings.wrk).per_second; },
+        [&] { theirs = postgres.Insert(64, settings.wrk.seconds); });
+    row.Add(ours, theirs);
   }
   row.Print();
 }
@@ -146,11 +176,15 @@ void CompareSyncWithPostgres(const Settings& settings) {
 void CompareBatches(const Settings& settings, const std::string& durability, double target) {
   OncedServer onced(settings.onced, durability);
   Row row{.name = "batch-" + durability, .unit = "keys/s", .target = target};
+  const Workload batch{.kind = Kind::kBatch, .connections = 1};
+  const Workload fresh{.kind = Kind::kFresh, .connections = 1};
   for (int round = 0; round < settings.rounds; ++round) {
-    const double batches =
-        onced.ServeNewKeys({.kind = Kind::kBatch, .connections = 1}, settings.wrk).per_second;
-    row.Add(batches,
-            onced.ServeNewKeys({.kind = Kind::kFresh, .connections = 1}, settings.wrk).per_second);
+    double batches = 0;
+    double singles = 0;
+    InTurns(
+        round, [&] { batches = onced.ServeNewKeys(batch, settings.wrk).per_second; },
+        [&] { singles = onced.ServeNewKeys(fresh, settings.wrk).per_second; });
+    row.Add(batches, singles);
   }
   row.Print();
 }
@@ -188,7 +222,7 @@ void Smoke(const Settings& settings) {
   StockEcho(settings.echo).Serve({.kind = Kind::kEcho, .connections = 4}, blink);
   OncedServer onced(settings.onced, "os");
   onced.StoreHotKey();
-  onced.server().Serve({.kind = Kind::kReplay, .connections = 4}, blink);
+  onced.ServeReplays({.kind = Kind::kReplay, .connections = 4}, blink);
   onced.ServeNewKeys({.kind = Kind::kFresh, .connections = 4}, blink);
   onced.ServeNewKeys({.kind = Kind::kBatch, .connections = 1}, blink);
 }
@@ -221,4 +255,11 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace onced::bench
 
-int main(int argc, char** argv) { return onced::bench::Main(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return onced::bench::Main(argc, argv);
+  } catch (const std::exception& error) {  // every server has ended by now, every folder is gone
+    std::fprintf(stderr, "http_bench: %s\n", error.what());
+    return 1;
+  }
+}

@@ -27,6 +27,14 @@ size_t Occurrences(const std::string& text, const std::string& of) {
   return count;
 }
 
+// What a connection was still waiting for when wrk stopped may be there as well.
+void CheckCount(const std::string& of_what, int64_t there, double answered, int under_way) {
+  const auto least = static_cast<int64_t>(answered);
+  if (there >= least && there <= least + under_way) return;
+  Fail("wrong count: there are " + std::to_string(there) + " " + of_what + ", not " +
+       std::to_string(least) + ".." + std::to_string(least + under_way));
+}
+
 // Makes the cluster's folder, owned by who will run it, and the cluster.
 std::string NewCluster(const std::string& programs, const TempFolder& folder) {
   const std::string cluster = folder.path() / "cluster";
@@ -93,18 +101,26 @@ int64_t OncedServer::CountKeys(const std::string& scope) const {
   }
 }
 
+int64_t OncedServer::CountReplays() const {
+  httplib::Client client("127.0.0.1", server_.port());
+  const auto found = client.Get("/v1/keys/" + std::string(kHotKey));
+  if (!found || found->status != 200) Fail("the hot key is not found");
+  return static_cast<int64_t>(NumberAfter(found->body, "\"replays\":"));
+}
+
+Measured OncedServer::ServeReplays(const Workload& workload, const WrkOptions& options) {
+  const int64_t before = CountReplays();
+  const Measured measured = server_.Serve(workload, options);
+  CheckCount("replays", CountReplays() - before, measured.requests, workload.connections);
+  return measured;
+}
+
 Measured OncedServer::ServeNewKeys(Workload workload, const WrkOptions& options) {
   workload.scope = "bench-" + std::to_string(scopes_++);
   const int keys_each = workload.kind == Workload::Kind::kBatch ? kBatchSize : 1;
   Measured measured = server_.Serve(workload, options);
-  // What a connection was still waiting for when wrk stopped may be there as well.
-  const auto least = static_cast<int64_t>(measured.requests) * keys_each;
-  const int64_t most = least + int64_t{workload.connections} * keys_each;
-  const int64_t there = CountKeys(workload.scope);
-  if (there < least || there > most) {
-    Fail("wrong count: " + std::to_string(there) + " keys are claimed, not " +
-         std::to_string(least) + ".." + std::to_string(most));
-  }
+  CheckCount("claimed keys", CountKeys(workload.scope), measured.requests * keys_each,
+             workload.connections * keys_each);
   measured.per_second *= keys_each;
   return measured;
 }

@@ -45,6 +45,8 @@ class OncedServer {
   // Runs kFresh or kBatch in a scope of its own, and checks that every key that was answered for,
   // and none that was not sent, is there. Returns keys, not requests, per second.
   Measured ServeNewKeys(Workload workload, const WrkOptions& options);
+  // Runs kReplay, and checks that as many replays were counted for the hot key as wrk had answers.
+  Measured ServeReplays(const Workload& workload, const WrkOptions& options);
   Server& server() { return server_; }
 
  private:
@@ -52,6 +54,7 @@ class OncedServer {
     explicit Process(const Command& command) : Server(command) {}
   };
   int64_t CountKeys(const std::string& scope) const;
+  int64_t CountReplays() const;
 
   const TempFolder folder_;
   Process server_;
