@@ -131,7 +131,7 @@ std::string Output(const Command& command) {
   const std::filesystem::path log = folder.path() / "output";
   Child child(command, log);
   const bool good = child.Join();
-  const std::string text = TextOf(log);
+  std::string text = TextOf(log);
   if (!good) Fail(command.words.front() + " failed: " + text);
   return text;
 }
@@ -140,7 +140,8 @@ bool CanRun(const std::string& program) {
   if (program.find('/') != std::string::npos) return access(program.c_str(), X_OK) == 0;
   std::istringstream path(std::getenv("PATH") != nullptr ? std::getenv("PATH") : "");
   for (std::string folder; std::getline(path, folder, ':');) {
-    if (access((folder + "/" + program).c_str(), X_OK) == 0) return true;
+    folder.append("/").append(program);
+    if (access(folder.c_str(), X_OK) == 0) return true;
   }
   return false;
 }

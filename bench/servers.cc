@@ -37,7 +37,7 @@ void CheckCount(const std::string& of_what, int64_t there, double answered, int 
 
 // Makes the cluster's folder, owned by who will run it, and the cluster.
 std::string NewCluster(const std::string& programs, const TempFolder& folder) {
-  const std::string cluster = folder.path() / "cluster";
+  std::string cluster = folder.path() / "cluster";
   std::filesystem::create_directory(cluster);
   const passwd* user = geteuid() == 0 ? getpwnam("postgres") : nullptr;
   if (user != nullptr && chown(cluster.c_str(), user->pw_uid, user->pw_gid) != 0) {
@@ -90,7 +90,9 @@ int64_t OncedServer::CountKeys(const std::string& scope) const {
       "/v1/keys?scope=" + scope + "&state=in_flight&limit=" + std::to_string(kListLimit);
   int64_t count = 0;
   for (std::string cursor;;) {
-    const auto page = client.Get(all + (cursor.empty() ? "" : "&cursor=" + cursor));
+    std::string target = all;
+    if (!cursor.empty()) target.append("&cursor=").append(cursor);
+    const auto page = client.Get(target);
     if (!page || page->status != 200) Fail("the keys could not be counted");
     count += static_cast<int64_t>(Occurrences(page->body, "{\"key\":"));
     const std::string mark = "\"cursor\":\"";
