@@ -116,13 +116,13 @@ Status DataFolder::KeepQuarantine() {
   return error ? Failed("rename", quarantine(), error) : Status::Ok();
 }
 
-DataFolder::Space DataFolder::CheckSpace() const {
+DataFolder::Space DataFolder::CheckSpace(uint64_t owed_bytes) const {
   struct statvfs fs_state {};
   if (statvfs(path_.c_str(), &fs_state) != 0) return {.free_bytes = 0, .low = true};
   const uint64_t free_bytes = uint64_t{fs_state.f_bavail} * fs_state.f_frsize;
   const uint64_t all_bytes = uint64_t{fs_state.f_blocks} * fs_state.f_frsize;
   const uint64_t reserve = std::min(kReserveBytes, all_bytes / kReserveShare);
-  return {.free_bytes = free_bytes, .low = free_bytes < reserve};
+  return {.free_bytes = free_bytes, .low = free_bytes < reserve + owed_bytes};
 }
 
 }  // namespace onced

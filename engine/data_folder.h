@@ -56,7 +56,8 @@ class DataFolder {
     uint64_t free_bytes = 0;
     bool low = false;
   };
-  Space CheckSpace() const;
+  // `owed_bytes`: what must still be written, come what may; it is not counted as free.
+  Space CheckSpace(uint64_t owed_bytes) const;
 
  private:
   DataFolder(std::string path, int lock_fd) : path_(std::move(path)), lock_fd_(lock_fd) {}

@@ -6,6 +6,7 @@
 #include <rocksdb/sst_file_manager.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,13 +24,22 @@ size_t MachineMemory() {
   return pages * static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
+// Tables may stay open for good where files are plenty; otherwise a quarter of them is for tables,
+// and the rest for logs, and for what the program opens besides.
+int OpenTablesMax() {
+  constexpr rlim_t kPlenty = 1 << 16;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kPlenty) return -1;
+  return static_cast<int>(limit.rlim_cur / 4);
+}
+
 void SetServer(rocksdb::DBOptions& o) {
   o.max_background_jobs = std::max(4, static_cast<int>(std::thread::hardware_concurrency() / 2));
   o.max_subcompactions = 2;
   o.max_total_wal_size = 128 * kMiB;  // bounds the replay of a restart
   o.bytes_per_sync = 1 * kMiB;        // no burst of write-back at the end of a file
   o.compaction_readahead_size = 2 * kMiB;
-  o.max_open_files = -1;
+  o.max_open_files = OpenTablesMax();
   o.max_file_opening_threads = 16;
   o.max_manifest_file_size = 64 * kMiB;
   o.info_log_level = rocksdb::INFO_LEVEL;
@@ -43,7 +53,7 @@ void SetEdge(rocksdb::DBOptions& o) {
   o.max_total_wal_size = 48 * kMiB;
   o.bytes_per_sync = kMiB / 4;
   o.compaction_readahead_size = kMiB / 2;
-  o.max_open_files = 256;
+  o.max_open_files = std::min(256, OpenTablesMax() < 0 ? 256 : OpenTablesMax());
   o.max_file_opening_threads = 4;
   o.max_manifest_file_size = 8 * kMiB;
   o.info_log_level = rocksdb::WARN_LEVEL;

@@ -9,6 +9,7 @@ namespace {
 constexpr size_t kStripesServer = size_t{1} << 16;
 constexpr size_t kStripesEdge = size_t{1} << 12;
 constexpr std::chrono::milliseconds kCaretakerPause{100};
+constexpr std::chrono::seconds kFullFor{5};
 
 }  // namespace
 
@@ -88,6 +89,7 @@ void RocksStore::Parts::StartThreads() {
   db->SetErrorHandler({.out_of_space =
                            [this] {
                              space_low = true;
+                             full_until = std::chrono::steady_clock::now() + kFullFor;
                              gate->Park();
                            },
                        .recovered = [this] { gate->Resume(); },
@@ -105,7 +107,13 @@ void RocksStore::Parts::StartThreads() {
 }
 
 void RocksStore::Parts::CheckSpace() {
-  const DataFolder::Space space = folder->CheckSpace();
+  // What is in memory becomes tables, and those must find room when nothing new is let in any more.
+  uint64_t in_memory = 0;
+  for (int i = 0; i < kFamilies; ++i) {
+    in_memory +=
+        db->Property(static_cast<Family>(i), rocksdb::DB::Properties::kCurSizeAllMemTables);
+  }
+  const DataFolder::Space space = folder->CheckSpace(in_memory);
   free_bytes = space.free_bytes;
   space_low = space.low;
 }

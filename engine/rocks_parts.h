@@ -11,6 +11,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <optional>
 
@@ -41,6 +42,8 @@ struct RocksStore::Parts {
   Mutex reaping;  // one round at a time
   std::atomic<uint64_t> free_bytes{0};
   std::atomic<bool> space_low{false};
+  // Until then a write that found no room counts as the state of the disk, whatever that says.
+  std::atomic<std::chrono::steady_clock::time_point> full_until{};
   uint64_t marked_latest = 0;  // the caretaker's
   std::unique_ptr<Rounds> caretaker;
   std::unique_ptr<Rounds> reaper_rounds;

@@ -253,7 +253,8 @@ StoreHealth RocksStore::Health() const {
       .keys_estimate = parts_->db->Property(Family::kRecords, Names::kEstimateNumKeys),
       .free_bytes = parts_->free_bytes,
       .fence_epoch = parts_->fences->epoch(),
-      .space_low = parts_->space_low,
+      .space_low = parts_->space_low || parts_->gate->parked() ||
+                   std::chrono::steady_clock::now() < parts_->full_until.load(),
       .writes_stopped = parts_->db->Property(Family::kRecords, Names::kIsWriteStopped) != 0,
       .clock_in_doubt = parts_->guarded_clock != nullptr && parts_->guarded_clock->InDoubt()};
   for (int i = 0; i < kFamilies; ++i) {

@@ -80,18 +80,22 @@ int AwaitStop(const sigset_t& signals, const std::vector<std::function<Status()>
   return number;
 }
 
-// Every connection is an open file, and the store has some of its own. A connection beyond the
-// limit waits in the kernel until another one ends.
-void RaiseFileLimit(size_t connections_max) {
-  constexpr rlim_t kOwnFiles = 512;
+// Every connection is an open file, and the store, which cannot do without its own, must find some
+// left: it takes up to a quarter of what the system allows (rocks_options.cc). So of the
+// connections asked for this returns those that half of it holds, or a quarter where that is
+// little.
+size_t ConnectionsWithinFileLimit(size_t wanted) {
+  constexpr rlim_t kLittle = 256;
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
   limit.rlim_cur = limit.rlim_max;
   (void)setrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= connections_max + kOwnFiles) return;
+  const rlim_t room = limit.rlim_max < kLittle ? limit.rlim_max / 4 : limit.rlim_max / 2;
+  if (limit.rlim_max == RLIM_INFINITY || room >= wanted) return wanted;
   Say("the hard limit of open files (ulimit -Hn) is " + std::to_string(limit.rlim_max) +
-      ": too few for --connections-max " + std::to_string(connections_max) +
-      "; connections beyond it will have to wait");
+      ": too few for --connections-max " + std::to_string(wanted) + "; it is " +
+      std::to_string(room));
+  return room;
 }
 
 Status ReadTokensAgain(Doorkeeper& doorkeeper, KeyQuota& quota) {
@@ -137,7 +141,7 @@ ApiOptions ApiOptionsOf(const ServeOptions& options, const Doorkeeper* doorkeepe
       .report = SayOnceASecond};
 }
 
-wire::ListenerOptions Listening(const ServeOptions& options,
+wire::ListenerOptions Listening(const ServeOptions& options, size_t connections_max,
                                 std::shared_ptr<wire::TlsCredentials> tls, Api* api,
                                 Ledger* ledger) {
   wire::ListenerOptions listening;
@@ -146,7 +150,7 @@ wire::ListenerOptions Listening(const ServeOptions& options,
   listening.tls = std::move(tls);
   listening.limits = options.limits;
   listening.deadlines = options.deadlines;
-  listening.connections_max = options.connections_max;
+  listening.connections_max = connections_max;
   if (options.footprint == Footprint::kEdge) listening.memory_max = size_t{32} << 20;
   listening.handler = [api](httplib::Response& response, wire::Exchange& exchange) {
     api->Handle(response, exchange);
@@ -202,7 +206,7 @@ int ExitCodeOf(const Status& status) {
 
 int Serve(const ServeOptions& options) {
   const sigset_t signals = BlockSignals();
-  RaiseFileLimit(options.connections_max);
+  const size_t connections_max = ConnectionsWithinFileLimit(options.connections_max);
   std::vector<std::function<Status()>> reloads;
   std::shared_ptr<wire::TlsCredentials> tls;
   if (!options.tls.certificate.empty()) {
@@ -234,7 +238,7 @@ int Serve(const ServeOptions& options) {
   Api api(&ledger, ApiOptionsOf(options, doorkeeper.get(), quota.get(), **store, draining));
 
   Result<std::unique_ptr<wire::Listener>> listener =
-      wire::Listener::Start(Listening(options, tls, &api, &ledger));
+      wire::Listener::Start(Listening(options, connections_max, tls, &api, &ledger));
   if (!listener.ok()) return Failed(listener.status());
   Banner(options, (*listener)->port());
 

@@ -137,6 +137,24 @@ TEST(FullDisk, IsOutlived) {
   EXPECT_FALSE(here.restart);
 }
 
+// The free space that the system reports is not the whole truth: writes failed, and every probe was
+// told that all was well, because the caretaker had looked again and seen room.
+TEST(FullDisk, IsToldAsLongAsWritesFail) {
+  FillingLedger here;
+  ASSERT_TRUE(here.Claims("a"));
+  here.disk.full = true;
+  EXPECT_EQ(FaultOf(here.ledger->Claim(K("b"), AClaim())), Fault::kNoSpace);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
+  while (std::chrono::steady_clock::now() < until) {
+    ASSERT_TRUE(here.store->Health().space_low);
+    // real time: the caretaker looks every 100 ms
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  here.disk.full = false;
+  EXPECT_TRUE(Eventually([&] { return !here.store->Health().space_low; }));
+  EXPECT_TRUE(Eventually([&] { return here.Claims("c"); }));
+}
+
 // The two below happen in a child of their own: RocksDB, as Debian builds it, aborts the process
 // when a log is touched whose last append has failed.
 

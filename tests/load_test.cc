@@ -133,6 +133,22 @@ TEST(Load, ThatUsesUpTheFilesDoesNotEndTheListener) {
   EXPECT_EQ(here.Post("/v1/claim", "{'key':'after'}").status, 201);
 }
 
+// Idle strangers used up the files, the store could not begin its next log, and the process ended.
+TEST(Load, LeavesFilesForTheStore) {
+  const TempFolder folder;
+  const Program program(folder.path(), {"--durability", "os", "--footprint", "edge"}, "/tmp", 512);
+  Client good = program.Connect();
+  EXPECT_EQ(good.Ask("GET", "/readyz").status, 200);
+  const std::vector<Client> idle = Crowd(program, 600);
+  // Enough for several logs and tables.
+  const std::string result(900'000, 'x');
+  for (int i = 0; i < 60; ++i) {
+    const std::string body =
+        "{\"key\":\"k" + std::to_string(i) + "\",\"result\":\"" + result + "\"}";
+    ASSERT_EQ(good.Ask("POST", "/v1/complete", body).status, 200) << i << program.Said();
+  }
+}
+
 // Most systems give a program 1,024 open files unless it asks for more.
 TEST(Load, MayUseAllTheFilesThatTheSystemAllows) {
   const size_t room = RoomFor(2'000);

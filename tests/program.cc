@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -244,11 +245,11 @@ void ExpectNoAlarm(const std::string& said) {
 Program::Program() = default;
 
 Program::Program(const std::string& data, const std::vector<std::string>& flags,
-                 const std::string& folder) {
+                 const std::string& folder, size_t files_max) {
   std::vector<std::string> args = {"serve", "--http", "127.0.0.1:0"};
   if (!data.empty()) args.insert(args.end(), {"--data", data});
   args.insert(args.end(), flags.begin(), flags.end());
-  Start(args, folder);
+  Start(args, folder, files_max);
   const bool tls = std::find(flags.begin(), flags.end(), "--tls-cert") != flags.end();
   const std::string url =
       tls ? "  API        https://127.0.0.1:" : "  API        http://127.0.0.1:";
@@ -268,7 +269,8 @@ Program::Program(const std::string& data, const std::vector<std::string>& flags,
   if (!up || port_ == 0) throw std::runtime_error("onced did not start: " + Said());
 }
 
-void Program::Start(const std::vector<std::string>& args, const std::string& folder) {
+void Program::Start(const std::vector<std::string>& args, const std::string& folder,
+                    size_t files_max) {
   std::vector<char*> argv = {const_cast<char*>(ProgramPath())};
   for (const std::string& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
   argv.push_back(nullptr);
@@ -278,6 +280,8 @@ void Program::Start(const std::vector<std::string>& args, const std::string& fol
   if (pid_ < 0) throw std::runtime_error("fork");
   if (pid_ > 0) return;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const rlimit files{.rlim_cur = files_max, .rlim_max = files_max};
+  if (files_max > 0 && setrlimit(RLIMIT_NOFILE, &files) != 0) _exit(127);
   const int flags = O_WRONLY | O_CREAT | O_TRUNC;
   if (dup2(open(out.c_str(), flags, 0600), STDOUT_FILENO) < 0 ||
       dup2(open(err.c_str(), flags, 0600), STDERR_FILENO) < 0 || chdir(folder.c_str()) != 0) {

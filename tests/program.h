@@ -101,9 +101,10 @@ struct Ended {
 class Program {
  public:
   // `onced serve --http 127.0.0.1:0 --data DATA FLAGS...`, up to its banner; without --data when
-  // `data` is empty. Throws, with what it said, when it ends instead.
+  // `data` is empty. Throws, with what it said, when it ends instead. `files_max`: its
+  // hard limit of open files; 0: the test's own.
   explicit Program(const std::string& data, const std::vector<std::string>& flags = {},
-                   const std::string& folder = "/tmp");
+                   const std::string& folder = "/tmp", size_t files_max = 0);
   ~Program();  // kill -9
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -127,7 +128,7 @@ class Program {
  private:
   struct Child;
   Program();
-  void Start(const std::vector<std::string>& args, const std::string& folder);
+  void Start(const std::vector<std::string>& args, const std::string& folder, size_t files_max = 0);
 
   TempFolder output_;
   pid_t pid_ = -1;

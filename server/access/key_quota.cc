@@ -39,6 +39,7 @@ void KeyQuota::Watch(const TokenBook& book) {
     accounts_.swap(watched);
   }
   if (any && rounds_ == nullptr) {
+    CountWanted();
     rounds_ = std::make_unique<Rounds>(pace_.look, [this] { CountWanted(); });
   }
 }

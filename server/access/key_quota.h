@@ -10,15 +10,16 @@
 //
 // By how much it can be off:
 //   too few   (a key begins beyond the limit)  by what is being begun at the same moment, one claim
-//             or batch a thread; and, until the first count after a start is done, by all that is
-//             begun meanwhile;
+//             or batch a thread; and, for a tenant whose limit came with a reload, until its first
+//             count is done, by all that is begun meanwhile;
 //   too many  (a key is refused below the limit)  by the keys that have died since the last count,
 //             which is why it is counted before the limit is reached;
 //   either    by what changed while the last count ran.
 // The next count puts each of these right.
 //
 // Threads: Room, Change and RetryAfter from any; Watch and the destructor from one.
-// Invariants: no call waits for a count. A tenant without a limit costs nothing here.
+// Invariants: no call but the first Watch waits for a count. A tenant without a limit costs nothing
+// here.
 #pragma once
 
 #include <atomic>
@@ -48,7 +49,8 @@ class KeyQuota {
   KeyQuota(const KeyQuota&) = delete;
   KeyQuota& operator=(const KeyQuota&) = delete;
 
-  // The tenants of `book` that have a limit are the ones to keep account of, and to count now.
+  // The tenants of `book` that have a limit are the ones to keep account of, and to count: before
+  // the first call returns, later soon.
   void Watch(const TokenBook& book);
 
   // How many keys `caller` may still begin.

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kRetryAfterMinS = 1;
 constexpr int64_t kRetryAfterMaxS = 30;
+constexpr int64_t kRetryFullS = 5;  // a disk is seldom emptied sooner
 
 int64_t RetryAfterS(const Reply& reply) {
   const int64_t left_ms = reply.record->lease_until_ms - reply.now_ms;
@@ -194,8 +195,12 @@ Answer FaultAnswer(const Status& status) {
   switch (status.fault()) {
     case Fault::kInvalidArgument:
       return ProblemOf("invalid_request", status.message());
-    case Fault::kNoSpace:
-      return ProblemOf("storage_full", "the disk is full; stored results are still served");
+    case Fault::kNoSpace: {
+      Answer answer = ProblemOf("storage_full", "the disk is full; stored results are still served",
+                                kRetryFullS);
+      answer.for_operator = status.message();
+      return answer;
+    }
     case Fault::kUnavailable: {
       Answer answer = ProblemOf("overloaded", "the store is catching up; try again", 1);
       answer.stalled = true;

@@ -27,7 +27,10 @@ using Tcp = asio::ip::tcp;
 constexpr int kBacklog = 4096;
 constexpr std::chrono::milliseconds kTick{250};
 constexpr std::chrono::milliseconds kAcceptPause{50};
-constexpr size_t kTurnedAwayMax = 256;  // at a time; who comes beyond is not even told
+// Of those beyond the limit so many are told, at a time; the others are just closed.
+size_t TurnedAwayMax(size_t connections_max) {
+  return std::min<size_t>(256, connections_max / 4 + 1);
+}
 // When there is no room a new connection has this long to be a probe, before it is turned away.
 constexpr std::chrono::milliseconds kProbeTime{250};
 constexpr std::chrono::milliseconds kCutOff{1'000};  // for threads to come back, at a stop
@@ -202,7 +205,7 @@ class Listener::Impl {
   void Receive(Tcp::socket socket) {
     const ListenerOptions& options = services_->options;
     const size_t connections = services_->connections + arrivals_.size();
-    if (connections >= options.connections_max + kTurnedAwayMax) return;
+    if (connections >= options.connections_max + TurnedAwayMax(options.connections_max)) return;
     const bool full = connections >= options.connections_max;
     // What TLS hides cannot be looked at: its connections have the handshake's deadline at once.
     if (options.tls != nullptr) return Admit(NextLoop(), std::move(socket), full);
