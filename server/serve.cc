@@ -214,7 +214,7 @@ int Serve(const ServeOptions& options) {
     if (!loaded.ok()) return Failed(loaded.status());
     tls = std::move(*loaded);
     reloads.emplace_back([tls] {
-      const Status reloaded = tls->Reload();
+      Status reloaded = tls->Reload();
       if (reloaded.ok()) Say("reload: the files of TLS are read again");
       return reloaded;
     });

@@ -89,6 +89,7 @@ TEST(ListenerLimits, RefuseBodiesBeyondItsMemory) {
   ExpectProblem(client.Receive(), 503, "overloaded");
   // It is given back: a small request is served afterwards, and so is one that fits.
   EXPECT_TRUE(client.SeesEnd());
+  EXPECT_TRUE(Eventually([&] { return listener->Counts().connections == 0; }));
   EXPECT_EQ(Client(listener->port()).Ask("POST", "/", std::string(100 * 1024, 'y')).status, 200);
 }
 

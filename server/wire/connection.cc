@@ -394,9 +394,9 @@ void Connection::OnWritten(const asio::error_code& error, size_t size) {
 void Connection::Linger() {
   if (input_ended_) return Close();
   EnterPhase(Phase::kLingering);
-  transport_.FinishSending();
   DropInput();
-  (void)Recharge();
+  (void)Recharge();  // before the client can know
+  transport_.FinishSending();
   Read();
 }
 
