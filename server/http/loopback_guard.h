@@ -23,8 +23,8 @@ enum class PortGuard {
                 // here
   kOpen,        // nothing does. Pages of other sites are refused, and so is what a browser marks as
                 // its own, unless it calls the port by an address or localhost, which no site can
-          // point here. Over plain HTTP a browser marks a GET of a page from "its own" site in
-          // no way: a rebound name can read, and change nothing
+  // point here. Over plain HTTP a browser marks a GET of a page from "its own" site in
+  // no way: a rebound name can read, and change nothing
 };
 
 // The answer to a request that must not be served, if so.
