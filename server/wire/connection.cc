@@ -265,11 +265,12 @@ void Connection::ServeWithoutBody() {
   Serve(std::move(request));
 }
 
-void Connection::Refuse(Problem problem) {  // by value: it may be the parser's own
+void Connection::Refuse(const Problem& problem) {
+  std::string answer = ProblemAnswer(problem);  // now: it may be the parser's own
   no_more_requests_ = true;
   parser_.reset();
   EnterPhase(Phase::kIdle);
-  Push(ProblemAnswer(problem), /*last=*/true);
+  Push(std::move(answer), /*last=*/true);
 }
 
 void Connection::Serve(Request request) {

@@ -81,7 +81,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool Owes() const;
   bool ParseNext();
   void ServeWithoutBody();
-  void Refuse(Problem problem);
+  void Refuse(const Problem& problem);
   void Serve(Request request);
   void Ask();
   void OnAsked(std::string bytes);
