@@ -100,7 +100,7 @@ class HeldFileSystem : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* file,
                                     rocksdb::IODebugContext* debug) override {
-    const rocksdb::IOStatus status = FileSystemWrapper::NewWritableFile(name, options, file, debug);
+    rocksdb::IOStatus status = FileSystemWrapper::NewWritableFile(name, options, file, debug);
     if (status.ok() && name.ends_with(".log")) {
       *file = std::make_unique<HeldLog>(std::move(*file), disk_);
     }

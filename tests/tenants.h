@@ -29,7 +29,7 @@ inline std::string Tenant(const std::string& name, Role role,
 
 // Put in place whole: a reload must never read half a file.
 inline std::string PutTokens(const TempFolder& folder, const std::string& text) {
-  const std::string path = folder.path("tokens.toml");
+  std::string path = folder.path("tokens.toml");
   WriteFile(path + ".new", text);
   EXPECT_EQ(chmod((path + ".new").c_str(), 0600), 0);
   std::filesystem::rename(path + ".new", path);
