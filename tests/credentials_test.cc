@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Who sends a request: by the Authorization header and the connection's certificate, and by nothing
 // else of it.
-#include "server/http/credentials.h"
+#include "server/web/credentials.h"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The guard of the open loopback port: what a web page can send is refused, what a program on this
 // machine sends is not.
-#include "server/http/loopback_guard.h"
+#include "server/web/loopback_guard.h"
 
 #include <gtest/gtest.h>
 

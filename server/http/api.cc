@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "engine/keygen.h"
-#include "server/http/credentials.h"
 #include "server/json/canonical_json.h"
 #include "server/json/json_writer.h"
+#include "server/web/credentials.h"
 
 namespace onced {
 namespace {

@@ -19,10 +19,10 @@
 #include "engine/rocks_store.h"
 #include "server/access/doorkeeper.h"
 #include "server/access/key_quota.h"
-#include "server/http/answer.h"
 #include "server/http/command_body.h"
-#include "server/http/loopback_guard.h"
+#include "server/http/outcome.h"
 #include "server/http/target.h"
+#include "server/web/loopback_guard.h"
 #include "server/wire/request_host.h"
 
 namespace onced {

@@ -4,8 +4,8 @@
 #include <variant>
 
 #include "server/http/api.h"
-#include "server/http/credentials.h"
 #include "server/json/json_writer.h"
+#include "server/web/credentials.h"
 
 namespace onced {
 namespace {

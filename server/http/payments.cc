@@ -15,6 +15,7 @@
 #include "server/http/currency.h"
 #include "server/json/canonical_json.h"
 #include "server/json/json_writer.h"
+#include "server/web/idempotency_key.h"
 
 namespace onced {
 namespace {
@@ -52,23 +53,6 @@ Result<PaymentRequest> ReadPayment(std::string_view body) {
   return payment;
 }
 
-// The key as the client meant it: a quoted string (RFC 8941) or, as most clients send it, bare.
-// Empty when there is none.
-Result<std::string> KeyHeader(const wire::Request& request) {
-  std::optional<std::string> key;
-  for (const auto& [name, value] : request.headers) {
-    if (!wire::SameName(name, "Idempotency-Key")) continue;
-    if (key.has_value()) return Status::InvalidArgument("Idempotency-Key: given more than once");
-    key = value;
-  }
-  if (!key.has_value()) return std::string();
-  if (key->size() >= 2 && key->front() == '"' && key->back() == '"') {
-    key = key->substr(1, key->size() - 2);
-  }
-  ONCED_RETURN_IF_ERROR(CheckPrintable("Idempotency-Key", *key, 1, Key::kMaxLength));
-  return *std::move(key);
-}
-
 // Begins with the time, so that a list of payments is in the order in which they were made.
 std::string NewPaymentId(int64_t now_ms) {
   std::string digits = std::to_string(now_ms);
@@ -90,15 +74,15 @@ std::string PaymentJson(const std::string& id, const PaymentRequest& payment, in
 Answer Api::CreatePayment(Call& call) {
   Query query(call.target);
   if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
-  Result<std::string> given_key = KeyHeader(call.request);
+  Result<std::optional<std::string>> given_key = KeyInHeader(call.request, kKeyHeader);
   if (!given_key.ok()) return ProblemOf("idempotency_key_invalid", given_key.status().message());
   const Result<PaymentRequest> payment = ReadPayment(call.request.body);
   if (!payment.ok()) return FaultAnswer(payment.status());
   const Result<std::string> canonical = CanonicalJson(call.request.body);
   if (!canonical.ok()) return FaultAnswer(canonical.status());
 
-  const bool derived = given_key->empty();
-  const std::string key_text = derived ? DerivedKey("payment", *canonical) : *given_key;
+  const bool derived = !given_key->has_value();
+  const std::string key_text = derived ? DerivedKey("payment", *canonical) : **given_key;
   const Result<Key> key = Key::Make(call.tenant, kScope, key_text);
   if (!key.ok()) return FaultAnswer(key.status());
 
@@ -130,7 +114,7 @@ Answer Api::CreatePayment(Call& call) {
     return ProblemOf("idempotency_conflict", "this key was not used for a payment");
   }
   Answer answer{.status = 201, .body = *reply->record->result, .sequence = reply->sequence};
-  answer.headers.emplace_back("Idempotency-Key", key_text);
+  answer.headers.emplace_back(kKeyHeader, key_text);
   if (derived) answer.headers.emplace_back("Idempotency-Key-Derived", "true");
   if (replayed) answer.headers.emplace_back("Idempotent-Replayed", "true");
   return answer;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "server/http/loopback_guard.h"
+#include "server/web/loopback_guard.h"
 
 #include <arpa/inet.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What an outcome says in JSON, and what every problem carries.
-#include "server/http/answer.h"
+#include "server/http/outcome.h"
 
 #include <gtest/gtest.h>
 
@@ -36,13 +36,13 @@ Answer Told(Outcome outcome, const std::optional<Record>& record, bool in_batch 
                        in_batch);
 }
 
-TEST(Answer, WaitsForTheSequenceOfItsReply) {
+TEST(Outcomes, WaitsForTheSequenceOfItsReply) {
   EXPECT_EQ(Told(Outcome::kClaimed, InFlight(1)).sequence, 7u);
   EXPECT_EQ(Told(Outcome::kConflict, InFlight(1)).sequence, 7u);
   EXPECT_EQ(Told(Outcome::kNotFound, std::nullopt).sequence, 7u);
 }
 
-TEST(Answer, GivesTheFenceAsAString) {
+TEST(Outcomes, GivesTheFenceAsAString) {
   const Answer answer = Told(Outcome::kClaimed, InFlight(30'000));
   EXPECT_EQ(answer.status, 201);
   EXPECT_EQ(Json::parse(answer.body), Json({{"outcome", "claimed"},
@@ -51,7 +51,7 @@ TEST(Answer, GivesTheFenceAsAString) {
                                             {"lease_until", "2025-11-24T17:03:15.123Z"}}));
 }
 
-TEST(Answer, ReplaysTheBytesOfTheResult) {
+TEST(Outcomes, ReplaysTheBytesOfTheResult) {
   const std::string odd = "{ \"a\" :\t1e999 , \"b\":\"\\ud800\" }";
   const std::string body = Told(Outcome::kReplay, Completed(odd)).body;
   EXPECT_NE(body.find("\"result\":" + odd + ","), std::string::npos) << body;
@@ -61,7 +61,7 @@ TEST(Answer, ReplaysTheBytesOfTheResult) {
   EXPECT_EQ(without["expires_at"], "2025-11-24T17:03:45.123Z");
 }
 
-TEST(Answer, TellsASecondTryWhenToCome) {
+TEST(Outcomes, TellsASecondTryWhenToCome) {
   const struct {
     int64_t left_ms;
     const char* after;
@@ -83,7 +83,7 @@ TEST(Answer, TellsASecondTryWhenToCome) {
   }
 }
 
-TEST(Answer, OfABatchCarriesItsStatus) {
+TEST(Outcomes, OfABatchCarriesItsStatus) {
   EXPECT_EQ(Json::parse(Told(Outcome::kClaimed, InFlight(1), true).body)["status"], 201);
   EXPECT_EQ(Json::parse(Told(Outcome::kReplay, Completed("1"), true).body)["status"], 200);
   EXPECT_EQ(Json::parse(Told(Outcome::kReleased, std::nullopt, true).body)["status"], 200);

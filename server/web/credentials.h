@@ -8,7 +8,7 @@
 #pragma once
 
 #include "server/access/token_book.h"
-#include "server/http/answer.h"
+#include "server/web/answer.h"
 #include "server/wire/exchange.h"
 
 namespace onced {

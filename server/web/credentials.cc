@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "server/http/credentials.h"
+#include "server/web/credentials.h"
 
 #include <optional>
 #include <string_view>
 #include <utility>
 
-#include "server/http/loopback_guard.h"
+#include "server/web/loopback_guard.h"
 
 namespace onced {
 namespace {

@@ -9,7 +9,7 @@
 
 #include <optional>
 
-#include "server/http/answer.h"
+#include "server/web/answer.h"
 #include "server/wire/request_parser.h"
 
 namespace onced {

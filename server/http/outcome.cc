@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: MIT
-#include "server/http/answer.h"
+#include "server/http/outcome.h"
 
 #include <algorithm>
 #include <chrono>
 
 #include "server/json/json_writer.h"
-#include "server/wire/problem.h"
 
 namespace onced {
 namespace {
 
 constexpr int64_t kRetryAfterMinS = 1;
 constexpr int64_t kRetryAfterMaxS = 30;
-constexpr int64_t kRetryFullS = 5;  // a disk is seldom emptied sooner
 
 int64_t RetryAfterS(const Reply& reply) {
   const int64_t left_ms = reply.record->lease_until_ms - reply.now_ms;
@@ -177,43 +175,6 @@ const char* StateName(State state) {
       return "unknown";
   }
   ONCED_CHECK(false);
-}
-
-Answer ProblemOf(std::string code, std::string detail, int64_t retry_after_s) {
-  const wire::Problem problem{
-      .code = std::move(code), .detail = std::move(detail), .retry_after_s = retry_after_s};
-  Answer answer{.status = wire::StatusOf(problem),
-                .body = wire::ProblemJson(problem),
-                .type = wire::kProblemType,
-                .headers = {{"Content-Language", "en"}}};
-  if (retry_after_s > 0) answer.headers.emplace_back("Retry-After", std::to_string(retry_after_s));
-  return answer;
-}
-
-Answer FaultAnswer(const Status& status) {
-  // Details of the machine's trouble are the operator's business, not the caller's.
-  switch (status.fault()) {
-    case Fault::kInvalidArgument:
-      return ProblemOf("invalid_request", status.message());
-    case Fault::kNoSpace: {
-      Answer answer = ProblemOf("storage_full", "the disk is full; stored results are still served",
-                                kRetryFullS);
-      answer.for_operator = status.message();
-      return answer;
-    }
-    case Fault::kUnavailable: {
-      Answer answer = ProblemOf("overloaded", "the store is catching up; try again", 1);
-      answer.stalled = true;
-      return answer;
-    }
-    case Fault::kIoError:
-    case Fault::kCorruption:
-      break;
-  }
-  Answer answer = ProblemOf("storage_unavailable",
-                            "the storage failed; whether the change was made is unknown");
-  answer.for_operator = status.message();
-  return answer;
 }
 
 Answer OutcomeAnswer(const Command& command, const Reply& reply, bool in_batch) {
