@@ -366,6 +366,8 @@ std::string FaultOfProblem(const HttpAnswer& answer, int status, const std::stri
   std::string fault =
       wants("status", std::to_string(answer.status), std::to_string(status)) +
       wants("Content-Type", answer.Header("Content-Type"), "application/problem+json") +
+      wants("Content-Language", answer.Header("Content-Language"), "en") +
+      wants("Retry-After", answer.Header("Retry-After"), answer.Field("/retry_after")) +
       wants("code", answer.Field("/code"), code) +
       wants("type", answer.Field("/type"), "/problems/" + code) +
       wants("body's status", answer.Field("/status"), std::to_string(status));

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "server/wire/problem.h"
+#include "server/wire/response_head.h"
 
 namespace onced::wire {
 namespace {
@@ -16,16 +17,10 @@ constexpr size_t kOutboxBytes = 256 * 1024;  // their bytes, before no more requ
 constexpr std::chrono::milliseconds kLingerTime{1'000};
 constexpr char kContinue[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-std::string ProblemAnswer(const Problem& problem) {
-  const std::string body = ProblemJson(problem);
-  return "HTTP/1.1 " + std::to_string(StatusOf(problem)) + " " + problem.code +
-         "\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff"
-         "\r\nContent-Type: " +
-         kProblemType + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
-}
-
 Problem TooManyBytes() {
-  return {.code = "overloaded", .detail = "too many bytes are in flight; try again"};
+  return {.code = "overloaded",
+          .detail = "too many bytes are in flight; try again",
+          .retry_after_s = kRetryAfterS};
 }
 
 }  // namespace
@@ -266,7 +261,7 @@ void Connection::ServeWithoutBody() {
 }
 
 void Connection::Refuse(const Problem& problem) {
-  std::string answer = ProblemAnswer(problem);  // now: it may be the parser's own
+  std::string answer = LastAnswer(problem);  // now: it may be the parser's own
   no_more_requests_ = true;
   parser_.reset();
   EnterPhase(Phase::kIdle);

@@ -14,6 +14,7 @@
 #include <asio/thread_pool.hpp>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,8 @@ namespace onced::wire {
 
 // That the process lives is told here, whatever else is held up or full.
 inline constexpr std::string_view kLivePath = "/livez";
+// After which one who was turned away for want of room may come back.
+inline constexpr int64_t kRetryAfterS = 1;
 
 // What the connections of one listener share.
 struct Services {

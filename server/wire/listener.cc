@@ -244,7 +244,9 @@ class Listener::Impl {
     asio::post(loop->context, [connection, full, loop] {
       loop->connections.insert(connection);
       if (full) {
-        connection->TurnAway({.code = "overloaded", .detail = "too many connections"});
+        connection->TurnAway({.code = "overloaded",
+                              .detail = "too many connections",
+                              .retry_after_s = kRetryAfterS});
       } else {
         connection->Start();
       }
