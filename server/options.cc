@@ -4,45 +4,18 @@
 #include <arpa/inet.h>
 
 #include <CLI/CLI.hpp>
-#include <array>
 #include <charconv>
 #include <map>
 #include <optional>
-#include <string_view>
 #include <utility>
+
+#include "server/config/address.h"
+#include "server/config/quantity.h"
 
 namespace onced {
 namespace {
 
 using std::chrono::milliseconds;
-
-struct Unit {
-  std::string_view name;
-  int64_t ms;
-};
-constexpr std::array<Unit, 5> kUnits = {
-    {{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
-
-std::optional<milliseconds> ParseDuration(std::string_view text) {
-  int64_t number = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (parsed.ec != std::errc() || number < 0) return std::nullopt;
-  const std::string_view unit = text.substr(static_cast<size_t>(parsed.ptr - text.data()));
-  for (const Unit& known : kUnits) {
-    if (unit == known.name && number <= INT64_MAX / known.ms) {
-      return milliseconds(number * known.ms);
-    }
-  }
-  return std::nullopt;
-}
-
-std::string DurationText(int64_t ms) {
-  const Unit* best = kUnits.data();
-  for (const Unit& unit : kUnits) {
-    if (ms != 0 && ms % unit.ms == 0) best = &unit;
-  }
-  return std::to_string(ms / best->ms) + std::string(best->name);
-}
 
 // A flag such as `--lease 30s`, within limits that the message names.
 void AddDuration(CLI::App* app, const std::string& name, milliseconds* value, int64_t least_ms,
@@ -50,41 +23,13 @@ void AddDuration(CLI::App* app, const std::string& name, milliseconds* value, in
   app->add_option_function<std::string>(
          name,
          [=](const std::string& text) {
-           const std::optional<milliseconds> parsed = ParseDuration(text);
-           if (!parsed.has_value() || parsed->count() < least_ms || parsed->count() > most_ms) {
-             throw CLI::ValidationError(name, "must be " + DurationText(least_ms) + ".." +
-                                                  DurationText(most_ms) + ", such as 30s");
-           }
-           *value = *parsed;
+           const Result<milliseconds> read = ReadDuration(text, least_ms, most_ms);
+           if (!read.ok()) throw CLI::ValidationError(name, read.status().message());
+           *value = *read;
          },
          help)
       ->type_name("TIME")
       ->default_str(DurationText(value->count()));
-}
-
-struct SizeUnit {
-  std::string_view name;
-  uint64_t bytes;
-};
-constexpr std::array<SizeUnit, 3> kSizeUnits = {{{"", 1}, {"KiB", 1024}, {"MiB", 1024 * 1024}}};
-
-std::optional<uint64_t> ParseSize(std::string_view text) {
-  uint64_t number = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (parsed.ec != std::errc()) return std::nullopt;
-  const std::string_view unit = text.substr(static_cast<size_t>(parsed.ptr - text.data()));
-  for (const SizeUnit& known : kSizeUnits) {
-    if (unit == known.name && number <= UINT64_MAX / known.bytes) return number * known.bytes;
-  }
-  return std::nullopt;
-}
-
-std::string SizeText(uint64_t bytes) {
-  const SizeUnit* best = kSizeUnits.data();
-  for (const SizeUnit& unit : kSizeUnits) {
-    if (bytes != 0 && bytes % unit.bytes == 0) best = &unit;
-  }
-  return std::to_string(bytes / best->bytes) + std::string(best->name);
 }
 
 // A flag such as `--body-bytes-max 1MiB`, within limits that the message names.
@@ -94,12 +39,9 @@ void AddSize(CLI::App* app, const std::string& name, Number* value, uint64_t lea
   app->add_option_function<std::string>(
          name,
          [=](const std::string& text) {
-           const std::optional<uint64_t> parsed = ParseSize(text);
-           if (!parsed.has_value() || *parsed < least || *parsed > most) {
-             throw CLI::ValidationError(name, "must be " + SizeText(least) + ".." + SizeText(most) +
-                                                  ", such as 512, 16KiB or 1MiB");
-           }
-           *value = static_cast<Number>(*parsed);
+           const Result<uint64_t> read = ReadSize(text, least, most);
+           if (!read.ok()) throw CLI::ValidationError(name, read.status().message());
+           *value = static_cast<Number>(*read);
          },
          help)
       ->type_name("SIZE")
@@ -123,21 +65,6 @@ void AddCount(CLI::App* app, const std::string& name, size_t* value, size_t leas
          help)
       ->type_name("NUMBER")
       ->default_str(std::to_string(*value));
-}
-
-void ParseAddress(const std::string& text, ServeOptions* options) {
-  const size_t colon = text.rfind(':');
-  const std::string port = colon == std::string::npos ? "" : text.substr(colon + 1);
-  std::string host = text.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  if (host == "localhost") host = "127.0.0.1";
-  uint16_t number = 0;
-  const auto parsed = std::from_chars(port.data(), port.data() + port.size(), number);
-  if (port.empty() || parsed.ec != std::errc() || parsed.ptr != port.data() + port.size()) {
-    throw CLI::ValidationError("--http", "must be HOST:PORT, such as 127.0.0.1:6623");
-  }
-  options->host = host;
-  options->port = number;
 }
 
 template <typename Enum>
@@ -197,7 +124,15 @@ void AddStoreFlags(CLI::App* app, ServeOptions* o) {
 
 void AddListenerFlags(CLI::App* app, ServeOptions* o) {
   app->add_option_function<std::string>(
-         "--http", [o](const std::string& text) { ParseAddress(text, o); },
+         "--http",
+         [o](const std::string& text) {
+           const std::optional<Address> address = ParseAddress(text, std::nullopt);
+           if (!address.has_value()) {
+             throw CLI::ValidationError("--http", "must be HOST:PORT, such as 127.0.0.1:6623");
+           }
+           o->host = address->host;
+           o->port = address->port;
+         },
          "where the API listens (port 0: any free one)")
       ->type_name("ADDR")
       ->default_str("127.0.0.1:6623");
