@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#include "server/gateway/origin.h"
+
+#include <arpa/inet.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace onced {
+namespace {
+
+Status Wrong(std::string_view url, const std::string& why) {
+  return Status::InvalidArgument("upstream \"" + std::string(url) + "\": " + why);
+}
+
+bool IsPort(std::string_view text) {
+  unsigned port = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, port);
+  return error == std::errc() && stopped == end && port >= 1 && port <= 65'535;
+}
+
+bool IsName(std::string_view text) {
+  return !text.empty() && text.size() <= 253 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_';
+  });
+}
+
+bool IsIpv6(std::string_view text) {
+  in6_addr address;
+  return inet_pton(AF_INET6, std::string(text).c_str(), &address) == 1;
+}
+
+Result<Origin> ParseUnix(std::string_view url, std::string_view path) {
+  if (path.empty() || path.front() != '/') return Wrong(url, "the path of a socket begins with /");
+  if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+    return Wrong(url, "the path of a socket is at most " +
+                          std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes");
+  }
+  if (path.find('\0') != path.npos) return Wrong(url, "there is a NUL in the path");
+  return Origin{
+      .url = "http://localhost", .authority = "localhost", .unix_socket = std::string(path)};
+}
+
+}  // namespace
+
+Result<Origin> Origin::Parse(std::string_view url) {
+  constexpr std::string_view kUnix = "unix:";
+  if (url.starts_with(kUnix)) return ParseUnix(url, url.substr(kUnix.size()));
+  std::string_view rest;
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (url.starts_with(scheme)) rest = url.substr(scheme.size());
+  }
+  if (rest.data() == nullptr) {
+    return Wrong(url, "it is http://HOST[:PORT], https://HOST[:PORT] or unix:/PATH");
+  }
+  if (rest.find('@') != rest.npos) return Wrong(url, "it must not have a user or a password");
+  if (rest.find_first_of("/?#") != rest.npos) {
+    return Wrong(url, "it ends after the host and the port, without a path, not even /");
+  }
+  std::string_view host = rest;
+  std::string_view port;
+  const bool in_brackets = rest.starts_with('[');
+  const size_t colon = rest.find(':', in_brackets ? rest.find(']') : 0);
+  if (colon != rest.npos) {
+    host = rest.substr(0, colon);
+    port = rest.substr(colon + 1);
+    if (!IsPort(port)) return Wrong(url, "the port is 1 to 65535");
+  }
+  const bool right = in_brackets ? host.size() > 2 && host.ends_with(']') &&
+                                       IsIpv6(host.substr(1, host.size() - 2))
+                                 : IsName(host);
+  if (!right) return Wrong(url, "the host is a name, an IPv4 address, or an IPv6 one in brackets");
+  return Origin{.url = std::string(url), .authority = std::string(rest)};
+}
+
+}  // namespace onced

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// Origin: a service behind the gateway: where it is and how it is reached. Fixed by configuration.
+//
+// Threads: a value.
+// Invariants: what Parse gives names one host and one port, or one socket, and nothing else: there
+// is no user, path, query or fragment in it that could end up in a request.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "engine/status.h"
+
+namespace onced {
+
+struct Origin {
+  // InvalidArgument unless `url` is http://HOST[:PORT], https://HOST[:PORT] or unix:/PATH, without
+  // user, path, query or fragment.
+  static Result<Origin> Parse(std::string_view url);
+
+  std::string url;          // scheme, host and port, as given to libcurl
+  std::string authority;    // for the Host header: HOST[:PORT]; "localhost" over a unix socket
+  std::string unix_socket;  // empty: TCP
+  std::string ca_file;      // https: trust these instead of the system's; verification is never off
+  bool allow_link_local = false;
+  std::chrono::milliseconds connect_timeout{5'000};
+};
+
+}  // namespace onced
