@@ -183,6 +183,10 @@ HttpAnswer Client::Receive(std::chrono::milliseconds patience, bool of_head) {
   if (!ParseHead(std::string_view(in_).substr(0, end + 2), &answer)) {
     return {.status = 0, .headers = {}, .body = "a malformed head: " + in_.substr(0, end)};
   }
+  if (answer.Header("Transfer-Encoding") == "chunked" && answer.Header("Content-Length").empty()) {
+    in_.erase(0, end + 4);
+    return of_head ? answer : ReceiveChunks(std::move(answer), until);
+  }
   const bool bodiless = of_head || answer.status < 200 || answer.status == 204;
   size_t length = 0;
   const std::string stated = answer.Header("Content-Length");
@@ -197,6 +201,29 @@ HttpAnswer Client::Receive(std::chrono::milliseconds patience, bool of_head) {
   answer.body = in_.substr(end + 4, length);
   in_.erase(0, end + 4 + length);
   return answer;
+}
+
+HttpAnswer Client::ReceiveChunks(HttpAnswer answer, steady_clock::time_point until) {
+  for (size_t size = 1; size > 0;) {
+    size_t line = std::string::npos;
+    while ((line = in_.find("\r\n")) == std::string::npos) {
+      if (!ReadSome(until)) return Failed("a chunk's size, after " + answer.body.substr(0, 300));
+    }
+    const auto [end, error] = std::from_chars(in_.data(), in_.data() + line, size, 16);
+    if (error != std::errc() || end != in_.data() + line) return Failed("a malformed chunk");
+    while (in_.size() < line + 2 + size + 2) {
+      if (!ReadSome(until)) return Failed("a chunk, after " + answer.body.substr(0, 300));
+    }
+    if (in_.compare(line + 2 + size, 2, "\r\n") != 0) return Failed("a chunk of another size");
+    answer.body.append(in_, line + 2, size);
+    in_.erase(0, line + 2 + size + 2);
+  }
+  return answer;
+}
+
+std::string Client::ReceiveSome(std::chrono::milliseconds patience) {
+  if (in_.empty()) (void)ReadSome(steady_clock::now() + patience);
+  return std::exchange(in_, {});
 }
 
 HttpAnswer Client::Ask(std::string_view method, std::string_view target, std::string_view body,

@@ -62,10 +62,13 @@ class Client {
   bool connected() const { return connected_; }
   // False when the other side would not take all of it.
   virtual bool Send(std::string_view bytes);
-  // The next answer; a 1xx is one too. `of_head`: the request was a HEAD.
+  // The next answer, its chunks joined; a 1xx is one too. `of_head`: the request was a HEAD.
   HttpAnswer Receive(std::chrono::milliseconds patience = kPatience, bool of_head = false);
   HttpAnswer Ask(std::string_view method, std::string_view target, std::string_view body = "",
                  const Headers& headers = {});
+  // What is here, or comes next, of whatever it is; "" at the end, which was one in good order when
+  // errno is 0.
+  std::string ReceiveSome(std::chrono::milliseconds patience = kPatience);
   // Whether the other side ends the connection in good order, without another byte and without a
   // reset, while we wait.
   bool SeesEnd();
@@ -83,6 +86,7 @@ class Client {
   // False, with errno EAGAIN, 0 (the end, in good order) or another, when nothing came.
   virtual bool ReadSome(std::chrono::steady_clock::time_point until);
   HttpAnswer Failed(const std::string& why) const;
+  HttpAnswer ReceiveChunks(HttpAnswer answer, std::chrono::steady_clock::time_point until);
 
   int fd_ = -1;
   bool connected_ = false;

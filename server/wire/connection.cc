@@ -12,18 +12,18 @@ namespace onced::wire {
 namespace {
 
 constexpr size_t kReadBytes = 4 * 1024;
+constexpr size_t kIntakeBytes = 32 * 1024;   // the same for a body that is passed on
 constexpr size_t kPipelineMax = 64;          // finished answers that wait to leave, and
 constexpr size_t kOutboxBytes = 256 * 1024;  // their bytes, before no more requests are begun
 constexpr std::chrono::milliseconds kLingerTime{1'000};
-constexpr char kContinue[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+}  // namespace
 
 Problem TooManyBytes() {
   return {.code = "overloaded",
           .detail = "too many bytes are in flight; try again",
           .retry_after_s = kRetryAfterS};
 }
-
-}  // namespace
 
 Connection::Connection(asio::ip::tcp::socket socket, std::shared_ptr<Services> services,
                        std::shared_ptr<Loop> loop)
@@ -91,6 +91,7 @@ std::optional<Connection::TimePoint> Connection::Deadline() const {
     case Phase::kBody:
       return BodyDeadline();
     case Phase::kServing:
+    case Phase::kStreaming:
       return std::nullopt;
     case Phase::kLingering:
       return phase_since_ + kLingerTime;
@@ -109,6 +110,10 @@ Connection::TimePoint Connection::BodyDeadline() const {
 
 void Connection::Tick(TimePoint now) {
   if (!closed_ && parked_ && services_->draining) AskAgain(serving_->number);
+  if (!closed_ && intake_ != nullptr && intake_->IsOverdue(services_->options.deadlines, now)) {
+    FailIntake({.code = "request_timeout", .detail = "the request did not arrive in time"});
+    Flush();
+  }
   const std::optional<TimePoint> deadline = Deadline();
   if (closed_ || !deadline.has_value() || now < *deadline) return;
   const bool arriving = phase_ == Phase::kHead || phase_ == Phase::kBody;
@@ -130,20 +135,33 @@ void Connection::Close() {
   parked_ = false;
   park_timer_.reset();
   if (!asking_) serving_.reset();  // a handler on the pool still uses it; OnAsked drops it then
-  transport_.Close();
+  const bool mid_answer = stream_ != nullptr && !stream_->framed();
+  intake_.reset();
+  stream_.reset();
+  mid_answer ? transport_.Abort() : transport_.Close();
+}
+
+// Not ahead of what a client may have in flight: its next request, or the rest of a body that is
+// not taken as fast as it comes, can wait in the kernel.
+bool Connection::WantsInput() {
+  const size_t waiting = in_end_ - in_at_;
+  if (intake_ == nullptr) {
+    const RequestLimits& limits = services_->options.limits;
+    return waiting < limits.head_bytes + limits.body_bytes;
+  }
+  intake_->SetWilling(intake_->has_room(), std::chrono::steady_clock::now());
+  return intake_->has_room() && waiting < kIntakeBytes;
 }
 
 void Connection::Read() {
-  // Not ahead of what a client may have in flight: its next request can wait in the kernel.
-  const RequestLimits& limits = services_->options.limits;
-  const bool enough = in_end_ - in_at_ >= limits.head_bytes + limits.body_bytes;
-  if (closed_ || read_under_way_ || input_ended_ || enough) return;
+  if (closed_ || read_under_way_ || input_ended_ || !WantsInput()) return;
   if (in_at_ > 0) {
     in_.erase(0, in_at_);
     in_end_ -= in_at_;
     in_at_ = 0;
   }
-  if (in_.size() - in_end_ < kReadBytes) in_.resize(std::max(in_end_ + kReadBytes, in_end_ * 2));
+  const size_t room = intake_ != nullptr ? kIntakeBytes : kReadBytes;
+  if (in_.size() - in_end_ < room) in_.resize(std::max(in_end_ + room, in_end_ * 2));
   read_under_way_ = true;
   transport_.ReadSome(in_.data() + in_end_, in_.size() - in_end_,
                       [self = shared_from_this()](const asio::error_code& error, size_t size) {
@@ -156,8 +174,9 @@ void Connection::Read() {
 void Connection::DropInput() {
   if (read_under_way_) return;  // dropped when that has come in
   in_at_ = in_end_ = 0;
-  if (in_.size() > kReadBytes) {
-    in_.resize(kReadBytes);
+  const size_t kept = intake_ != nullptr ? kIntakeBytes : kReadBytes;
+  if (in_.size() > kept) {
+    in_.resize(kept);
     in_.shrink_to_fit();
   }
 }
@@ -166,18 +185,22 @@ void Connection::OnRead(const asio::error_code& error) {
   if (closed_) return;
   if (error == asio::error::eof) return OnEndOfInput();
   if (error) return Close();
-  if (phase_ == Phase::kLingering || refused_later_) {
+  if (phase_ == Phase::kLingering || drops_input_) {
     DropInput();
     (void)Recharge();
     return Read();
   }
   if (!Recharge()) {
-    if (serving_ == nullptr) {
+    if (intake_ != nullptr) {
+      FailIntake(TooManyBytes());
+      return Advance();
+    }
+    if (!IsBusy()) {
       Refuse(TooManyBytes());
       return Flush();
     }
     // In its turn: what is being answered now comes first.
-    refused_later_ = no_more_requests_ = true;
+    refused_later_ = no_more_requests_ = drops_input_ = true;
     parser_.reset();
     DropInput();
     (void)Recharge();
@@ -189,14 +212,16 @@ void Connection::OnRead(const asio::error_code& error) {
 void Connection::OnEndOfInput() {
   input_ended_ = true;
   // A client may shut its sending side down and still want the answers it has asked for. One that
-  // waits for somebody else's run and hangs up is gone, though.
-  const bool waits = parked_ && !serving_->exchange.stalled();
+  // waits for somebody else's run and hangs up is gone, though; one whose body broke off is told
+  // so.
+  const bool waits = parked_ && !serving_->exchange.stalled() && intake_ == nullptr;
   if (waits || phase_ == Phase::kLingering) return Close();
   Advance();
 }
 
 void Connection::Advance() {
-  while (!closed_ && serving_ == nullptr && !no_more_requests_ && outbox_.size() < kPipelineMax &&
+  FeedIntake();
+  while (!closed_ && !IsBusy() && !no_more_requests_ && outbox_.size() < kPipelineMax &&
          outbox_.bytes() < kOutboxBytes && ParseNext()) {
   }
   if (closed_) return;
@@ -207,7 +232,7 @@ void Connection::Advance() {
 
 // Whether anything may still come of this connection: input, or an answer.
 bool Connection::Owes() const {
-  return !input_ended_ || serving_ != nullptr || !outbox_.empty() || outbox_.writing();
+  return !input_ended_ || IsBusy() || !outbox_.empty() || outbox_.writing();
 }
 
 // True when a request was taken off the input.
@@ -217,19 +242,25 @@ bool Connection::ParseNext() {
     if (phase_ != Phase::kIdle) EnterPhase(Phase::kIdle);
     return false;
   }
-  if (parser_ == nullptr) parser_ = std::make_unique<RequestParser>(services_->options.limits);
+  const ListenerOptions& options = services_->options;
+  if (parser_ == nullptr) {
+    parser_ = std::make_unique<RequestParser>(options.limits, options.streams != nullptr);
+  }
   if (phase_ != Phase::kHead && phase_ != Phase::kBody) EnterPhase(Phase::kHead);
-  size_t consumed = 0;
-  const RequestParser::Progress progress = parser_->Feed(rest, &consumed);
-  in_at_ += consumed;
-  if (in_at_ == in_end_) DropInput();
+  RequestParser::Progress progress = FeedParser();
+  if (progress == RequestParser::Progress::kNeedsMore && parser_->at_head()) {
+    if (options.streams(parser_->head(), *peer_)) {
+      ServeStreamed();
+      return true;
+    }
+    progress = FeedParser();
+  }
   switch (progress) {
     case RequestParser::Progress::kRefused:
       Refuse(parser_->refusal());
       return false;
     case RequestParser::Progress::kNeedsMore:
       if (parser_->head_done() && phase_ == Phase::kHead) {
-        const ListenerOptions& options = services_->options;
         if (options.wants_body && !options.wants_body(parser_->head(), *peer_)) {
           ServeWithoutBody();
           return true;
@@ -251,6 +282,15 @@ bool Connection::ParseNext() {
   return true;
 }
 
+RequestParser::Progress Connection::FeedParser() {
+  size_t consumed = 0;
+  const std::string_view rest = std::string_view(in_).substr(in_at_, in_end_ - in_at_);
+  const RequestParser::Progress progress = parser_->Feed(rest, &consumed);
+  in_at_ += consumed;
+  if (in_at_ == in_end_) DropInput();
+  return progress;
+}
+
 void Connection::ServeWithoutBody() {
   Request request = parser_->TakeRequest();
   parser_.reset();
@@ -264,11 +304,12 @@ void Connection::Refuse(const Problem& problem) {
   std::string answer = LastAnswer(problem);  // now: it may be the parser's own
   no_more_requests_ = true;
   parser_.reset();
+  EndIntake();
   EnterPhase(Phase::kIdle);
   Push(std::move(answer), /*last=*/true);
 }
 
-void Connection::Serve(Request request) {
+void Connection::Serve(Request request, std::shared_ptr<Pipe> body_pipe) {
   // Strangers with half a body each must not make a living process look dead.
   const bool full =
       services_->memory.load(std::memory_order_relaxed) > services_->options.memory_max;
@@ -278,9 +319,10 @@ void Connection::Serve(Request request) {
   const uint64_t number = ++served_;
   const bool keep_alive = request.keep_alive && !services_->draining;
   auto waker = [weak = weak_from_this(), number, loop = loop_] { loop->Wake(weak, number); };
-  serving_.reset(new Serving{.number = number,
-                             .exchange = Exchange(std::move(request), peer_, std::move(waker)),
-                             .keep_alive = keep_alive});
+  serving_.reset(new Serving{
+      .number = number,
+      .exchange = Exchange(std::move(request), peer_, std::move(waker), std::move(body_pipe)),
+      .keep_alive = keep_alive});
   Ask();
 }
 
@@ -297,33 +339,44 @@ void Connection::Ask() {
   }
   asio::post(*services_->pool, [self = shared_from_this(), &exchange, last] {
     self->services_->on_pool.fetch_add(1);
-    std::string bytes = self->services_->host.Run(exchange, last);
+    Hosted hosted = self->services_->host.Run(exchange, last);
     self->services_->on_pool.fetch_sub(1);
-    asio::post(self->loop_->context, [self, bytes = std::move(bytes)]() mutable {
-      self->OnAsked(std::move(bytes));
+    asio::post(self->loop_->context, [self, hosted = std::move(hosted)]() mutable {
+      self->OnAsked(std::move(hosted));
       self->Advance();
     });
   });
 }
 
-void Connection::OnAsked(std::string bytes) {
+// Nobody is there any more to be given it, or it may not be given.
+void Connection::DropAnswer(Hosted hosted) {
+  if (auto if_unsent = serving_->exchange.TakeIfUnsent()) if_unsent();
+  if (hosted.stream.has_value()) hosted.stream->pipe->Abandon();
+  serving_.reset();
+  if (!closed_) Refuse(*std::exchange(intake_failure_, std::nullopt));
+}
+
+void Connection::OnAsked(Hosted hosted) {
   asking_ = false;
-  if (closed_) {
-    if (auto if_unsent = serving_->exchange.TakeIfUnsent()) if_unsent();
-    serving_.reset();
-    return;
-  }
+  if (closed_ || intake_failure_.has_value()) return DropAnswer(std::move(hosted));
   Exchange& exchange = serving_->exchange;
   if (exchange.parked_for().has_value()) return ArmPark(*exchange.parked_for());
-  auto answer = std::make_shared<Answer>(Answer{.bytes = std::move(bytes),
+  const bool streams = hosted.stream.has_value();
+  auto answer = std::make_shared<Answer>(Answer{.bytes = std::move(hosted.bytes),
                                                 .if_unsent = exchange.TakeIfUnsent(),
-                                                .last = !serving_->keep_alive});
+                                                .last = hosted.last && !streams});
   const uint64_t sequence = exchange.sequence();
-  if (answer->last) no_more_requests_ = true;
+  if (hosted.last) no_more_requests_ = true;
   serving_.reset();
-  EnterPhase(Phase::kIdle);
+  if (streams) {
+    stream_ = std::make_unique<AnswerStream>(*std::move(hosted.stream), hosted.last);
+    stream_->OnReadable(Later(&Connection::Flush));
+  } else if (intake_ != nullptr) {
+    EndIntake();
+  }
+  EnterPhase(streams ? Phase::kStreaming : Phase::kIdle);
   outbox_.Add(answer);
-  if (refused_later_ && !answer->last) Refuse(TooManyBytes());
+  if (refused_later_ && !streams && !hosted.last) Refuse(TooManyBytes());
   (void)Recharge();
   const ListenerOptions& options = services_->options;
   if (options.is_durable && options.is_durable(sequence)) {
@@ -353,11 +406,15 @@ void Connection::AskAgain(uint64_t number) {
   // A handler on the pool may be woken before its answer "not yet" has come back from there.
   if (asking_) woken_ = true;
   if (!parked_) return;
+  Unpark();
+  Ask();
+  Advance();
+}
+
+void Connection::Unpark() {
   parked_ = false;
   services_->parked.fetch_sub(1, std::memory_order_relaxed);
   park_timer_->cancel();
-  Ask();
-  Advance();
 }
 
 void Connection::Push(std::string bytes, bool last) {
@@ -367,8 +424,14 @@ void Connection::Push(std::string bytes, bool last) {
 
 void Connection::Flush() {
   if (closed_) return;
+  const bool answered = TakeOfStream();
+  if (closed_) return;
   const std::string* bytes = outbox_.BeginWrite();
-  if (bytes == nullptr) return;
+  if (bytes == nullptr) {
+    if (outbox_.wrote_last() && phase_ != Phase::kLingering) return Linger();
+    if (answered) Advance();
+    return;
+  }
   write_since_ = std::chrono::steady_clock::now();
   transport_.WriteAll(*bytes,
                       [self = shared_from_this()](const asio::error_code& error, size_t size) {
@@ -388,6 +451,7 @@ void Connection::OnWritten(const asio::error_code& error, size_t size) {
 
 // Closing with unread input would make the kernel send a reset, and the client lose the answer.
 void Connection::Linger() {
+  EndIntake();
   if (input_ended_) return Close();
   EnterPhase(Phase::kLingering);
   DropInput();
@@ -401,6 +465,8 @@ bool Connection::Recharge() {
   size_t bytes = in_end_ - in_at_ + outbox_.bytes();
   if (serving_ != nullptr) bytes += serving_->exchange.request().body.size();
   if (parser_ != nullptr) bytes += parser_->body_bytes();
+  if (intake_ != nullptr) bytes += intake_->pipe()->size();
+  if (stream_ != nullptr) bytes += stream_->waiting();
   const size_t before = services_->memory.fetch_add(bytes - charged_, std::memory_order_relaxed);
   const size_t after = before + bytes - charged_;
   const bool grown = bytes > charged_;

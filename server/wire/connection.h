@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Connection: one client's socket, from accept to close: reads, frames, has answered, holds, parks,
-// writes.
+// writes. Bodies that are passed on while they come go through two helpers, an intake and a stream:
+// server/wire/connection_streams.cc.
 //
 // Private to server/wire: includes Asio.
-// Threads: everything on its loop's thread, but the waker and the gate's callback, which only post.
+// Threads: everything on its loop's thread, but the waker and the gate's callback, and those
+// of pipes, which only post.
 // Invariants: 1. One read and one write are under way at most. 2. While a request is being answered
-// or parked, no later one of this connection begins; a finished answer that is only held does not
-// keep the next one back. 3. Once closed_ is set, nothing is started any more.
+// or parked, or its answer or its body still comes, no later one of this connection begins; a
+// finished answer that is only held does not keep the next one back. 3. Once closed_ is set,
+// nothing is started any more.
 #pragma once
 
 #include <asio/ip/tcp.hpp>
@@ -15,12 +18,15 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "server/wire/answer_stream.h"
+#include "server/wire/body_intake.h"
 #include "server/wire/exchange.h"
 #include "server/wire/listener.h"
 #include "server/wire/loop.h"
@@ -33,6 +39,9 @@ namespace onced::wire {
 inline constexpr std::string_view kLivePath = "/livez";
 // After which one who was turned away for want of room may come back.
 inline constexpr int64_t kRetryAfterS = 1;
+inline constexpr char kContinue[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+Problem TooManyBytes();
 
 // What the connections of one listener share.
 struct Services {
@@ -69,7 +78,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Flush();
 
  private:
-  enum class Phase { kHandshake, kIdle, kHead, kBody, kServing, kLingering };
+  enum class Phase { kHandshake, kIdle, kHead, kBody, kServing, kStreaming, kLingering };
   struct Serving {
     uint64_t number;
     Exchange exchange;
@@ -77,18 +86,24 @@ class Connection : public std::enable_shared_from_this<Connection> {
   };
 
   void ShakeHands(std::function<void()> then);
+  bool WantsInput();
   void Read();
   void OnRead(const asio::error_code& error);
   void OnEndOfInput();
   void Advance();
   bool Owes() const;
+  bool IsBusy() const { return serving_ != nullptr || stream_ != nullptr; }
   bool ParseNext();
+  RequestParser::Progress FeedParser();
   void ServeWithoutBody();
+  void ServeStreamed();
   void Refuse(const Problem& problem);
-  void Serve(Request request);
+  void Serve(Request request, std::shared_ptr<Pipe> body_pipe = nullptr);
   void Ask();
-  void OnAsked(std::string bytes);
+  void OnAsked(Hosted hosted);
+  void DropAnswer(Hosted hosted);
   void ArmPark(std::chrono::milliseconds time);
+  void Unpark();
   void Push(std::string bytes, bool last);
   void OnWritten(const asio::error_code& error, size_t size);
   void Linger();
@@ -97,6 +112,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   TimePoint BodyDeadline() const;
   bool Recharge();
   void DropInput();
+
+  // Of connection_streams.cc.
+  void FeedIntake();
+  void OnRoom();
+  void FailIntake(const Problem& problem);
+  void EndIntake();
+  bool TakeOfStream();
+  std::function<void()> Later(void (Connection::*what)());
 
   Transport transport_;
   // Shared: a callback that the gate or a waiter still holds may outlive the listener.
@@ -112,7 +135,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool continue_sent_ = false;
   std::unique_ptr<Serving> serving_;
   uint64_t served_ = 0;
-  bool asking_ = false;  // a handler is running, perhaps on the pool
+  std::unique_ptr<BodyIntake> intake_;     // while the body of what is served still comes
+  std::unique_ptr<AnswerStream> stream_;   // while the body of what was served still comes
+  std::optional<Problem> intake_failure_;  // to be told once the handler that runs has returned
+  bool asking_ = false;                    // a handler is running, perhaps on the pool
   bool parked_ = false;
   bool woken_ = false;  // while asking
   std::unique_ptr<asio::steady_timer> park_timer_;
@@ -120,6 +146,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Outbox outbox_;
   bool read_under_way_ = false;
   bool no_more_requests_ = false;
+  bool drops_input_ = false;    // what still comes is read for nothing
   bool refused_later_ = false;  // for its memory, once the request being answered has its answer
   bool input_ended_ = false;
   bool closed_ = false;

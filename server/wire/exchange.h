@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Exchange: what passes between a handler and the connection besides the request and the response:
-// until when the answer must be held, that there is none yet, and what to undo if nobody gets it.
+// until when the answer must be held, that there is none yet, what to undo if nobody gets it, and
+// the pipes of bodies that are passed on while they come.
 //
 // Threads: a handler uses it only while it runs; a Waker from any thread at any time.
 // Invariants: 1. An answer leaves only when the sequence number it was told is durable. 2. A
 // parked request is asked again, with the same Exchange, when it is woken or its time is up, and
-// holds no thread meanwhile. 3. When the connection is gone, so is the Kept state.
+// holds no thread meanwhile. 3. When the connection is gone, so is the Kept state; it also goes
+// when the answer is given, even one whose body is still to come.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +19,7 @@
 #include <string>
 #include <utility>
 
+#include "server/wire/pipe.h"
 #include "server/wire/request_parser.h"
 
 namespace onced::wire {
@@ -33,10 +36,21 @@ struct Kept {
   virtual ~Kept() = default;
 };
 
+// An answer's body that comes through a pipe.
+struct StreamTerms {
+  std::shared_ptr<Pipe> pipe;
+  std::optional<uint64_t> length;  // when it is known beforehand
+  bool chunked = false;            // neither: it ends with the connection. For RequestHost to say
+};
+
 class Exchange {
  public:
-  Exchange(Request request, std::shared_ptr<const Peer> peer, std::function<void()> waker)
-      : request_(std::move(request)), peer_(std::move(peer)), waker_(std::move(waker)) {}
+  Exchange(Request request, std::shared_ptr<const Peer> peer, std::function<void()> waker,
+           std::shared_ptr<Pipe> body_pipe = nullptr)
+      : request_(std::move(request)),
+        peer_(std::move(peer)),
+        waker_(std::move(waker)),
+        body_pipe_(std::move(body_pipe)) {}
 
   const Request& request() const { return request_; }
   const Peer& peer() const { return *peer_; }
@@ -70,11 +84,41 @@ class Exchange {
   // `undo` is called when the connection dies before a byte of this answer was written.
   void IfUnsent(std::function<void()> undo) { if_unsent_ = std::move(undo); }
 
+  // The body of a streamed request (ListenerOptions::streams); null: request() has it. It breaks
+  // when the client goes, sends no right body or too slowly, and when an answer without
+  // StreamAnswer is given before its end. Nobody need read it: Abandon it, or leave it.
+  const std::shared_ptr<Pipe>& body_pipe() const { return body_pipe_; }
+  // Of a streamed one too; -1: it comes in chunks.
+  int64_t body_length() const { return request_.body_length; }
+
+  // The response's body is not used, but comes through `pipe`: with its `length` when that is
+  // known, in chunks or to the connection's end when not. When the pipe breaks, or has another
+  // length, the connection is cut; the end of the connection abandons the pipe. A request body that
+  // has not ended by now is the connection's last, and goes on into its pipe until the answer ends.
+  void StreamAnswer(std::shared_ptr<Pipe> pipe, std::optional<uint64_t> length) {
+    stream_ = StreamTerms{.pipe = std::move(pipe), .length = length};
+  }
+  // The response is another server's: only its framing is ours.
+  void AnswerAsIs() { as_is_ = true; }
+  // The Content-Length of an answer that has no body: to HEAD, or with 304. Without it one that is
+  // passed on as it is has none.
+  void ClaimLength(uint64_t length) { claimed_length_ = length; }
+
   // For the connection.
   void BeginAsk(bool draining) {
     parked_for_.reset();
     draining_ = draining;
+    ForgetAnswer();
   }
+  void ForgetAnswer() {
+    if (stream_.has_value()) stream_->pipe->Abandon();
+    stream_.reset();
+    claimed_length_.reset();
+    as_is_ = false;
+  }
+  std::optional<StreamTerms> TakeStream() { return std::exchange(stream_, std::nullopt); }
+  bool as_is() const { return as_is_; }
+  std::optional<uint64_t> claimed_length() const { return claimed_length_; }
   std::optional<std::chrono::milliseconds> parked_for() const { return parked_for_; }
   bool stalled() const { return stalled_since_.has_value(); }
   uint64_t sequence() const { return sequence_; }
@@ -84,12 +128,16 @@ class Exchange {
   const Request request_;
   const std::shared_ptr<const Peer> peer_;
   const std::function<void()> waker_;
+  const std::shared_ptr<Pipe> body_pipe_;
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   uint64_t sequence_ = 0;
   bool draining_ = false;
   std::optional<std::chrono::milliseconds> parked_for_;
   std::optional<std::chrono::steady_clock::time_point> stalled_since_;
   std::function<void()> if_unsent_;
+  std::optional<StreamTerms> stream_;
+  std::optional<uint64_t> claimed_length_;
+  bool as_is_ = false;
 };
 
 }  // namespace onced::wire

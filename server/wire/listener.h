@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Listener: an HTTP/1.1 port. It accepts, reads whole requests under deadlines and limits, has a
-// handler answer them, and writes the answers in order when the commit gate lets them go.
+// handler answer them, and writes the answers in order when the commit gate lets them go. Bodies,
+// of requests and of answers, may also be passed on while they come, a few at a time.
 //
 // One I/O thread a core, each with its own event loop; a connection lives on one of them for good,
 // so nothing of it is locked. One more accepts, and serves connections that begin with /livez. A
@@ -53,6 +54,10 @@ struct ListenerOptions {
   // Whether the body of a request is worth waiting for, by its head. If not, the handler is asked
   // at once, without it, and the connection ends with its answer: strangers take no memory.
   std::function<bool(const Request& head, const Peer&)> wants_body;
+  // Whether the body of a request is passed on while it comes, by its head. Its handler is asked at
+  // once, and finds Exchange::body_pipe; no limit and no deadline ends the body but its pace, which
+  // counts while the pipe has room. `wants_body` is not asked. May be absent.
+  std::function<bool(const Request& head, const Peer&)> streams;
   // Whether this request may block: it is then run on the pool.
   std::function<bool(const Request&)> blocks;
   // Whether an answer may leave at once: most may, and need no callback then. May be absent.

@@ -32,6 +32,10 @@ class Outbox {
   bool empty() const { return answers_.empty(); }
   size_t size() const { return answers_.size(); }  // what is being written not counted
   size_t bytes() const { return bytes_ + writing_.size(); }
+  // Whether what is added now, and may leave, would leave with the next write.
+  bool moves() const {
+    return answers_.empty() || (answers_.front()->ready && answers_.back()->ready);
+  }
   bool writing() const { return write_under_way_; }
   bool wrote_last() const { return last_taken_ && !write_under_way_; }
 

@@ -41,6 +41,16 @@ bool Pipe::abandoned() const {
   return abandoned_;
 }
 
+bool Pipe::whole() const {
+  MutexLock lock(mutex_);
+  return closed_ && !broken_;
+}
+
+size_t Pipe::size() const {
+  MutexLock lock(mutex_);
+  return bytes_.size();
+}
+
 void Pipe::OnRoom(std::function<void()> call) {
   MutexLock lock(mutex_);
   on_room_.swap(call);

@@ -36,6 +36,8 @@ class Pipe {
   void Close(End end) EXCLUDES(mutex_);
   // The reader has let go: what is written goes nowhere.
   bool abandoned() const EXCLUDES(mutex_);
+  // Close was called, and said that this was all.
+  bool whole() const EXCLUDES(mutex_);
   void OnRoom(std::function<void()> call) EXCLUDES(mutex_);
 
   // The reader's side.
@@ -49,6 +51,8 @@ class Pipe {
   Taken TakeSome(size_t most) EXCLUDES(mutex_);
   void Abandon() EXCLUDES(mutex_);
   void OnReadable(std::function<void()> call) EXCLUDES(mutex_);
+
+  size_t size() const EXCLUDES(mutex_);  // what is in it
 
  private:
   const size_t room_;

@@ -7,6 +7,7 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 #include "engine/check.h"
 
@@ -134,7 +135,7 @@ class RequestParser::Beast : public http::basic_parser<true> {
   explicit Beast(const RequestLimits& limits) : limits_(limits) {
     eager(true);
     header_limit(static_cast<std::uint32_t>(limits.head_bytes));
-    body_limit(limits.body_bytes);
+    body_limit(UINT64_MAX);  // until it is known whether the body will be collected
     request_.headers.reserve(kHeadersUsual);
   }
 
@@ -142,6 +143,13 @@ class RequestParser::Beast : public http::basic_parser<true> {
   Request&& TakeRequest() { return std::move(request_); }
   bool head_done() const { return head_done_; }
   const std::optional<Problem>& refusal() const { return refusal_; }
+  // How the body is read, once the head is done and before the first byte of it. False: it is too
+  // long to be collected.
+  bool Collect() {
+    body_limit(limits_.body_bytes);
+    return request_.body_length <= static_cast<int64_t>(limits_.body_bytes);
+  }
+  void Stream(std::function<void(std::string_view)> sink) { sink_ = std::move(sink); }
   // Of a chunk or of the body there is nothing missing: what stands before a chunk comes next.
   bool between_chunks() const { return head_done_ && chunked() && in_chunk_ == 0; }
   bool any_chunk() const { return any_chunk_; }
@@ -202,6 +210,9 @@ class RequestParser::Beast : public http::basic_parser<true> {
   void on_header_impl(beast::error_code& ec) override {
     head_done_ = true;
     request_.keep_alive = keep_alive();
+    const std::uint64_t length = content_length().value_or(0);
+    request_.body_length =
+        chunked() ? -1 : static_cast<int64_t>(std::min<uint64_t>(length, INT64_MAX));
     if (hosts_ > 1 || (hosts_ == 0 && request_.minor_version == 1)) {
       return Refuse(ec, "invalid_request", "there must be one Host header");
     }
@@ -214,15 +225,12 @@ class RequestParser::Beast : public http::basic_parser<true> {
   }
 
   void on_body_init_impl(const boost::optional<std::uint64_t>& length,
-                         beast::error_code& ec) override {
-    if (!length.has_value()) return;
-    if (*length > limits_.body_bytes) {
-      return Refuse(ec, "payload_too_large", TooLarge());
-    }
+                         beast::error_code& /*ec*/) override {
+    if (!length.has_value() || sink_) return;
     request_.body.reserve(static_cast<size_t>(*length));
   }
   std::size_t on_body_impl(beast::string_view part, beast::error_code& /*ec*/) override {
-    request_.body.append(part.data(), part.size());
+    Take(part);
     return part.size();
   }
   void on_chunk_header_impl(std::uint64_t size, beast::string_view /*extensions*/,
@@ -233,13 +241,14 @@ class RequestParser::Beast : public http::basic_parser<true> {
   std::size_t on_chunk_body_impl(std::uint64_t /*remain*/, beast::string_view part,
                                  beast::error_code& /*ec*/) override {
     in_chunk_ -= part.size();
-    request_.body.append(part.data(), part.size());
+    Take(part);
     return part.size();
   }
   void on_finish_impl(beast::error_code& /*ec*/) override {}
 
-  std::string TooLarge() const {
-    return "the body must be at most " + std::to_string(limits_.body_bytes) + " bytes";
+  void Take(beast::string_view part) {
+    if (sink_) return sink_({part.data(), part.size()});
+    request_.body.append(part.data(), part.size());
   }
   void Refuse(beast::error_code& ec, std::string code, std::string detail) {
     refusal_ = Problem{.code = std::move(code), .detail = std::move(detail)};
@@ -248,6 +257,7 @@ class RequestParser::Beast : public http::basic_parser<true> {
 
   const RequestLimits& limits_;
   Request request_;
+  std::function<void(std::string_view)> sink_;
   std::optional<Problem> refusal_;
   bool head_done_ = false;
   std::uint64_t in_chunk_ = 0;  // bytes of the current chunk that are still to come
@@ -257,8 +267,8 @@ class RequestParser::Beast : public http::basic_parser<true> {
   int encodings_ = 0;
 };
 
-RequestParser::RequestParser(const RequestLimits& limits)
-    : limits_(limits), beast_(std::make_unique<Beast>(limits_)) {}
+RequestParser::RequestParser(const RequestLimits& limits, bool stops_at_head)
+    : limits_(limits), beast_(std::make_unique<Beast>(limits_)), stops_at_head_(stops_at_head) {}
 RequestParser::~RequestParser() = default;
 
 bool RequestParser::head_done() const { return beast_->head_done(); }
@@ -266,11 +276,22 @@ bool RequestParser::expects_continue() const { return beast_->request().expects_
 size_t RequestParser::body_bytes() const { return beast_->request().body.size(); }
 const Request& RequestParser::head() const { return beast_->request(); }
 Request RequestParser::TakeRequest() { return beast_->TakeRequest(); }
+bool RequestParser::at_head() const { return at_head_; }
+void RequestParser::StreamBody(std::function<void(std::string_view part)> sink) {
+  ONCED_CHECK(at_head_);
+  at_head_ = false;
+  beast_->Stream(std::move(sink));
+}
 const Problem& RequestParser::refusal() const { return refusal_; }
 
 RequestParser::Progress RequestParser::Refuse(std::string code, std::string detail) {
   refusal_ = {.code = std::move(code), .detail = std::move(detail)};
   return Progress::kRefused;
+}
+
+RequestParser::Progress RequestParser::RefuseLength() {
+  return Refuse("payload_too_large",
+                "the body must be at most " + std::to_string(limits_.body_bytes) + " bytes");
 }
 
 // kComplete: the head is here as a whole, and harmless.
@@ -305,6 +326,7 @@ RequestParser::Progress RequestParser::Feed(std::string_view bytes, size_t* cons
     const Progress head = CheckHead(bytes);
     if (head != Progress::kComplete) return head;
   }
+  if (std::exchange(at_head_, false) && !beast_->Collect()) return RefuseLength();
   any_seen_ = true;
   const std::string_view head = bytes;  // when there is a fault in it to be told
   beast::error_code ec;
@@ -312,7 +334,8 @@ RequestParser::Progress RequestParser::Feed(std::string_view bytes, size_t* cons
     // Beast is given no more than one part at a time, and the head and what stands before a chunk
     // as a whole: of malformed ones it would wait for bytes that lie behind them.
     size_t part = bytes.size();
-    if (!beast_->head_done()) {
+    const bool in_head = !beast_->head_done();
+    if (in_head) {
       part = head_size_;
     } else if (beast_->between_chunks()) {
       const ChunkHead chunk = ReadChunkHead(bytes, !beast_->any_chunk());
@@ -325,20 +348,22 @@ RequestParser::Progress RequestParser::Feed(std::string_view bytes, size_t* cons
     const size_t used = beast_->put(boost::asio::const_buffer(bytes.data(), part), ec);
     *consumed += used;
     bytes.remove_prefix(used);
-    if (ec == http::error::need_more && !beast_->head_done()) {
+    if (ec == http::error::need_more && in_head) {
       return Refuse("invalid_request", "malformed request line");
     }
     if (ec == http::error::need_more) ec = {};
     if (ec || used == 0) break;
+    if (in_head && !beast_->is_done()) {
+      at_head_ = stops_at_head_;
+      if (at_head_) return Progress::kNeedsMore;
+      if (!beast_->Collect()) return RefuseLength();
+    }
   }
   if (beast_->refusal().has_value()) {
     refusal_ = *beast_->refusal();
     return Progress::kRefused;
   }
-  if (ec == http::error::body_limit) {
-    return Refuse("payload_too_large",
-                  "the body must be at most " + std::to_string(limits_.body_bytes) + " bytes");
-  }
+  if (ec == http::error::body_limit) return RefuseLength();
   if (ec == http::error::header_limit) return Refuse("head_too_large", "the head is too long");
   if (ec == http::error::bad_version && NamesAVersion(head)) {
     return Refuse("version_not_supported", "the HTTP version: 1.1 and 1.0 are spoken here");

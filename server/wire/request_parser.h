@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,6 +41,7 @@ struct Request {
   int minor_version = 1;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  int64_t body_length = 0;  // as the head tells it; -1: nobody knows, it comes in chunks
   bool keep_alive = true;
   bool expects_continue = false;
 
@@ -51,7 +53,8 @@ class RequestParser {
  public:
   enum class Progress { kNeedsMore, kComplete, kRefused };
 
-  explicit RequestParser(const RequestLimits& limits);
+  // `stops_at_head`: where a body follows, Feed stops before it; see at_head().
+  explicit RequestParser(const RequestLimits& limits, bool stops_at_head = false);
   ~RequestParser();
   RequestParser(const RequestParser&) = delete;
   RequestParser& operator=(const RequestParser&) = delete;
@@ -64,10 +67,16 @@ class RequestParser {
   bool head_done() const;
   // REQUIRES: head_done(). The request so far.
   const Request& head() const;
+  // Feed has stopped before the body: StreamBody may be called. Otherwise it is collected.
+  bool at_head() const;
+  // Hands the body on, part by part and whatever its size, from within Feed. The request can be
+  // taken now.
+  // REQUIRES: at_head().
+  void StreamBody(std::function<void(std::string_view part)> sink);
   // REQUIRES: head_done(). A client that asked for it waits for "100 Continue" now.
   bool expects_continue() const;
 
-  // Of the body, read so far.
+  // Of a body that is collected, read so far.
   size_t body_bytes() const;
 
   // REQUIRES: kComplete was returned, or head_done() and the rest does not matter any more.
@@ -80,9 +89,12 @@ class RequestParser {
   class Beast;
   Progress CheckHead(std::string_view bytes);
   Progress Refuse(std::string code, std::string detail);
+  Progress RefuseLength();
 
   const RequestLimits limits_;
   const std::unique_ptr<Beast> beast_;
+  const bool stops_at_head_;
+  bool at_head_ = false;
   size_t head_scanned_ = 0;
   size_t head_size_ = 0;
   bool any_seen_ = false;

@@ -66,6 +66,13 @@ class Transport {
     socket_.shutdown(Socket::shutdown_send, ignored);
   }
 
+  // Ends so that the other side can tell it from an end in good order: with a reset.
+  void Abort() {
+    asio::error_code ignored;
+    socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+    socket_.close(ignored);
+  }
+
   // What is under way ends with an error.
   void Close() {
     if (tls_ != nullptr) tls_->FinishSending();
