@@ -23,7 +23,9 @@ uint32_t Fences::NextEpoch(uint32_t stored, int64_t now_ms) {
 }
 
 Fences::Fences(uint32_t epoch, Persist persist, uint32_t first_counter)
-    : persist_(std::move(persist)), next_(Joined(epoch, first_counter)) {
+    : persist_(std::move(persist)),
+      first_(Joined(epoch, first_counter)),
+      next_(Joined(epoch, first_counter)) {
   ONCED_CHECK(epoch > 0 && first_counter > 0);
 }
 

@@ -39,12 +39,15 @@ class Fences {
   // The newest number. An error when a new epoch was needed and could not be made durable.
   Result<uint64_t> Next() EXCLUDES(mutex_);
 
+  // Every number given out here is at least this; every one from before is less.
+  uint64_t first() const { return first_; }
   uint32_t epoch() const { return static_cast<uint32_t>(next_.load() >> 32); }
 
  private:
   Result<uint64_t> NextOfNewEpoch() EXCLUDES(mutex_);
 
   const Persist persist_;
+  const uint64_t first_;
   std::atomic<uint64_t> next_;
   Mutex mutex_;  // taking a new epoch
 };

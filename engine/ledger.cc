@@ -45,6 +45,9 @@ Status CheckCommand(const ClaimCommand& claim) {
   ONCED_RETURN_IF_ERROR(CheckPrintable("fingerprint", claim.fingerprint, 0, kFingerprintMax));
   ONCED_RETURN_IF_ERROR(CheckPrintable("claim_id", claim.claim_id, 0, kClaimIdMax));
   ONCED_RETURN_IF_ERROR(CheckPrintable("holder", claim.holder, 0, kHolderMax));
+  if (claim.local && claim.on_lapse != OnLapse::kUnknown) {
+    return Status::InvalidArgument("on_lapse: a local run is unknown when it lapses");
+  }
   ONCED_RETURN_IF_ERROR(CheckLease(claim.lease_ms));
   return CheckRetention(claim.retention_ms);
 }

@@ -13,7 +13,8 @@ constexpr uint8_t kFlagHasResult = 2;
 constexpr uint8_t kFlagResolved = 4;
 // Kept free for results stored in a column family of their own; this version refuses such a record.
 constexpr uint8_t kFlagResultElsewhere = 8;
-constexpr uint8_t kKnownFlags = kFlagOnLapseUnknown | kFlagHasResult | kFlagResolved;
+constexpr uint8_t kFlagLocal = 16;
+constexpr uint8_t kKnownFlags = kFlagOnLapseUnknown | kFlagHasResult | kFlagResolved | kFlagLocal;
 static_assert((kKnownFlags & kFlagResultElsewhere) == 0);
 
 int64_t Later(int64_t at_ms, int64_t by_ms) {
@@ -23,6 +24,11 @@ int64_t Later(int64_t at_ms, int64_t by_ms) {
 }  // namespace
 
 int64_t Record::DeadAtMs() const {
+  // Whether its process is gone the stored bytes cannot say, and the TTL filter reads nothing else:
+  // so its death does not depend on it, nor on when the next process came up.
+  if (local) {
+    return unknown_retention_ms == 0 ? kNeverMs : Later(lease_until_ms, unknown_retention_ms);
+  }
   switch (state) {
     case State::kInFlight:
       return Later(lease_until_ms, retention_ms);
@@ -35,12 +41,14 @@ int64_t Record::DeadAtMs() const {
 }
 
 std::string Record::Encode() const {
+  ONCED_CHECK(!local || (state == State::kInFlight && on_lapse == OnLapse::kUnknown));
   const size_t result_size = result.has_value() ? result->size() : 0;
   std::string out;
   out.reserve(80 + fingerprint.size() + claim_id.size() + holder.size() + result_size);
   uint8_t flags = on_lapse == OnLapse::kUnknown ? kFlagOnLapseUnknown : uint8_t{0};
   if (result.has_value()) flags |= kFlagHasResult;
   if (resolved) flags |= kFlagResolved;
+  if (local) flags |= kFlagLocal;
   ByteWriter w(&out);
   w.Fixed(kFormatVersion);
   w.Fixed(static_cast<uint8_t>(state));
@@ -94,6 +102,10 @@ Result<Record> Record::Decode(std::string_view bytes) {
   r.state = static_cast<State>(state);
   r.on_lapse = (flags & kFlagOnLapseUnknown) != 0 ? OnLapse::kUnknown : OnLapse::kRetry;
   r.resolved = (flags & kFlagResolved) != 0;
+  r.local = (flags & kFlagLocal) != 0;
+  if (r.local && (r.state != State::kInFlight || r.on_lapse != OnLapse::kUnknown)) {
+    return Status::Corruption("decode record: a local run that cannot be");
+  }
   if (has_result) r.result.emplace(result);
   if (dead_at_ms != r.DeadAtMs()) return Status::Corruption("decode record: time of death differs");
   return r;

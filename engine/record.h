@@ -8,7 +8,8 @@
 // Invariants: 1. DeadAtMs() is the only source of a record's end of life, and IsDead() the only
 // judge of it, for readers and for the TTL filter alike. 2. The time of death stands at a fixed
 // offset in every stored value, so that the filter reads it without decoding. 3. A live lease is
-// never dead: in flight, a record dies at the lease's end plus its retention.
+// never dead: in flight, a record dies at the lease's end plus its retention. 4. A local run dies
+// at the lease's end plus the retention of unknown ones, whether its process is gone or not.
 #pragma once
 
 #include <cstdint>
@@ -32,12 +33,15 @@ struct Record {
   State state = State::kInFlight;
   OnLapse on_lapse = OnLapse::kRetry;
   bool resolved = false;  // completed by an operator's decision
+  // The run lives in the process that claimed it, and ends with it. Never completed; unknown only
+  // as the store judges it (orphan.h). On lapse it is unknown.
+  bool local = false;
   uint32_t attempt = 1;
   uint64_t fence = 0;
   int64_t claimed_at_ms = 0;
   int64_t lease_until_ms = 0;
   int64_t retention_ms = 0;          // of the result; in flight, of the claim
-  int64_t unknown_retention_ms = 0;  // 0: an unknown record never dies
+  int64_t unknown_retention_ms = 0;  // 0: an unknown record, or a local run, never dies
   int64_t unknown_at_ms = 0;         // 0: was never unknown
   int64_t completed_at_ms = 0;       // 0: is not completed
   std::string fingerprint;           // up to 128 bytes; empty when the caller gave none

@@ -61,7 +61,7 @@ Result<Page<ListedRecord>> RocksStore::List(const ListQuery& query) {
   return ListPage<ListedRecord>(
       *parts_->db, Family::kRecords, query, now_ms,
       [&](const Key& key, std::string_view value) -> Result<std::optional<ListedRecord>> {
-        Result<Record> record = Record::Decode(value);
+        Result<Record> record = parts_->Decoded(value);
         if (!record.ok()) return record.status();
         const bool wanted = !IsDead(record->DeadAtMs(), now_ms) &&
                             (!query.state.has_value() || record->state == *query.state);

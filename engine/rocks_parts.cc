@@ -78,6 +78,7 @@ Status RocksStore::Parts::TakeEpoch() {
     return high_water->Update([&](HighWaterMark& mark) { mark.epoch = next; });
   };
   fences = std::make_unique<Fences>(epoch, persist, first_counter);
+  start = {.first_fence = fences->first(), .opened_ms = now_ms};
   return Status::Ok();
 }
 
@@ -139,12 +140,18 @@ Status RocksStore::Parts::SaveMark() {
   });
 }
 
+Result<Record> RocksStore::Parts::Decoded(std::string_view value) const {
+  Result<Record> record = Record::Decode(value);
+  if (!record.ok()) return record;
+  return Judged(*std::move(record), start);
+}
+
 Result<std::optional<Record>> RocksStore::Parts::Load(const Key& key) {
   rocksdb::PinnableSlice value;
   const Result<bool> found = db->Get(Family::kRecords, key.encoded(), &value);
   if (!found.ok()) return found.status();
   if (!*found) return std::optional<Record>();
-  Result<Record> record = Record::Decode({value.data(), value.size()});
+  Result<Record> record = Decoded({value.data(), value.size()});
   if (!record.ok()) return record.status();
   return std::optional<Record>(std::move(*record));
 }

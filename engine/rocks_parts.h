@@ -14,10 +14,12 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "engine/data_folder.h"
 #include "engine/fences.h"
 #include "engine/high_water.h"
+#include "engine/orphan.h"
 #include "engine/rocks_database.h"
 #include "engine/rocks_store.h"
 #include "engine/rounds.h"
@@ -37,6 +39,7 @@ struct RocksStore::Parts {
   Clock* clock = nullptr;
   std::unique_ptr<RocksDatabase> db;
   std::unique_ptr<Fences> fences;
+  ProcessStart start;
   std::unique_ptr<CommitGate> gate;
   std::unique_ptr<TableReaper> reaper;
   Mutex reaping;  // one round at a time
@@ -56,6 +59,8 @@ struct RocksStore::Parts {
   void LookAfter();
   Status SaveMark();
   void CheckSpace();
+  // A stored record as it is to this process. Nothing else decodes one.
+  Result<Record> Decoded(std::string_view value) const;
   Result<std::optional<Record>> Load(const Key& key);
   Result<Moment> MomentFor(Needs needs);
 };

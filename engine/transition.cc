@@ -37,11 +37,13 @@ Decision Claimed(const ClaimCommand& claim, uint32_t attempt, const Moment& mome
           .write = Write::kPut,
           .record = Record{.state = State::kInFlight,
                            .on_lapse = claim.on_lapse,
+                           .local = claim.local,
                            .attempt = attempt,
                            .fence = moment.fresh_fence,
                            .claimed_at_ms = moment.now_ms,
                            .lease_until_ms = moment.now_ms + claim.lease_ms,
                            .retention_ms = claim.retention_ms,
+                           .unknown_retention_ms = claim.local ? moment.unknown_retention_ms : 0,
                            .fingerprint = claim.fingerprint,
                            .claim_id = claim.claim_id,
                            .holder = claim.holder}};
@@ -50,6 +52,7 @@ Decision Claimed(const ClaimCommand& claim, uint32_t attempt, const Moment& mome
 // Puts the run into `unknown` at `moment`.
 Decision BecomesUnknown(Outcome outcome, Record record, const Moment& moment) {
   record.state = State::kUnknown;
+  record.local = false;
   record.unknown_at_ms = moment.now_ms;
   record.unknown_retention_ms = moment.unknown_retention_ms;
   Run run = Run::Of(record, moment.now_ms);
@@ -63,6 +66,7 @@ Decision BecomesUnknown(Outcome outcome, Record record, const Moment& moment) {
 Decision BecomesCompleted(Outcome outcome, Record record, std::optional<std::string> result,
                           const Moment& moment) {
   record.state = State::kCompleted;
+  record.local = false;
   record.completed_at_ms = moment.now_ms;
   record.result = std::move(result);
   Run run = Run::Of(record, moment.now_ms);

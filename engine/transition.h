@@ -31,6 +31,9 @@ struct ClaimCommand {
   OnLapse on_lapse = OnLapse::kRetry;
   std::string claim_id;
   std::string holder;
+  // The run lives in this process and ends with it: a store that knows when its process began says
+  // `unknown` of it from the next start on, at once. REQUIRES: on_lapse is kUnknown.
+  bool local = false;
 };
 // End the run that owns `fence` with its result. Also good after a lapse nobody has retaken.
 struct CompleteCommand {

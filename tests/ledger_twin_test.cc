@@ -35,7 +35,10 @@ class Pair {
     if (die < 300) here_.clock.Advance(static_cast<int64_t>(Roll(400)));
     if (die < 20) here_.clock.Advance(static_cast<int64_t>(Roll(20'000)));
     if (die < 3) here_.clock.Advance(3 * kMinuteMs);
-    if (die == 100) here_.Reopen();
+    if (die == 100) {
+      here_.Reopen();
+      twin_.Restart(Now());
+    }
     if (die >= 110 && die < 116) Must(here_.store->Reap());
     if (die >= 120 && die < 140) {
       CompareAll();
@@ -77,18 +80,23 @@ class Pair {
     if (given.empty() || Roll(12) == 0) return 1 + Roll(1'000);
     return Roll(5) == 0 ? given[Roll(given.size())] : given.back();
   }
+  ClaimCommand AClaimOfAnyKind() {
+    const OnLapse on_lapse = Roll(3) == 0 ? OnLapse::kUnknown : OnLapse::kRetry;
+    return {.fingerprint = AnyFingerprint(),
+            .lease_ms = Roll(2) == 0 ? 100 : 2'000,
+            .retention_ms = AnyRetention(),
+            .on_lapse = on_lapse,
+            .claim_id = Roll(2) == 0 ? "" : "id" + std::to_string(Roll(3)),
+            .holder = Roll(2) == 0 ? "" : "me",
+            .local = on_lapse == OnLapse::kUnknown && Roll(2) == 0};
+  }
   Command AnyCommand(const std::string& name) {
     switch (Roll(12)) {
       case 0:
       case 1:
       case 2:
       case 3:
-        return ClaimCommand{.fingerprint = AnyFingerprint(),
-                            .lease_ms = Roll(2) == 0 ? 100 : 2'000,
-                            .retention_ms = AnyRetention(),
-                            .on_lapse = Roll(3) == 0 ? OnLapse::kUnknown : OnLapse::kRetry,
-                            .claim_id = Roll(2) == 0 ? "" : "id" + std::to_string(Roll(3)),
-                            .holder = Roll(2) == 0 ? "" : "me"};
+        return AClaimOfAnyKind();
       case 4:
       case 5: {
         CompleteCommand complete{.fence = AnyFence(name), .result = AnyResult()};

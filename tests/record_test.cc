@@ -46,6 +46,8 @@ Record AnyRecord(Dice& dice) {
                 .fingerprint = dice.Bytes(128),
                 .claim_id = dice.Bytes(64),
                 .holder = dice.Bytes(128)};
+  record.local = record.state == State::kInFlight && record.on_lapse == OnLapse::kUnknown &&
+                 dice.Below(2) == 1;
   if (dice.Below(3) > 0) record.result = dice.Bytes(300);
   return record;
 }
@@ -110,6 +112,46 @@ TEST(Record, DiesByItsState) {
   EXPECT_EQ(record.DeadAtMs(), 3'700);
 }
 
+// Its process may be gone, and then it is unknown: the filter, which cannot know, must not be the
+// first to think it dead.
+TEST(Record, OfALocalRunOutlivesItsLeaseAsUnknownOnesDo) {
+  Record record{.on_lapse = OnLapse::kUnknown,
+                .local = true,
+                .fence = 1,
+                .lease_until_ms = 2'000,
+                .retention_ms = 500};
+  EXPECT_EQ(record.DeadAtMs(), kNeverMs);
+  EXPECT_EQ(StoredDeadAtMs(record.Encode()), kNeverMs);
+  record.unknown_retention_ms = 700;
+  EXPECT_EQ(record.DeadAtMs(), 2'700);
+  EXPECT_EQ(StoredDeadAtMs(record.Encode()), 2'700);
+}
+
+TEST(Record, IsLocalOnlyInFlightAndUnknownOnLapse) {
+  constexpr int kLocal = 16;
+  const Record in_flight{.on_lapse = OnLapse::kUnknown, .fence = 1};
+  for (const State state : {State::kInFlight, State::kCompleted, State::kUnknown}) {
+    for (const OnLapse on_lapse : {OnLapse::kRetry, OnLapse::kUnknown}) {
+      Record record = in_flight;
+      record.state = state;
+      record.on_lapse = on_lapse;
+      std::string bytes = record.Encode();
+      bytes[2] = static_cast<char>(bytes[2] | kLocal);
+      std::memcpy(bytes.data() + kDeadAtOffset, &kNeverMs, sizeof kNeverMs);
+      EXPECT_EQ(Record::Decode(bytes).ok(),
+                state == State::kInFlight && on_lapse == OnLapse::kUnknown);
+    }
+  }
+}
+
+// What a folder of the release before holds has no such flag.
+TEST(Record, WrittenBeforeThereWereLocalRunsIsNotLocal) {
+  const Record record{.on_lapse = OnLapse::kUnknown, .fence = 1};
+  const std::string bytes = record.Encode();
+  EXPECT_EQ(bytes[2], 1);
+  EXPECT_FALSE(Value(Record::Decode(bytes)).local);
+}
+
 TEST(Record, DiesAtItsTimeAndNotBefore) {
   EXPECT_FALSE(IsDead(2'500, 2'499));
   EXPECT_TRUE(IsDead(2'500, 2'500));
@@ -172,7 +214,7 @@ TEST(Record, OfANewerVersionIsKeptAndNotRead) {
 }
 
 TEST(Record, WithAFlagOfTheFutureIsRefused) {
-  for (int bit = 3; bit < 8; ++bit) {
+  for (const int bit : {3, 5, 6, 7}) {
     std::string bytes = Record{.fence = 1}.Encode();
     bytes[2] = static_cast<char>(bytes[2] | (1 << bit));
     EXPECT_EQ(FaultOf(Record::Decode(bytes)), Fault::kCorruption) << bit;

@@ -396,6 +396,27 @@ TEST(Decide, TakesNoClaimIdForNoRetry) {
   EXPECT_EQ(Decide(anonymous, Claim("fp", ""), At(kNowLive)).outcome, Outcome::kInFlight);
 }
 
+TEST(Decide, KeepsARunLocalForAsLongAsItIsInFlight) {
+  ClaimCommand claim = kClaim;
+  claim.on_lapse = OnLapse::kUnknown;
+  claim.local = true;
+  Moment moment = At(kNowLive);
+  moment.unknown_retention_ms = 700;
+  const std::optional<Record> claimed = Decide(std::nullopt, claim, moment).record;
+  EXPECT_TRUE(claimed->local);
+  EXPECT_EQ(claimed->DeadAtMs(), claimed->lease_until_ms + 700);
+  const uint64_t fence = claimed->fence;
+  EXPECT_TRUE(Decide(claimed, RenewCommand{.fence = fence, .lease_ms = 1}, moment).record->local);
+  EXPECT_FALSE(Decide(claimed, CompleteCommand{.fence = fence}, moment).record->local);
+  EXPECT_FALSE(Decide(claimed, MarkUnknownCommand{.fence = fence}, moment).record->local);
+  moment.now_ms = claimed->lease_until_ms;
+  EXPECT_FALSE(Decide(claimed, ResolveCommand{.completed = true}, moment).record->local);
+  claim.claim_id = "another";
+  const Decision lapsed = Decide(claimed, claim, moment);
+  EXPECT_EQ(lapsed.outcome, Outcome::kUnknown);
+  EXPECT_FALSE(lapsed.record->local);
+}
+
 TEST(Decide, TellsTheWholeStoryOfALongRun) {
   Record record = InFlight(OnLapse::kUnknown);
   const Decision lapsed = Decide(record, kClaim, At(2'500));

@@ -6,6 +6,7 @@
 // Threads: the test's own.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -29,7 +30,7 @@ struct Known {
   enum { kAbsent, kInFlight, kCompleted, kUnknown } state = kAbsent;
   std::string fingerprint, claim_id, holder;
   std::optional<std::string> result;
-  bool retry = true;
+  bool retry = true, local = false, left_behind = false;
   uint64_t fence = 0;
   uint32_t attempt = 0;
   int64_t lease_until_ms = 0, retention_ms = 0, dead_at_ms = kNeverMs;
@@ -56,6 +57,22 @@ class Twin {
     return std::visit([&](const auto& c) { return On(key, c, fence); }, command);
   }
 
+  // The process ends and another one begins: the runs that lived in it are nobody's any more, and
+  // those of its predecessors are still nobody's.
+  void Restart(int64_t now_ms) {
+    for (auto& [name, unused] : keys_) {
+      Known& key = At(name, now_ms);
+      if (key.state == Known::kInFlight && key.local) key.left_behind = true;
+      if (!key.left_behind) continue;
+      key.state = Known::kUnknown;
+      key.events.resize(1);
+      if (now_ms >= key.lease_until_ms) {
+        key.events.push_back({EventType::kLapsed, key.lease_until_ms});
+      }
+      key.events.push_back({EventType::kMarkedUnknown, std::min(now_ms, key.lease_until_ms)});
+    }
+  }
+
   // The story of the record's run so far: a lapse shows once its time has come.
   std::vector<RunEvent> StoryOf(const Known& key) const {
     std::vector<RunEvent> story = key.events;
@@ -70,6 +87,10 @@ class Twin {
   bool Live(const Known& key) const {
     return key.state == Known::kInFlight && now_ms_ < key.lease_until_ms;
   }
+  int64_t DeathInFlight(const Known& key) const {
+    if (!key.local) return key.lease_until_ms + key.retention_ms;
+    return unknown_ms_ == 0 ? kNeverMs : key.lease_until_ms + unknown_ms_;
+  }
   // Writes the run's row, with what ended it.
   void End(Known& key, EventType how) {
     key.events = StoryOf(key);
@@ -83,16 +104,18 @@ class Twin {
     key.claim_id = claim.claim_id;
     key.holder = claim.holder;
     key.retry = claim.on_lapse == OnLapse::kRetry;
+    key.local = claim.local;
     key.fence = fence;
     key.attempt = attempt;
     key.lease_until_ms = now_ms_ + claim.lease_ms;
     key.retention_ms = claim.retention_ms;
-    key.dead_at_ms = key.lease_until_ms + key.retention_ms;
+    key.dead_at_ms = DeathInFlight(key);
     key.events = {{EventType::kClaimed, now_ms_}};
     return Outcome::kClaimed;
   }
   Outcome Finish(Known& key, std::optional<std::string> result, EventType how, Outcome outcome) {
     End(key, how);
+    key.left_behind = false;
     key.state = Known::kCompleted;
     key.result = std::move(result);
     key.dead_at_ms = now_ms_ + key.retention_ms;
@@ -154,7 +177,7 @@ class Twin {
   Outcome On(Known& key, const RenewCommand& renew, uint64_t) {
     if (!Owns(key, renew.fence)) return Outcome::kStale;
     key.lease_until_ms = now_ms_ + renew.lease_ms;
-    key.dead_at_ms = key.lease_until_ms + key.retention_ms;
+    key.dead_at_ms = DeathInFlight(key);
     return Outcome::kRenewed;
   }
   Outcome On(Known& key, const MarkUnknownCommand& mark, uint64_t) {
