@@ -114,6 +114,32 @@ TEST(CommandBody, ResolvesAsDecided) {
                   .starts_with("result: only"));
 }
 
+// Its runs begin with a request to it, and their results are answers that it will replay.
+TEST(CommandBody, LeavesTheScopesOfTheGatewayToIt) {
+  const auto verdict = [](const std::string& verb, const std::string& more, bool in_batch = false) {
+    return Verdict(verb, "{'key':'k','scope':'gw:r:0'" + more + "}", in_batch);
+  };
+  const std::string answer = ",'result':{'status':200,'consumed':true}";
+  for (const bool in_batch : {false, true}) {
+    EXPECT_TRUE(verdict("claim", "", in_batch).starts_with("scope: "));
+    EXPECT_TRUE(verdict("complete", answer, in_batch).starts_with("scope: "));
+    EXPECT_EQ(verdict("complete", ",'fence':'1'" + answer, in_batch), "fine");
+    EXPECT_TRUE(verdict("complete", ",'fence':'1'", in_batch).starts_with("result: is required"));
+    EXPECT_EQ(verdict("complete", ",'fence':'1','result':{'status':200,'x':1}", in_batch),
+              "result: x: unknown field");
+  }
+  EXPECT_EQ(verdict("resolve", ",'decision':'completed'" + answer), "fine");
+  EXPECT_EQ(verdict("resolve", ",'decision':'released'"), "fine");
+  EXPECT_TRUE(verdict("resolve", ",'decision':'completed'").starts_with("result: is required"));
+  EXPECT_EQ(verdict("resolve", ",'decision':'completed','result':7"),
+            "result: stored answer: must be a JSON object");
+  for (const char* verb : {"release", "renew", "mark-unknown"}) {
+    EXPECT_EQ(verdict(verb, ",'fence':'1'"), "fine") << verb;
+  }
+  EXPECT_EQ(Verdict("claim", "{'key':'k','scope':'gw'}"), "fine") << "that is nobody's";
+  EXPECT_EQ(Verdict("claim", "{'key':'gw:k'}"), "fine");
+}
+
 TEST(CommandBody, HoldsNumbersToTheirLimits) {
   const struct {
     const char* field;

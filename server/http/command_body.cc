@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "server/web/stored_answer.h"
+
 namespace onced {
 namespace {
 
@@ -61,6 +63,28 @@ Command ReadResolve(Fields& fields) {
   return ResolveCommand{.completed = !released.value_or(false), .result = Owned(result)};
 }
 
+// What a gateway's keys ask of a command. Its runs begin with a request to the gateway, and what
+// ends them will be replayed as an answer of the upstream.
+Status CheckForGateway(const Command& command) {
+  if (std::holds_alternative<ClaimCommand>(command) ||
+      std::holds_alternative<CompleteUnclaimedCommand>(command)) {
+    return Status::InvalidArgument("scope: \"" + std::string(kGatewayScope) +
+                                   "\" begins the scopes of the gateway, which alone claims there");
+  }
+  const std::optional<std::string>* result = nullptr;
+  if (const auto* complete = std::get_if<CompleteCommand>(&command)) result = &complete->result;
+  if (const auto* resolve = std::get_if<ResolveCommand>(&command)) {
+    if (resolve->completed) result = &resolve->result;
+  }
+  if (result == nullptr) return Status::Ok();
+  if (!result->has_value()) {
+    return Status::InvalidArgument("result: is required: the answer that the gateway will replay");
+  }
+  const Result<StoredAnswer> answer = StoredAnswer::Parse(**result);
+  if (answer.ok()) return Status::Ok();
+  return Status::InvalidArgument("result: " + answer.status().message());
+}
+
 }  // namespace
 
 Result<CommandBody> ReadCommand(std::string_view verb, std::string_view tenant, Fields& fields,
@@ -96,6 +120,7 @@ Result<CommandBody> ReadCommand(std::string_view verb, std::string_view tenant, 
   Result<Key> key = Key::Make(named.has_value() ? *named : tenant, scope, key_text);
   if (!key.ok()) return key.status();
   ONCED_RETURN_IF_ERROR(Ledger::Check(command));
+  if (scope.starts_with(kGatewayScope)) ONCED_RETURN_IF_ERROR(CheckForGateway(command));
   return CommandBody{.operation = {.key = std::move(*key), .command = std::move(command)},
                      .wait_ms = wait_ms};
 }

@@ -4,7 +4,8 @@
 //
 // Threads: pure functions.
 // Invariants: what comes out has passed every limit of limits.h; what does not names the field, and
-// nothing was done.
+// nothing was done. In the scopes of the gateway nothing is claimed, and nothing is completed but
+// with an answer that it can replay.
 #pragma once
 
 #include <cstdint>
