@@ -11,6 +11,7 @@
 
 #include "server/config/address.h"
 #include "server/config/quantity.h"
+#include "server/gateway_flags.h"
 
 namespace onced {
 namespace {
@@ -175,9 +176,10 @@ void CheckTransport(const ServeOptions& options) {
   if (tls && options.insecure_plaintext) {
     throw CLI::ValidationError("--insecure-plaintext", "contradicts --tls-cert");
   }
-  if (!tls && !options.insecure_plaintext && !IsLoopback(options.host)) {
+  const bool gateway_beyond = options.gateway.enabled && !IsLoopback(options.gateway.host);
+  if (!tls && !options.insecure_plaintext && (gateway_beyond || !IsLoopback(options.host))) {
     throw CLI::ValidationError(
-        "--http",
+        IsLoopback(options.host) ? "--gateway" : "--http",
         "beyond loopback (127.0.0.0/8, [::1]) this needs --tls-cert and --tls-key, or, where the "
         "network itself is safe, --insecure-plaintext");
   }
@@ -206,9 +208,10 @@ void CheckAccess(const ServeOptions& options) {
 }
 
 // What no single flag can tell: whether they are safe together.
-void CheckTogether(const ServeOptions& options) {
+void CheckTogether(const GatewayFlags& flags, const ServeOptions& options) {
   CheckAccess(options);
   CheckTransport(options);
+  flags.Check(options);
 }
 
 void AddNewToken(CLI::App* app, NewTokenOptions* o) {
@@ -252,11 +255,17 @@ Options ParseCommandLine(int argc, char** argv) {
   app.set_version_flag("--version", "onced " ONCED_VERSION);
   app.require_subcommand(1);
   ServeOptions serve;
-  CLI::App* serve_app = app.add_subcommand("serve", "serve the HTTP API in the foreground");
+  CLI::App* serve_app =
+      app.add_subcommand("serve", "serve the HTTP API, and a gateway, in the foreground");
   AddListenerFlags(serve_app, &serve);
   AddAccessFlags(serve_app, &serve);
   AddStoreFlags(serve_app, &serve);
-  serve_app->final_callback([&serve] { CheckTogether(serve); });
+  GatewayFlags gateway;
+  gateway.AddTo(serve_app);
+  serve_app->final_callback([&] {
+    gateway.Settle(&serve);
+    CheckTogether(gateway, serve);
+  });
   AcceptClockOptions accept_clock;
   CLI::App* clock_app = app.add_subcommand("clock", "the guarded clock of a stopped data folder");
   clock_app->require_subcommand(1);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Options: what `onced` is asked to do, from its command line.
+// Options: what `onced` is asked to do, from its command line and its configuration file, over
+// which the command line goes.
 //
-// Threads: pure. Invariants: what Parse returns is complete and within its limits; everything else
-// ended in a message and an exit code.
+// Threads: pure, but for the files that are named. Invariants: what Parse returns is complete and
+// within its limits; everything else ended in a message and an exit code.
 #pragma once
 
 #include <chrono>
@@ -13,6 +14,7 @@
 #include "engine/limits.h"
 #include "engine/rocks_store.h"
 #include "server/access/caller.h"
+#include "server/gateway/route.h"
 #include "server/wire/listener.h"
 
 namespace onced {
@@ -46,6 +48,7 @@ struct ServeOptions {
   std::chrono::milliseconds unknown_retention{0};
   bool audit = true;
   WaiterLimits waiters;
+  GatewayOptions gateway;
   Footprint footprint = Footprint::kServer;
   bool accept_data_loss = false;
 };

@@ -6,8 +6,12 @@
 
 #include <initializer_list>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
+
+#include "server/gateway/origin.h"
+#include "tests/fixtures.h"
 
 namespace onced {
 namespace {
@@ -308,6 +312,128 @@ TEST(Options, ThatAreNoneEndWithUsage) {
                                              {"clock", "accept", "--data", ""}}) {
     EXPECT_EQ(CodeOf(args), kExitUsage) << (args.empty() ? "none" : args.back());
   }
+}
+
+TEST(Options, OpenNoGatewayUnlessAsked) {
+  const GatewayOptions gateway = Serve({}).gateway;
+  EXPECT_FALSE(gateway.enabled);
+  EXPECT_EQ(gateway.principal, PrincipalSource::kUnset);
+  EXPECT_TRUE(gateway.routes.empty());
+}
+
+TEST(Options, NeedOneLineForAGateway) {
+  const GatewayOptions gateway = Serve({"--gateway", "127.0.0.2", "--upstream", "http://[::1]:3000",
+                                        "--lease", "9s", "--retention", "2h"})
+                                     .gateway;
+  EXPECT_TRUE(gateway.enabled);
+  EXPECT_EQ(gateway.host, "127.0.0.2");
+  EXPECT_EQ(gateway.port, 6680);
+  ASSERT_EQ(gateway.routes.size(), 1u);
+  const Route& route = gateway.routes[0];
+  EXPECT_EQ(route.name, "default");
+  EXPECT_EQ(route.prefix, "/");
+  EXPECT_EQ(route.methods, (std::vector<std::string>{"POST", "PATCH"}));
+  EXPECT_EQ(route.origin->url, "http://[::1]:3000");
+  EXPECT_NE(route.breaker, nullptr);
+  EXPECT_EQ(route.lease, milliseconds(9'000));
+  EXPECT_EQ(route.retention, milliseconds(7'200'000));
+  EXPECT_EQ(Serve({"--gateway", "[::1]:0", "--upstream", "unix:/s"}).gateway.port, 0);
+}
+
+TEST(Options, OfTheGatewayGoTogether) {
+  const std::vector<std::string> upstream = {"--upstream", "http://a"};
+  EXPECT_NE(Complaint(upstream).find("--upstream: needs --gateway"), std::string::npos);
+  EXPECT_NE(Complaint("--gateway", "127.0.0.1").find("--gateway: needs --upstream"),
+            std::string::npos);
+  EXPECT_NE(Complaint("--gateway-principal", "none").find("needs --gateway"), std::string::npos);
+  EXPECT_NE(Complaint("--gateway-principal", "tokens").find("did you mean token?"),
+            std::string::npos);
+  EXPECT_NE(Complaint("--upstream", "http://a/b").find("--upstream: "), std::string::npos);
+  for (const char* bad : {"", "::1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536"}) {
+    EXPECT_NE(Complaint("--gateway", bad).find("HOST:PORT"), std::string::npos) << bad;
+  }
+  EXPECT_EQ(CodeOf({"serve", "--config", ""}), kExitUsage);
+}
+
+// A flag is what was said last, and nearest.
+TEST(Options, GoBeforeTheConfigurationFile) {
+  const TempFolder folder;
+  const std::string file = folder.path("onced.toml");
+  const std::string routes =
+      "[[gateway.upstream]]\nname = \"a\"\nurl = \"http://a\"\n"
+      "[[gateway.route]]\nname = \"r\"\nprefix = \"/\"\nupstream = \"a\"\nlease = \"5s\"\n";
+  WriteFile(file, "[gateway]\nlisten = \"127.0.0.3:1\"\nprincipal = \"header:X-A\"\n" + routes);
+  const ServeOptions given = Serve({"--config", file, "--retention", "3s", "--lease", "4s"});
+  EXPECT_EQ(given.gateway.host, "127.0.0.3");
+  EXPECT_EQ(given.gateway.port, 1);
+  EXPECT_EQ(given.gateway.principal_header, "X-A");
+  ASSERT_EQ(given.gateway.routes.size(), 1u);
+  EXPECT_EQ(given.gateway.routes[0].retention, milliseconds(3'000));
+  EXPECT_EQ(given.gateway.routes[0].lease, milliseconds(5'000)) << "the route's own word";
+
+  const ServeOptions flags =
+      Serve({"--config", file, "--gateway", "127.0.0.4:2", "--gateway-principal", "none"});
+  EXPECT_EQ(flags.gateway.host, "127.0.0.4");
+  EXPECT_EQ(flags.gateway.port, 2);
+  EXPECT_EQ(flags.gateway.principal, PrincipalSource::kNone);
+  EXPECT_EQ(flags.gateway.principal_header, "");
+  EXPECT_NE(Complaint({"--config", file, "--upstream", "http://b"}).find("routes of its own"),
+            std::string::npos);
+
+  WriteFile(file, routes);
+  EXPECT_NE(Complaint("--config", file).find("needs --gateway ADDR"), std::string::npos);
+  EXPECT_TRUE(Serve({"--config", file, "--gateway", "127.0.0.1"}).gateway.enabled);
+  WriteFile(file, "[gateway]\nlisten = \"127.0.0.1\"\nwait = 1\n");
+  EXPECT_NE(Complaint("--config", file).find("onced.toml:3:1: wait: there is no such setting"),
+            std::string::npos);
+  EXPECT_NE(Complaint("--config", folder.path("none")).find("No such file"), std::string::npos);
+}
+
+// Where strangers can reach the gateway, nobody's answers are shown to everybody by default.
+TEST(Options, AskWhoseAKeyIsWhereStrangersCan) {
+  const auto said = [](std::vector<std::string> more) {
+    more.insert(more.end(), {"--upstream", "http://a", "--insecure-plaintext"});
+    return Complaint(std::move(more));
+  };
+  for (const char* address : {"0.0.0.0", "[::]:80", "10.0.0.1:80", "example.com:80"}) {
+    const std::string none = said({"--gateway", address});
+    for (const char* choice : {"--gateway-principal: ", "--tokens", "--tls-client-ca",
+                               "header:NAME", "trusted_proxies", "none"}) {
+      EXPECT_NE(none.find(choice), std::string::npos) << address << ": " << none;
+    }
+    EXPECT_EQ(said({"--gateway", address, "--gateway-principal", "none"}), "accepted");
+  }
+  EXPECT_EQ(said({"--gateway", "127.0.0.1"}), "accepted");
+  for (const char* address : {"127.0.0.1", "0.0.0.0"}) {
+    const auto by = [&](const char* principal, std::vector<std::string> more = {}) {
+      more.insert(more.end(), {"--gateway", address, "--gateway-principal", principal});
+      return said(std::move(more));
+    };
+    EXPECT_NE(by("token").find("token needs --tokens"), std::string::npos) << address;
+    EXPECT_EQ(by("token", {"--tokens", "t"}), "accepted") << address;
+    EXPECT_NE(by("certificate").find("certificate needs --tls-client-ca"), std::string::npos);
+  }
+  EXPECT_EQ(said({"--gateway", "127.0.0.1", "--gateway-principal", "header:X-A"}), "accepted");
+  EXPECT_NE(said({"--gateway", "0.0.0.0", "--gateway-principal", "header:X-A"})
+                .find("only from trusted_proxies"),
+            std::string::npos);
+  const TempFolder folder;
+  WriteFile(folder.path("f"), "[gateway]\ntrusted_proxies = [\"10.0.0.1\"]\n");
+  EXPECT_EQ(said({"--config", folder.path("f"), "--gateway", "0.0.0.0", "--gateway-principal",
+                  "header:X-A"}),
+            "accepted");
+  EXPECT_EQ(Complaint({"--gateway", "0.0.0.0", "--gateway-principal", "certificate", "--upstream",
+                       "http://a", "--tls-cert", "c", "--tls-key", "k", "--tls-client-ca", "a"}),
+            "accepted");
+}
+
+TEST(Options, ServeTheGatewayToOthersInPlainTextOnlyWhenTold) {
+  const std::vector<std::string> others = {
+      "--gateway", "0.0.0.0", "--upstream", "http://a", "--gateway-principal", "none"};
+  const std::string said = Complaint(others);
+  EXPECT_NE(said.find("--gateway: beyond loopback"), std::string::npos) << said;
+  EXPECT_NE(said.find("--tls-cert and --tls-key"), std::string::npos) << said;
+  EXPECT_NE(said.find("--insecure-plaintext"), std::string::npos) << said;
 }
 
 TEST(Options, AnswerQuestionsWithZero) {
