@@ -143,6 +143,22 @@ TEST(Options, HoldSizesAndCountsToTheirLimits) {
   }
 }
 
+// The example was once "512, 16KiB or 1MiB" for every size, and what it advised was refused again.
+TEST(Options, GiveAnExampleThatTheyAccept) {
+  for (const char* flag :
+       {"--head-bytes-max", "--path-bytes-max", "--body-bytes-max", "--lease", "--retention",
+        "--sync-interval", "--audit-retention", "--unknown-retention", "--handshake-timeout",
+        "--head-timeout", "--body-timeout", "--idle-timeout", "--write-timeout"}) {
+    const std::string said = Complaint(flag, "nonsense");
+    const std::string lead = "such as ";
+    const size_t at = said.find(lead);
+    ASSERT_NE(at, std::string::npos) << said;
+    const size_t begin = at + lead.size();
+    const std::string example = said.substr(begin, said.find_first_of(" ,\n", begin) - begin);
+    EXPECT_EQ(Complaint(flag, example), "accepted") << flag << " " << example;
+  }
+}
+
 // Half a pair would be a port that its operator believes to be safe.
 TEST(Options, OfTlsGoTogether) {
   for (const std::vector<std::string>& flags :

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "server/config/quantity.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
@@ -70,7 +71,7 @@ Result<uint64_t> ReadSize(std::string_view text, uint64_t least, uint64_t most) 
   const std::optional<uint64_t> parsed = ParseSize(text);
   if (parsed.has_value() && *parsed >= least && *parsed <= most) return *parsed;
   return Status::InvalidArgument("must be " + SizeText(least) + ".." + SizeText(most) +
-                                 ", such as 512, 16KiB or 1MiB");
+                                 ", such as " + SizeText(std::max(least, most / 2)));
 }
 
 std::string SizeText(uint64_t bytes) {
