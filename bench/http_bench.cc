@@ -137,20 +137,27 @@ void CompareWithEcho(const Settings& settings, Kind kind, const std::string& nam
   PrintCpu(name, our_cpu, their_cpu);
 }
 
+// The row of two rates that each side measures anew every round.
+void CompareRates(const Settings& settings, Row row, const std::function<double()>& ours,
+                  const std::function<double()>& theirs) {
+  for (int round = 0; round < settings.rounds; ++round) {
+    double our = 0;
+    double their = 0;
+    InTurns(
+        round, [&] { our = ours(); }, [&] { their = theirs(); });
+    row.Add(our, their);
+  }
+  row.Print();
+}
+
 void CompareSyncWithOs(const Settings& settings) {
   OncedServer sync(settings.onced, "sync");
   OncedServer os(settings.onced, "os");
-  Row row{.name = "sync-os/64", .unit = "req/s", .target = 0.6};
   const Workload fresh{.kind = Kind::kFresh, .connections = 64};
-  for (int round = 0; round < settings.rounds; ++round) {
-    double ours = 0;
-    double theirs = 0;
-    InTurns(
-        round, [&] { ours = sync.ServeNewKeys(fresh, settings.wrk).per_second; },
-        [&] { theirs = os.ServeNewKeys(fresh, settings.wrk).per_second; });
-    row.Add(ours, theirs);
-  }
-  row.Print();
+  CompareRates(
+      settings, {.name = "sync-os/64", .unit = "req/s", .target = 0.6},
+      [&] { return sync.ServeNewKeys(fresh, settings.wrk).per_second; },
+      [&] { return os.ServeNewKeys(fresh, settings.wrk).per_second; });
 }
 
 void CompareSyncWithPostgres(const Settings& settings) {
@@ -160,33 +167,21 @@ void CompareSyncWithPostgres(const Settings& settings) {
   }
   OncedServer sync(settings.onced, "sync");
   Postgres postgres;
-  Row row{.name = "sync-postgres/64", .unit = "req/s", .target = 1.2};
   const Workload fresh{.kind = Kind::kFresh, .connections = 64};
-  for (int round = 0; round < settings.rounds; ++round) {
-    double ours = 0;
-    double theirs = 0;
-    InTurns(
-        round, [&] { ours = sync.ServeNewKeys(fresh, settings.wrk).per_second; },
-        [&] { theirs = postgres.Insert(64, settings.wrk.seconds); });
-    row.Add(ours, theirs);
-  }
-  row.Print();
+  CompareRates(
+      settings, {.name = "sync-postgres/64", .unit = "req/s", .target = 1.2},
+      [&] { return sync.ServeNewKeys(fresh, settings.wrk).per_second; },
+      [&] { return postgres.Insert(64, settings.wrk.seconds); });
 }
 
 void CompareBatches(const Settings& settings, const std::string& durability, double target) {
   OncedServer onced(settings.onced, durability);
-  Row row{.name = "batch-" + durability, .unit = "keys/s", .target = target};
   const Workload batch{.kind = Kind::kBatch, .connections = 1};
   const Workload fresh{.kind = Kind::kFresh, .connections = 1};
-  for (int round = 0; round < settings.rounds; ++round) {
-    double batches = 0;
-    double singles = 0;
-    InTurns(
-        round, [&] { batches = onced.ServeNewKeys(batch, settings.wrk).per_second; },
-        [&] { singles = onced.ServeNewKeys(fresh, settings.wrk).per_second; });
-    row.Add(batches, singles);
-  }
-  row.Print();
+  CompareRates(
+      settings, {.name = "batch-" + durability, .unit = "keys/s", .target = target},
+      [&] { return onced.ServeNewKeys(batch, settings.wrk).per_second; },
+      [&] { return onced.ServeNewKeys(fresh, settings.wrk).per_second; });
 }
 
 struct Comparison {
