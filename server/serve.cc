@@ -98,10 +98,24 @@ size_t ConnectionsWithinFileLimit(size_t wanted) {
   return room;
 }
 
-Status ReadTokensAgain(Doorkeeper& doorkeeper, KeyQuota& quota) {
+Status ReadTlsAgain(wire::TlsCredentials& tls) {
+  ONCED_RETURN_IF_ERROR(tls.Reload());
+  Say("reload: the files of TLS are read again");
+  return Status::Ok();
+}
+
+// Nobody is asked for a certificate, so nobody comes in by one: not what the file's author expects.
+void WarnOfIdleSubjects(const ServeOptions& options, const TokenBook& book) {
+  if (!options.tls.client_ca.empty() || !book.has_subjects()) return;
+  Say("warning: " + options.tokens +
+      ": certificate_subjects do nothing without --tls-client-ca: only tokens are taken");
+}
+
+Status ReadTokensAgain(const ServeOptions& options, Doorkeeper& doorkeeper, KeyQuota& quota) {
   ONCED_RETURN_IF_ERROR(doorkeeper.Reload());
   quota.Watch(*doorkeeper.Book());
   Say("reload: the token file was read again");
+  WarnOfIdleSubjects(options, *doorkeeper.Book());
   return Status::Ok();
 }
 
@@ -213,17 +227,14 @@ int Serve(const ServeOptions& options) {
     Result<std::unique_ptr<wire::TlsCredentials>> loaded = wire::TlsCredentials::Load(options.tls);
     if (!loaded.ok()) return Failed(loaded.status());
     tls = std::move(*loaded);
-    reloads.emplace_back([tls] {
-      Status reloaded = tls->Reload();
-      if (reloaded.ok()) Say("reload: the files of TLS are read again");
-      return reloaded;
-    });
+    reloads.emplace_back([tls] { return ReadTlsAgain(*tls); });
   }
   std::unique_ptr<Doorkeeper> doorkeeper;
   if (!options.tokens.empty()) {
     Result<std::unique_ptr<Doorkeeper>> opened = Doorkeeper::Open(options.tokens);
     if (!opened.ok()) return Failed(opened.status());
     doorkeeper = std::move(*opened);
+    WarnOfIdleSubjects(options, *doorkeeper->Book());
   }
   Result<std::unique_ptr<RocksStore>> store = RocksStore::Open(StoreOptions(options));
   if (!store.ok()) return Failed(store.status());
@@ -232,7 +243,7 @@ int Serve(const ServeOptions& options) {
   if (doorkeeper != nullptr) {
     quota = std::make_unique<KeyQuota>(&ledger);
     quota->Watch(*doorkeeper->Book());
-    reloads.emplace_back([&] { return ReadTokensAgain(*doorkeeper, *quota); });
+    reloads.emplace_back([&] { return ReadTokensAgain(options, *doorkeeper, *quota); });
   }
   std::atomic<bool> draining{false};
   Api api(&ledger, ApiOptionsOf(options, doorkeeper.get(), quota.get(), **store, draining));

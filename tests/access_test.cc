@@ -162,6 +162,21 @@ TEST(Rotation, HasTwoLiveTokensAndEndsTheOldOneWithASignal) {
   ExpectProblem(waiting.Receive(), 401, "unauthorized");
 }
 
+// Such a file once changed nothing and said nothing: its author believed the certificates.
+TEST(Access, ByCertificatesThatNobodyIsAskedForIsWarnedOf) {
+  GuardedOnced here;
+  const std::string warning = "certificate_subjects do nothing without --tls-client-ca";
+  EXPECT_EQ(here.program.Said().find(warning), std::string::npos);
+  const std::string tokens = PutTokens(
+      here.folder, Tenant("shop", Role::kApp, {"shop-1"}, "certificate_subjects = [\"CN=shop\"]"));
+  here.program.Signal(SIGHUP);
+  EXPECT_TRUE(here.Says(warning)) << here.program.Said();
+  const TempFolder other;
+  const Program second(other.path(), {"--tokens", tokens});
+  EXPECT_NE(second.Said().find("warning: " + tokens + ": " + warning), std::string::npos)
+      << second.Said();
+}
+
 TEST(Rotation, KeepsTheOldFileWhenTheNewOneIsNotValid) {
   GuardedOnced here;
   PutTokens(here.folder, Tenant("shop", Role::kApp, {"shop-2"}) + "[[tenant]]\nname = 5\n");

@@ -44,6 +44,8 @@ class TokenBook {
   const Caller* OfCertificate(std::string_view subject) const;
 
   const std::vector<std::unique_ptr<Caller>>& callers() const { return callers_; }
+  // Whether anybody is to come in by a certificate.
+  bool has_subjects() const { return !subjects_.empty(); }
 
   // What to add to a token file for a new token of `caller`.
   static std::string Entry(const Caller& caller, const TokenDigest& digest);
