@@ -56,7 +56,7 @@ bool IsFromBrowser(const wire::Request& request) {
 }
 
 bool KnownHost(std::string_view host, const wire::Request& request, PortGuard guard) {
-  if (guard == PortGuard::kLoopback) return host.empty() || NamesLoopback(host);
+  if (guard == PortGuard::kLoopback) return NamesLoopback(host);
   return guard != PortGuard::kOpen || !IsFromBrowser(request) || CannotBeRebound(host);
 }
 

@@ -17,14 +17,15 @@ namespace onced {
 // What keeps strangers out, and so what a request is judged by. A POST must be JSON in any case.
 enum class PortGuard {
   kTokens,      // they have no token, and no page can make a browser send one
-  kLoopback,    // they are on another machine: Host and Origin must name loopback
+  kLoopback,    // they are on another machine: Host and Origin must name loopback. An empty Host
+                // names nothing; none at all comes from clients of HTTP/1.0, and browsers are none
   kSameOrigin,  // a certificate does, which a browser shows for whoever asks: pages of other sites
                 // are refused. TLS has proved the name, so none of theirs can have been pointed
                 // here
   kOpen,        // nothing does. Pages of other sites are refused, and so is what a browser marks as
                 // its own, unless it calls the port by an address or localhost, which no site can
-  // point here. Over plain HTTP a browser marks a GET of a page from "its own" site in
-  // no way: a rebound name can read, and change nothing
+                // point here. Over plain HTTP a browser marks a GET of a page from "its own" site
+                // in no way: a rebound name can read, and change nothing
 };
 
 // The answer to a request that must not be served, if so.
