@@ -22,6 +22,7 @@
 #include "server/access/key_quota.h"
 #include "server/http/api.h"
 #include "server/wire/listener.h"
+#include "server/wire/port.h"
 
 namespace onced {
 namespace {
@@ -159,8 +160,6 @@ wire::ListenerOptions Listening(const ServeOptions& options, size_t connections_
                                 std::shared_ptr<wire::TlsCredentials> tls, Api* api,
                                 Ledger* ledger) {
   wire::ListenerOptions listening;
-  listening.host = options.host;
-  listening.port = options.port;
   listening.tls = std::move(tls);
   listening.limits = options.limits;
   listening.deadlines = options.deadlines;
@@ -236,6 +235,10 @@ int Serve(const ServeOptions& options) {
     doorkeeper = std::move(*opened);
     WarnOfIdleSubjects(options, *doorkeeper->Book());
   }
+  // Before the folder is touched, which a port in use leaves as it was, or does not make. Who
+  // connects while the store opens waits in the queue.
+  Result<std::unique_ptr<wire::Port>> port = wire::Port::Take(options.host, options.port);
+  if (!port.ok()) return Failed(port.status());
   Result<std::unique_ptr<RocksStore>> store = RocksStore::Open(StoreOptions(options));
   if (!store.ok()) return Failed(store.status());
   Ledger ledger(store->get(), {.wait_at_gate = false});
@@ -248,8 +251,8 @@ int Serve(const ServeOptions& options) {
   std::atomic<bool> draining{false};
   Api api(&ledger, ApiOptionsOf(options, doorkeeper.get(), quota.get(), **store, draining));
 
-  Result<std::unique_ptr<wire::Listener>> listener =
-      wire::Listener::Start(Listening(options, connections_max, tls, &api, &ledger));
+  Result<std::unique_ptr<wire::Listener>> listener = wire::Listener::Start(
+      Listening(options, connections_max, tls, &api, &ledger), std::move(*port));
   if (!listener.ok()) return Failed(listener.status());
   Banner(options, (*listener)->port());
 

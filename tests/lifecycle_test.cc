@@ -198,14 +198,16 @@ TEST(ExitCode, IsOneWhenItCannotRun) {
   EXPECT_TRUE(Says(ended, folder.path("file"))) << ended.err;
 }
 
-TEST(ExitCode, IsFourWhenThePortIsInUse) {
+// A start in vain once left a new data folder behind: the store was opened first.
+TEST(ExitCode, IsFourWhenThePortIsInUseAndNoFolderIsMade) {
   const OncedInAFolder here;
   const TempFolder other;
   const std::string port = std::to_string(here.program.port());
   const Ended ended =
-      Program::Run({"serve", "--http", "127.0.0.1:" + port, "--data", other.path()});
+      Program::Run({"serve", "--http", "127.0.0.1:" + port, "--data", other.path("data")});
   EXPECT_EQ(ended.code, 4) << ended.err;
   EXPECT_TRUE(Says(ended, "port is in use")) << ended.err;
+  EXPECT_FALSE(fs::exists(other.path("data")));
   EXPECT_EQ(here.Get("/livez").status, 200);
 }
 

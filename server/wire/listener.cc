@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <asio/ip/address.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
@@ -24,7 +23,6 @@ namespace {
 
 using Tcp = asio::ip::tcp;
 
-constexpr int kBacklog = 4096;
 constexpr std::chrono::milliseconds kTick{250};
 constexpr std::chrono::milliseconds kAcceptPause{50};
 // Of those beyond the limit so many are told, at a time; the others are just closed.
@@ -109,25 +107,15 @@ class Listener::Impl {
     }
   }
 
-  Status Bind() {
-    const std::string where =
-        services_->options.host + ":" + std::to_string(services_->options.port);
+  Status Adopt(Port& port) {
+    port_ = port.number();
+    protocol_ = port.is_v6() ? Tcp::v6() : Tcp::v4();
+    const int socket = port.Release();
     asio::error_code error;
-    const asio::ip::address address = asio::ip::make_address(services_->options.host, error);
-    if (error) return Status::InvalidArgument("http: not an IP address: " + where);
-    const Tcp::endpoint endpoint(address, services_->options.port);
-    protocol_ = endpoint.protocol();
-    acceptor_->open(endpoint.protocol(), error);
-    // Only SO_REUSEADDR: with SO_REUSEPORT a second process could take half of the connections.
-    if (!error) acceptor_->set_option(Tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor_->bind(endpoint, error);
-    if (!error) acceptor_->listen(kBacklog, error);
-    if (error == asio::error::address_in_use) {
-      return Status::Unavailable("listen on " + where + ": the port is in use");
-    }
-    if (error) return Status::IoError("listen on " + where + ": " + error.message());
-    port_ = acceptor_->local_endpoint().port();
-    return Status::Ok();
+    acceptor_->assign(protocol_, socket, error);
+    if (!error) return Status::Ok();
+    close(socket);
+    return Status::IoError("listen on port " + std::to_string(port_) + ": " + error.message());
   }
 
   void Run() {
@@ -271,8 +259,15 @@ Listener::Listener(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Listener::~Listener() = default;
 
 Result<std::unique_ptr<Listener>> Listener::Start(ListenerOptions options) {
+  Result<std::unique_ptr<Port>> port = Port::Take(options.host, options.port);
+  if (!port.ok()) return port.status();
+  return Start(std::move(options), std::move(*port));
+}
+
+Result<std::unique_ptr<Listener>> Listener::Start(ListenerOptions options,
+                                                  std::unique_ptr<Port> port) {
   auto impl = std::make_unique<Impl>(std::move(options));
-  ONCED_RETURN_IF_ERROR(impl->Bind());
+  ONCED_RETURN_IF_ERROR(impl->Adopt(*port));
   impl->Run();
   return std::unique_ptr<Listener>(new Listener(std::move(impl)));
 }

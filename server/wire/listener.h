@@ -21,6 +21,7 @@
 #include <string>
 
 #include "engine/status.h"
+#include "server/wire/port.h"
 #include "server/wire/request_host.h"
 #include "server/wire/request_parser.h"
 #include "server/wire/tls.h"
@@ -74,8 +75,11 @@ struct ListenerCounts {
 
 class Listener {
  public:
-  // Binds and begins to serve. Unavailable when the port is in use.
+  // Takes the port and begins to serve. Fails as Port::Take does.
   static Result<std::unique_ptr<Listener>> Start(ListenerOptions options);
+  // The same at a port that was taken before, whatever `options` says of it.
+  static Result<std::unique_ptr<Listener>> Start(ListenerOptions options,
+                                                 std::unique_ptr<Port> port);
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
