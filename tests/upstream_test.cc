@@ -5,6 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <future>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -90,6 +94,70 @@ TEST_F(Upstream, SaysNotSentWhenNobodyListens) {
   const auto heard = Call(To(origin));
   EXPECT_EQ(CallEnd::kNotSent, heard->End());
   EXPECT_NE("", heard->why);
+}
+
+// Takes what comes and wants no more until it is asked for.
+class Reluctant : public CallEvents {
+ public:
+  void OnHead(int, HeaderList, int64_t) override {}
+  bool OnBody(std::string_view bytes) override {
+    MutexLock lock(mutex_);
+    body_.append(bytes);
+    paused_ = true;
+    changed_.NotifyAll();
+    return false;
+  }
+  void OnEnd(CallEnd end, std::string) override {
+    MutexLock lock(mutex_);
+    end_ = end;
+    changed_.NotifyAll();
+  }
+
+  // False when it has ended.
+  bool AwaitPause() {
+    MutexLock lock(mutex_);
+    while (!paused_ && !end_.has_value()) changed_.Wait(mutex_);
+    paused_ = false;
+    return !end_.has_value();
+  }
+  std::optional<CallEnd> end() {
+    MutexLock lock(mutex_);
+    return end_;
+  }
+  std::string body() {
+    MutexLock lock(mutex_);
+    return body_;
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar changed_;
+  std::string body_ GUARDED_BY(mutex_);
+  bool paused_ GUARDED_BY(mutex_) = false;
+  std::optional<CallEnd> end_ GUARDED_BY(mutex_);
+};
+
+// The story: a paused socket on which more came was taken for a kept connection that had stirred,
+// and shut down, with what had come thrown away.
+TEST_F(Upstream, LosesNothingOfAnAnswerThatIsPausedWhileMoreComes) {
+  std::string answer;
+  for (size_t i = 0; answer.size() < 4'000'000; ++i) answer += std::to_string(i) + " ";
+  RawUpstream upstream([&](RawPeer& peer) {
+    (void)peer.ReadRequest();
+    peer.Send(Ok(answer));
+  });
+  const auto reluctant = std::make_shared<Reluctant>();
+  const Upstreams::CallId call = upstreams_->Call(To(upstream.origin()), reluctant);
+  while (reluctant->AwaitPause()) {
+    for (int turn = 0; turn < 2; ++turn) {  // of the loop: it hears of what comes meanwhile
+      std::promise<void> turned;
+      upstreams_->Post([&] { turned.set_value(); });
+      turned.get_future().wait();
+    }
+    upstreams_->Resume(call);
+  }
+  EXPECT_EQ(CallEnd::kWhole, reluctant->end());
+  EXPECT_TRUE(answer == reluctant->body());
 }
 
 }  // namespace

@@ -46,13 +46,19 @@ void SocketWatch::Closing(int socket) {
 
 void SocketWatch::Want(int socket, bool in, bool out) {
   Watched& one = Of(socket);
+  one.rests = false;
   one.wanted = (in ? uint32_t{EPOLLIN} : 0) | (out ? uint32_t{EPOLLOUT} : 0);
   // Most sockets can be written to at any time: never watch for that without need.
   const bool covered = (one.watched & one.wanted) == one.wanted;
   const bool noisy = (one.watched & ~one.wanted & EPOLLOUT) != 0;
-  if (covered && !noisy && (one.wanted != 0 || one.closing_is_told)) return;
-  const bool stays = one.wanted == 0 && one.closing_is_told;
-  Watch(socket, one, stays ? one.watched & EPOLLIN : one.wanted);
+  if (!covered || noisy || one.wanted == 0) Watch(socket, one, one.wanted);
+}
+
+void SocketWatch::Rest(int socket) {
+  Watched& one = Of(socket);
+  one.rests = one.closing_is_told;
+  one.wanted = 0;
+  Watch(socket, one, one.rests ? one.watched & EPOLLIN : 0);
 }
 
 void SocketWatch::Watch(int socket, Watched& one, uint32_t events) const {
@@ -82,7 +88,7 @@ int SocketWatch::WaitOnce(int timeout_ms, const Stirred& stirred) {
     if (wanted != 0) {
       stirred(socket, (wanted & EPOLLIN) != 0, (wanted & EPOLLOUT) != 0, error);
     } else {
-      if (one.wanted == 0 && one.closing_is_told) Spoil(socket);
+      if (one.rests) Spoil(socket);
       Watch(socket, one, one.wanted);
     }
   }

@@ -30,6 +30,9 @@ class SocketWatch {
   void Opened(int socket);
   void Closing(int socket);
   void Want(int socket, bool in, bool out);
+  // Nobody uses it for now: if it stirs nevertheless it is spoiled, and never used again. Not for
+  // one that is only paused: Want nothing of that.
+  void Rest(int socket);
 
   using Stirred = std::function<void(int socket, bool in, bool out, bool error)>;
   // Waits for `timeout_ms` at most (-1: for ever), and then for nothing that has stirred already;
@@ -41,6 +44,7 @@ class SocketWatch {
     uint32_t wanted = 0;
     uint32_t watched = 0;  // EPOLLIN, EPOLLOUT; 0: not in the set
     bool closing_is_told = false;
+    bool rests = false;
   };
   Watched& Of(int socket);
   void Watch(int socket, Watched& one, uint32_t events) const;

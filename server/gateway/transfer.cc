@@ -114,6 +114,12 @@ void Transfer::SetOnce() {
   Set(easy_, CURLOPT_CLOSESOCKETDATA, sockets_);
 }
 
+Transfer* Transfer::Of(void* easy) {
+  void* of = nullptr;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &of);
+  return static_cast<Transfer*>(of);
+}
+
 void Transfer::Begin(uint64_t id, UpstreamRequest request, RequestHead head,
                      std::shared_ptr<CallEvents> events) {
   id_ = id;

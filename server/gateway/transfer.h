@@ -31,6 +31,9 @@ class Transfer {
 
   const std::shared_ptr<const Origin>& origin() const { return origin_; }
   void* easy() const { return easy_; }  // a CURL*
+  // Whose handle it is; nullptr for one of libcurl's own.
+  static Transfer* Of(void* easy);
+  bool receiving_paused() const { return receiving_paused_; }
   uint64_t id() const { return id_; }
 
   // Makes the handle ready to be added. REQUIRES: it is not in the multi handle.

@@ -237,9 +237,7 @@ void Upstreams::Impl::Collect() {
   while (const CURLMsg* const message = curl_multi_info_read(multi_, &left)) {
     if (message->msg != CURLMSG_DONE) continue;
     const CURLcode code = message->data.result;  // gone with the handle's leaving
-    void* of = nullptr;
-    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &of);
-    const auto found = calls_.find(static_cast<Transfer*>(of)->id());
+    const auto found = calls_.find(Transfer::Of(message->easy_handle)->id());
     ONCED_CHECK(found != calls_.end());
     std::unique_ptr<Transfer> transfer = std::move(found->second.transfer);
     due_.erase(found->second.due);
@@ -333,7 +331,14 @@ void Upstreams::Impl::Keep(std::unique_ptr<Transfer> transfer) {
   found->second.transfers.push_back(std::move(transfer));
 }
 
-int Upstreams::Impl::OnSocket(CURL*, curl_socket_t socket, int what, void* self, void*) {
+int Upstreams::Impl::OnSocket(CURL* easy, curl_socket_t socket, int what, void* self, void*) {
+  // It lets go of a paused transfer's socket as of a kept connection's.
+  const Transfer* transfer = what == CURL_POLL_REMOVE ? Transfer::Of(easy) : nullptr;
+  const bool paused = transfer != nullptr && transfer->receiving_paused();
+  if (what == CURL_POLL_REMOVE && !paused) {
+    static_cast<Impl*>(self)->sockets_.Rest(socket);
+    return 0;
+  }
   const bool in = what == CURL_POLL_IN || what == CURL_POLL_INOUT;
   const bool out = what == CURL_POLL_OUT || what == CURL_POLL_INOUT;
   static_cast<Impl*>(self)->sockets_.Want(socket, in, out);
