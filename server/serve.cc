@@ -16,13 +16,11 @@
 #include <utility>
 #include <vector>
 
-#include "engine/ledger.h"
 #include "engine/rocks_store.h"
 #include "server/access/doorkeeper.h"
-#include "server/access/key_quota.h"
-#include "server/http/api.h"
-#include "server/wire/listener.h"
-#include "server/wire/port.h"
+#include "server/doors.h"
+#include "server/gateway/origin.h"
+#include "server/wire/tls.h"
 
 namespace onced {
 namespace {
@@ -85,13 +83,14 @@ int AwaitStop(const sigset_t& signals, const std::vector<std::function<Status()>
 // left: it takes up to a quarter of what the system allows (rocks_options.cc). So of the
 // connections asked for this returns those that half of it holds, or a quarter where that is
 // little.
-size_t ConnectionsWithinFileLimit(size_t wanted) {
+// `ends`: how many files a connection may mean: two where a gateway passes requests on.
+size_t ConnectionsWithinFileLimit(size_t wanted, size_t ends) {
   constexpr rlim_t kLittle = 256;
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
   limit.rlim_cur = limit.rlim_max;
   (void)setrlimit(RLIMIT_NOFILE, &limit);
-  const rlim_t room = limit.rlim_max < kLittle ? limit.rlim_max / 4 : limit.rlim_max / 2;
+  const rlim_t room = (limit.rlim_max < kLittle ? limit.rlim_max / 4 : limit.rlim_max / 2) / ends;
   if (limit.rlim_max == RLIM_INFINITY || room >= wanted) return wanted;
   Say("the hard limit of open files (ulimit -Hn) is " + std::to_string(limit.rlim_max) +
       ": too few for --connections-max " + std::to_string(wanted) + "; it is " +
@@ -112,9 +111,9 @@ void WarnOfIdleSubjects(const ServeOptions& options, const TokenBook& book) {
       ": certificate_subjects do nothing without --tls-client-ca: only tokens are taken");
 }
 
-Status ReadTokensAgain(const ServeOptions& options, Doorkeeper& doorkeeper, KeyQuota& quota) {
+Status ReadTokensAgain(const ServeOptions& options, Doorkeeper& doorkeeper, Doors& doors) {
   ONCED_RETURN_IF_ERROR(doorkeeper.Reload());
-  quota.Watch(*doorkeeper.Book());
+  doors.Watch(*doorkeeper.Book());
   Say("reload: the token file was read again");
   WarnOfIdleSubjects(options, *doorkeeper.Book());
   return Status::Ok();
@@ -133,57 +132,14 @@ RocksStoreOptions StoreOptions(const ServeOptions& options) {
           .on_log_failure = EndWithLostLog};
 }
 
-PortGuard GuardOf(const ServeOptions& options) {
-  if (!options.tokens.empty()) return PortGuard::kTokens;
-  return IsLoopback(options.host) ? PortGuard::kLoopback : PortGuard::kOpen;
+std::string UrlOf(const ServeOptions& options, const std::string& host, uint16_t port) {
+  const bool v6 = host.find(':') != std::string::npos;
+  return (options.tls.certificate.empty() ? "http://" : "https://") +
+         (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
-ApiOptions ApiOptionsOf(const ServeOptions& options, const Doorkeeper* doorkeeper, KeyQuota* quota,
-                        const RocksStore& store, const std::atomic<bool>& draining) {
-  return {
-      .defaults = {.lease_ms = options.lease.count(), .retention_ms = options.retention.count()},
-      .version = ONCED_VERSION,
-      .durability = DurabilityName(options.durability),
-      .limits = options.limits,
-      .waiters = options.waiters,
-      .audit = options.audit,
-      .doorkeeper = doorkeeper,
-      .quota = quota,
-      .guard = GuardOf(options),
-      .health = [&store] { return store.Health(); },
-      .now_ms = [&store] { return store.NowMs(); },
-      .draining = [&draining] { return draining.load(); },
-      .report = SayOnceASecond};
-}
-
-wire::ListenerOptions Listening(const ServeOptions& options, size_t connections_max,
-                                std::shared_ptr<wire::TlsCredentials> tls, Api* api,
-                                Ledger* ledger) {
-  wire::ListenerOptions listening;
-  listening.tls = std::move(tls);
-  listening.limits = options.limits;
-  listening.deadlines = options.deadlines;
-  listening.connections_max = connections_max;
-  if (options.footprint == Footprint::kEdge) listening.memory_max = size_t{32} << 20;
-  listening.handler = [api](httplib::Response& response, wire::Exchange& exchange) {
-    api->Handle(response, exchange);
-  };
-  listening.wants_body = [api](const wire::Request& head, const wire::Peer& peer) {
-    return api->Admits(head, peer);
-  };
-  listening.blocks = Api::Blocks;
-  listening.is_durable = [ledger](uint64_t sequence) { return ledger->IsDurable(sequence); };
-  listening.when_durable = [ledger](uint64_t sequence, std::function<void()> pass) {
-    ledger->WhenDurable(sequence, std::move(pass));
-  };
-  return listening;
-}
-
-void Banner(const ServeOptions& options, uint16_t port) {
-  const bool v6 = options.host.find(':') != std::string::npos;
-  const std::string url = (options.tls.certificate.empty() ? "http://" : "https://") +
-                          (v6 ? "[" + options.host + "]" : options.host) + ":" +
-                          std::to_string(port);
+void Banner(const ServeOptions& options, const Doors& doors) {
+  const std::string url = UrlOf(options, options.host, doors.api_port());
   std::error_code ignored;
   const std::string folder = std::filesystem::absolute(options.data, ignored).string();
   std::string flags;
@@ -198,6 +154,12 @@ void Banner(const ServeOptions& options, uint16_t port) {
                "  try: curl%s --json '{\"key\":\"order-1\"}' %s/v1/claim\n",
                ONCED_VERSION, url.c_str(), url.c_str(), folder.c_str(),
                DurabilityName(options.durability), flags.c_str(), url.c_str());
+  if (!options.gateway.enabled) return;
+  const std::string before = UrlOf(options, options.gateway.host, doors.gateway_port());
+  for (const Route& route : options.gateway.routes) {
+    std::fprintf(stderr, "  gateway    %s%s -> %s\n", before.c_str(), route.prefix.c_str(),
+                 route.origin->url.c_str());
+  }
 }
 
 }  // namespace
@@ -219,7 +181,8 @@ int ExitCodeOf(const Status& status) {
 
 int Serve(const ServeOptions& options) {
   const sigset_t signals = BlockSignals();
-  const size_t connections_max = ConnectionsWithinFileLimit(options.connections_max);
+  const size_t connections_max =
+      ConnectionsWithinFileLimit(options.connections_max, options.gateway.enabled ? 3 : 1);
   std::vector<std::function<Status()>> reloads;
   std::shared_ptr<wire::TlsCredentials> tls;
   if (!options.tls.certificate.empty()) {
@@ -237,36 +200,35 @@ int Serve(const ServeOptions& options) {
   }
   // Before the folder is touched, which a port in use leaves as it was, or does not make. Who
   // connects while the store opens waits in the queue.
-  Result<std::unique_ptr<wire::Port>> port = wire::Port::Take(options.host, options.port);
-  if (!port.ok()) return Failed(port.status());
+  Result<Ports> ports = Ports::Take(options);
+  if (!ports.ok()) return Failed(ports.status());
   Result<std::unique_ptr<RocksStore>> store = RocksStore::Open(StoreOptions(options));
   if (!store.ok()) return Failed(store.status());
-  Ledger ledger(store->get(), {.wait_at_gate = false});
-  std::unique_ptr<KeyQuota> quota;
+  Result<std::unique_ptr<Doors>> doors = Doors::Open(options, std::move(*ports),
+                                                     {.store = store->get(),
+                                                      .doorkeeper = doorkeeper.get(),
+                                                      .tls = tls,
+                                                      .connections_max = connections_max,
+                                                      .report = SayOnceASecond});
+  if (!doors.ok()) return Failed(doors.status());
   if (doorkeeper != nullptr) {
-    quota = std::make_unique<KeyQuota>(&ledger);
-    quota->Watch(*doorkeeper->Book());
-    reloads.emplace_back([&] { return ReadTokensAgain(options, *doorkeeper, *quota); });
+    reloads.emplace_back([&] { return ReadTokensAgain(options, *doorkeeper, **doors); });
   }
-  std::atomic<bool> draining{false};
-  Api api(&ledger, ApiOptionsOf(options, doorkeeper.get(), quota.get(), **store, draining));
-
-  Result<std::unique_ptr<wire::Listener>> listener = wire::Listener::Start(
-      Listening(options, connections_max, tls, &api, &ledger), std::move(*port));
-  if (!listener.ok()) return Failed(listener.status());
-  Banner(options, (*listener)->port());
+  Banner(options, **doors);
 
   const int stop = AwaitStop(signals, reloads);
   Say(std::string(strsignal(stop)) + ": finishing what runs");
-  draining = true;
-  const bool finished = (*listener)->Stop(kDrainPatience);
-  if (!finished) Say("some requests did not finish in time and were cut off");
-  if ((*listener)->IsHeldUp()) {
-    Say("the storage does not answer; leaving without a last sync, as after a crash");
-    _exit(kExitFailure);
+  switch ((*doors)->Close(kDrainPatience)) {
+    case Doors::Closed::kFinished:
+      break;
+    case Doors::Closed::kCutOff:
+      Say("some requests did not finish in time and were cut off");
+      break;
+    case Doors::Closed::kHeldUp:
+      Say("the storage does not answer; leaving without a last sync, as after a crash");
+      _exit(kExitFailure);
   }
-  listener->reset();
-  quota.reset();
+  doors->reset();
   store->reset();  // syncs and flushes
   Say("stopped");
   return kExitOk;

@@ -218,6 +218,7 @@ Answer Api::ServerStatus(Call& call) {
       .Field("disk_free_bytes", health.free_bytes)
       .Field("space_low", health.space_low)
       .Field("clock_in_doubt", health.clock_in_doubt);
+  if (options_.gateway_status) w.RawField("gateway", options_.gateway_status());
   return {.body = w.Take()};
 }
 

@@ -42,6 +42,7 @@ struct ApiOptions {
   std::function<StoreHealth()> health;
   std::function<int64_t()> now_ms;
   std::function<bool()> draining;
+  std::function<std::string()> gateway_status;  // a JSON object; absent: there is no gateway
   // A storage fault, to be told to the operator.
   std::function<void(const std::string&)> report;
 };

@@ -18,7 +18,7 @@ struct Kind {
   std::string_view key_action;  // reuse: with the same key; rotate: only with another
 };
 
-constexpr std::array<Kind, 25> kKinds = {{
+constexpr std::array<Kind, 30> kKinds = {{
     {"idempotency_key_required", 400, "Idempotency-Key is missing", false, "reuse"},
     {"idempotency_key_invalid", 400, "Idempotency-Key is invalid", false, "rotate"},
     {"idempotency_conflict", 422, "Idempotency-Key is already used", false, "rotate"},
@@ -26,6 +26,8 @@ constexpr std::array<Kind, 25> kKinds = {{
      "reuse"},
     {"idempotency_outcome_unknown", 409, "The outcome for this Idempotency-Key is unknown", false,
      "reuse"},
+    {"idempotency_consumed", 409, "The answer for this Idempotency-Key was not kept", false,
+     "rotate"},
     {"stale_fence", 409, "The fence is not the newest claim's", false, "reuse"},
     {"not_found", 404, "Not found", false, "reuse"},
     {"not_resolvable", 409, "The key needs no decision", false, "reuse"},
@@ -45,6 +47,10 @@ constexpr std::array<Kind, 25> kKinds = {{
     {"overloaded", 503, "Overloaded", true, "reuse"},
     {"storage_unavailable", 503, "The storage is unavailable", true, "reuse"},
     {"storage_full", 507, "The storage is full", true, "reuse"},
+    {"upstream_unreachable", 502, "The service cannot be reached", true, "reuse"},
+    {"upstream_failed", 502, "The service gave no whole answer", false, "reuse"},
+    {"upstream_timeout", 504, "The service did not answer in time", false, "reuse"},
+    {"upstream_suspended", 503, "The service keeps failing", true, "reuse"},
     {"internal_error", 500, "Internal error", false, "reuse"},
 }};
 
@@ -58,6 +64,7 @@ const Kind& KindOf(const Problem& problem) {
 }  // namespace
 
 int StatusOf(const Problem& problem) { return KindOf(problem).status; }
+bool IsRetryable(const Problem& problem) { return KindOf(problem).retryable; }
 
 std::string ProblemJson(const Problem& problem) {
   const Kind& kind = KindOf(problem);

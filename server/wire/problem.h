@@ -25,6 +25,8 @@ struct Problem {
 };
 
 int StatusOf(const Problem& problem);
+// Whether the same request may be sent again, as it is.
+bool IsRetryable(const Problem& problem);
 std::string ProblemJson(const Problem& problem);
 
 }  // namespace onced::wire

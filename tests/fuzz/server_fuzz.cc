@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -77,14 +78,25 @@ Expected Expect(std::string_view bytes) {
   return expected;
 }
 
+// libFuzzer's own alarm may interrupt a connect, which then goes on by itself.
+bool Connected(int fd, const sockaddr_in& address) {
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return true;
+  if (errno != EINTR) return false;
+  pollfd wanted{.fd = fd, .events = POLLOUT, .revents = 0};
+  while (poll(&wanted, 1, 20'000) < 0 && errno == EINTR) {
+  }
+  int error = 0;
+  socklen_t size = sizeof error;
+  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
+}
+
 std::string Exchanged(uint16_t port, std::string_view bytes) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   address.sin_port = htons(port);
-  Promise(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0,
-          "the port is open");
+  Promise(Connected(fd, address), "the port is open", std::strerror(errno));
   while (!bytes.empty()) {
     const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent <= 0) break;

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+#include "server/doors.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace onced {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr size_t kEdgeMemory = size_t{32} << 20;
+
+PortGuard GuardOf(const ServeOptions& options) {
+  if (!options.tokens.empty()) return PortGuard::kTokens;
+  return IsLoopback(options.host) ? PortGuard::kLoopback : PortGuard::kOpen;
+}
+
+milliseconds Left(steady_clock::time_point until) {
+  return std::max(std::chrono::ceil<milliseconds>(until - steady_clock::now()), milliseconds(0));
+}
+
+}  // namespace
+
+Result<Ports> Ports::Take(const ServeOptions& options) {
+  Ports ports;
+  Result<std::unique_ptr<wire::Port>> api = wire::Port::Take(options.host, options.port);
+  if (!api.ok()) return api.status();
+  ports.api = std::move(*api);
+  if (!options.gateway.enabled) return ports;
+  Result<std::unique_ptr<wire::Port>> gateway =
+      wire::Port::Take(options.gateway.host, options.gateway.port);
+  if (!gateway.ok()) return gateway.status();
+  ports.gateway = std::move(*gateway);
+  return ports;
+}
+
+Doors::Doors(const ServeOptions& options, Ground ground)
+    : options_(options),
+      ground_(std::move(ground)),
+      ledger_(ground_.store, {.wait_at_gate = false}) {}
+
+Result<std::unique_ptr<Doors>> Doors::Open(const ServeOptions& options, Ports ports,
+                                           Ground ground) {
+  std::unique_ptr<Doors> doors(new Doors(options, std::move(ground)));
+  if (doors->ground_.doorkeeper != nullptr) {
+    doors->quota_ = std::make_unique<KeyQuota>(&doors->ledger_);
+    doors->quota_->Watch(*doors->ground_.doorkeeper->Book());
+  }
+  if (ports.gateway != nullptr) {
+    ONCED_RETURN_IF_ERROR(doors->OpenGateway(std::move(ports.gateway)));
+  }
+  ONCED_RETURN_IF_ERROR(doors->OpenApi(std::move(ports.api)));
+  return doors;
+}
+
+void Doors::Watch(const TokenBook& book) {
+  if (quota_ != nullptr) quota_->Watch(book);
+}
+
+ApiOptions Doors::ApiTerms() {
+  ApiOptions terms{
+      .defaults = {.lease_ms = options_.lease.count(), .retention_ms = options_.retention.count()},
+      .version = ONCED_VERSION,
+      .durability = DurabilityName(options_.durability),
+      .limits = options_.limits,
+      .waiters = options_.waiters,
+      .audit = options_.audit,
+      .doorkeeper = ground_.doorkeeper,
+      .quota = quota_.get(),
+      .guard = GuardOf(options_),
+      .health = [store = ground_.store] { return store->Health(); },
+      .now_ms = [store = ground_.store] { return store->NowMs(); },
+      .draining = [this] { return draining_.load(); },
+      .report = ground_.report};
+  if (gateway_ != nullptr) {
+    terms.gateway_status = [gateway = gateway_.get()] { return gateway->StatusJson(); };
+  }
+  return terms;
+}
+
+// What every port shares, whichever door is behind it.
+wire::ListenerOptions Doors::Listening() {
+  wire::ListenerOptions listening;
+  listening.tls = ground_.tls;
+  listening.limits = options_.limits;
+  listening.deadlines = options_.deadlines;
+  listening.connections_max = ground_.connections_max;
+  if (options_.footprint == Footprint::kEdge) listening.memory_max = kEdgeMemory;
+  listening.is_durable = [this](uint64_t sequence) { return ledger_.IsDurable(sequence); };
+  listening.when_durable = [this](uint64_t sequence, std::function<void()> pass) {
+    ledger_.WhenDurable(sequence, std::move(pass));
+  };
+  return listening;
+}
+
+Status Doors::OpenApi(std::unique_ptr<wire::Port> port) {
+  api_ = std::make_unique<Api>(&ledger_, ApiTerms());
+  wire::ListenerOptions listening = Listening();
+  listening.handler = [api = api_.get()](httplib::Response& response, wire::Exchange& exchange) {
+    api->Handle(response, exchange);
+  };
+  listening.wants_body = [api = api_.get()](const wire::Request& head, const wire::Peer& peer) {
+    return api->Admits(head, peer);
+  };
+  listening.blocks = Api::Blocks;
+  Result<std::unique_ptr<wire::Listener>> started =
+      wire::Listener::Start(std::move(listening), std::move(port));
+  if (!started.ok()) return started.status();
+  api_listener_ = std::move(*started);
+  return Status::Ok();
+}
+
+Status Doors::OpenGateway(std::unique_ptr<wire::Port> port) {
+  GatewayParts parts{.ledger = &ledger_, .doorkeeper = ground_.doorkeeper, .quota = quota_.get()};
+  parts.tls = ground_.tls != nullptr;
+  if (options_.footprint == Footprint::kEdge) parts.memory_max = kEdgeMemory;
+  parts.upstream_connections_max = ground_.connections_max;
+  parts.report = ground_.report;
+  Result<std::unique_ptr<Gateway>> gateway = Gateway::Start(options_.gateway, std::move(parts));
+  if (!gateway.ok()) return gateway.status();
+  gateway_ = std::move(*gateway);
+  Gateway* const door = gateway_.get();
+  wire::ListenerOptions listening = Listening();
+  listening.handler = [door](httplib::Response& response, wire::Exchange& exchange) {
+    door->Handle(response, exchange);
+  };
+  listening.wants_body = [door](const wire::Request& head, const wire::Peer& peer) {
+    return door->Admits(head, peer);
+  };
+  listening.streams = [door](const wire::Request& head, const wire::Peer& peer) {
+    return door->Streams(head, peer);
+  };
+  listening.blocks = [](const wire::Request&) { return false; };
+  Result<std::unique_ptr<wire::Listener>> started =
+      wire::Listener::Start(std::move(listening), std::move(port));
+  if (!started.ok()) return started.status();
+  gateway_listener_ = std::move(*started);
+  return Status::Ok();
+}
+
+// The gateway first: clients, and then the runs whose clients have gone.
+Doors::Closed Doors::Close(milliseconds patience) {
+  draining_ = true;
+  const auto until = steady_clock::now() + patience;
+  bool finished = true;
+  if (gateway_listener_ != nullptr) {
+    finished = gateway_listener_->Stop(Left(until));
+    if (gateway_listener_->IsHeldUp()) return Closed::kHeldUp;
+    gateway_listener_.reset();
+    if (!gateway_->Stop(Left(until))) return Closed::kHeldUp;
+  }
+  finished = api_listener_->Stop(Left(until)) && finished;
+  if (api_listener_->IsHeldUp()) return Closed::kHeldUp;
+  api_listener_.reset();
+  return finished ? Closed::kFinished : Closed::kCutOff;
+}
+
+}  // namespace onced

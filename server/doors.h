@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// Doors: the ports that are open on one store and what is behind each: the API always, the gateway
+// when it was asked for.
+//
+// Threads: all calls from one; the doors themselves serve on threads of their own.
+// Invariants: 1. Every port is taken before the store is opened: a start that fails for one has
+// touched nothing. 2. They close from the outside in: first nobody comes in any more, then what
+// runs ends, then what it stands on goes.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "engine/ledger.h"
+#include "engine/rocks_store.h"
+#include "server/access/doorkeeper.h"
+#include "server/access/key_quota.h"
+#include "server/gateway/gateway.h"
+#include "server/http/api.h"
+#include "server/options.h"
+#include "server/wire/listener.h"
+#include "server/wire/port.h"
+
+namespace onced {
+
+struct Ports {
+  static Result<Ports> Take(const ServeOptions& options);
+
+  std::unique_ptr<wire::Port> api;
+  std::unique_ptr<wire::Port> gateway;  // may be absent
+};
+
+class Doors {
+ public:
+  // What they stand on, and who hears of their troubles.
+  struct Ground {
+    RocksStore* store = nullptr;
+    const Doorkeeper* doorkeeper = nullptr;  // absent: no tokens
+    std::shared_ptr<wire::TlsCredentials> tls;
+    size_t connections_max = 0;  // of each
+    std::function<void(const std::string&)> report;
+  };
+  // `options` must outlive them.
+  static Result<std::unique_ptr<Doors>> Open(const ServeOptions& options, Ports ports,
+                                             Ground ground);
+  Doors(const Doors&) = delete;
+  Doors& operator=(const Doors&) = delete;
+
+  uint16_t api_port() const { return api_listener_->port(); }
+  uint16_t gateway_port() const { return gateway_listener_->port(); }
+
+  // The token file was read again.
+  void Watch(const TokenBook& book);
+
+  enum class Closed {
+    kFinished,
+    kCutOff,  // some requests did not end in time
+    kHeldUp,  // the storage holds some up for ever: nothing here may be destroyed
+  };
+  Closed Close(std::chrono::milliseconds patience);
+
+ private:
+  Doors(const ServeOptions& options, Ground ground);
+  ApiOptions ApiTerms();
+  wire::ListenerOptions Listening();
+  Status OpenGateway(std::unique_ptr<wire::Port> port);
+  Status OpenApi(std::unique_ptr<wire::Port> port);
+
+  const ServeOptions& options_;
+  const Ground ground_;
+  std::atomic<bool> draining_{false};
+  Ledger ledger_;
+  std::unique_ptr<KeyQuota> quota_;  // with a doorkeeper
+  std::unique_ptr<Gateway> gateway_;
+  std::unique_ptr<Api> api_;
+  std::unique_ptr<wire::Listener> api_listener_;
+  std::unique_ptr<wire::Listener> gateway_listener_;
+};
+
+}  // namespace onced

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: MIT
+#include "server/gateway/gateway.h"
+
+#include <httplib.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "server/gateway/breaker.h"
+#include "server/gateway/fingerprint.h"
+#include "server/gateway/header_rules.h"
+#include "server/gateway/keyed_ask.h"
+#include "server/gateway/pass.h"
+#include "server/gateway/shadow.h"
+#include "server/json/json_pointer.h"
+#include "server/json/json_writer.h"
+#include "server/web/credentials.h"
+#include "server/web/idempotency_key.h"
+
+namespace onced {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLookMin{50};
+constexpr milliseconds kLookMax{1'000};
+
+// Often enough that no lease is renewed late.
+milliseconds LookOf(const GatewayOptions& options) {
+  milliseconds look = kLookMax;
+  for (const Route& route : options.routes) look = std::min(look, route.lease / 6);
+  return std::max(look, kLookMin);
+}
+
+Telling Refusal(const Route* route, const char* code, std::string detail) {
+  return ProblemTelling(route == nullptr ? Profile::kProxySafe : route->profile,
+                        {.code = code, .detail = std::move(detail)});
+}
+
+Telling FromAnswer(Answer answer) {
+  answer.headers.emplace_back("Content-Type", answer.type);
+  return {.status = answer.status,
+          .headers = std::move(answer.headers),
+          .body = std::move(answer.body)};
+}
+
+bool IsHex(std::string_view text, std::string_view lower) {
+  return text.size() >= lower.size() &&
+         std::equal(lower.begin(), lower.end(), text.begin(), [](char a, char b) {
+           return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b - 'A' + 'a') : b);
+         });
+}
+
+// Whether a segment means "here" or "one up", however its dots are written.
+bool IsDots(std::string_view segment) {
+  size_t dots = 0;
+  while (!segment.empty()) {
+    const size_t dot = segment.front() == '.' ? 1 : IsHex(segment, "%2e") ? 3 : 0;
+    if (dot == 0) return false;
+    segment.remove_prefix(dot);
+    ++dots;
+  }
+  return dots == 1 || dots == 2;
+}
+
+// What an upstream might read as another path than the route did.
+const char* AmbiguityIn(std::string_view path) {
+  for (size_t i = 0; i < path.size(); ++i) {
+    const std::string_view rest = path.substr(i);
+    if (path[i] == '\\' || IsHex(rest, "%5c")) return "target: a backslash is not passed on";
+    if (IsHex(rest, "%2f")) return "target: an encoded slash is not passed on";
+    if (path[i] == '/') {
+      const std::string_view segment = rest.substr(1, rest.substr(1).find('/'));
+      if (IsDots(segment)) return "target: segments of dots are not passed on";
+    }
+  }
+  return nullptr;
+}
+
+bool HasNul(std::string_view path) {
+  for (size_t i = 0; i < path.size(); ++i) {
+    if (IsHex(path.substr(i), "%00")) return true;
+  }
+  return false;
+}
+
+bool MayCarryKey(const Route& route, const std::string& method) {
+  return std::find(route.methods.begin(), route.methods.end(), method) != route.methods.end();
+}
+
+// The key in the body, for routes that look there. Empty: there is none.
+std::string KeyInBody(const Route& route, std::string_view body) {
+  const Result<JsonPointer> pointer = JsonPointer::Parse(route.key_pointer);
+  if (!pointer.ok()) return {};
+  const Result<std::optional<JsonValue>> value = ValueAt(body, *pointer);
+  if (!value.ok() || !value->has_value()) return {};
+  if ((*value)->kind == JsonKind::kString) return DecodeJsonString((*value)->raw);
+  if ((*value)->kind == JsonKind::kInteger) return std::string((*value)->raw);
+  return {};
+}
+
+void WriteTelling(Telling telling, httplib::Response& response, wire::Exchange& exchange) {
+  exchange.HoldUntil(telling.sequence);
+  exchange.AnswerAsIs();
+  response.status = telling.status;
+  for (auto& [name, value] : telling.headers) response.headers.emplace(name, std::move(value));
+  const bool no_body = exchange.request().method == "HEAD" || telling.status == 304;
+  if (no_body && telling.length.has_value()) exchange.ClaimLength(*telling.length);
+  if (telling.pipe != nullptr) {
+    exchange.StreamAnswer(std::move(telling.pipe), telling.length);
+  } else {
+    response.body = std::move(telling.body);
+  }
+}
+
+}  // namespace
+
+// What a request's head says of it.
+struct Gateway::Judged {
+  enum class Way : uint8_t { kRefused, kPasses, kIsKeyed, kMayBeKeyed };
+  Way way = Way::kRefused;
+  const Route* route = nullptr;
+  Principal principal;
+  std::string key;
+  std::string key_header;
+  Telling refusal;
+};
+
+Gateway::Gateway(GatewayOptions options, const GatewayParts& parts)
+    : options_(std::move(options)), routes_(options_.routes) {
+  services_.ledger = parts.ledger;
+  services_.doorkeeper = parts.doorkeeper;
+  services_.quota = parts.quota;
+  services_.tls = parts.tls;
+  services_.memory_max = parts.memory_max;
+  services_.report = parts.report;
+}
+
+Gateway::~Gateway() = default;
+
+Result<std::unique_ptr<Gateway>> Gateway::Start(GatewayOptions options, GatewayParts parts) {
+  Result<std::unique_ptr<Upstreams>> upstreams = Upstreams::Start(parts.upstream_connections_max);
+  if (!upstreams.ok()) return upstreams.status();
+  std::unique_ptr<Gateway> gateway(new Gateway(std::move(options), parts));
+  gateway->runs_ = std::make_unique<UpstreamRuns>(parts.ledger, std::move(*upstreams),
+                                                  LookOf(gateway->options_), parts.report);
+  gateway->services_.runs = gateway->runs_.get();
+  return gateway;
+}
+
+bool Gateway::Stop(milliseconds patience) { return runs_->Stop(patience); }
+
+std::optional<Telling> Gateway::RefuseTarget(std::string_view target) const {
+  if (!target.starts_with('/')) {
+    return Refusal(nullptr, "invalid_request", "target: must begin with a slash");
+  }
+  const std::string_view path = target.substr(0, target.find('?'));
+  if (HasNul(target) || target.find('#') != std::string_view::npos) {
+    return Refusal(nullptr, "invalid_request", "target: has a byte that none may have");
+  }
+  if (options_.raw_targets) return std::nullopt;
+  const char* ambiguity = AmbiguityIn(path);
+  if (ambiguity == nullptr) return std::nullopt;
+  return Refusal(nullptr, "invalid_request", ambiguity);
+}
+
+// Fills in who asks, or says why that is nobody.
+std::optional<Telling> Gateway::Identify(const wire::Request& head, const wire::Peer& peer,
+                                         Principal* principal) const {
+  const std::vector<std::string>& proxies = options_.trusted_proxies;
+  principal->trusted = std::find(proxies.begin(), proxies.end(), peer.address) != proxies.end();
+  switch (options_.principal) {
+    case PrincipalSource::kUnset:
+    case PrincipalSource::kNone:
+      return std::nullopt;
+    case PrincipalSource::kCertificate:
+      principal->name = peer.certificate_subject;
+      return std::nullopt;
+    case PrincipalSource::kToken: {
+      const std::shared_ptr<const TokenBook> book = services_.doorkeeper->Book();
+      Identity identity = onced::Identify(*book, head, peer);
+      if (identity.refused.has_value()) return FromAnswer(*std::move(identity.refused));
+      principal->tenant = identity.caller->tenant;
+      principal->caller = *identity.caller;
+      return std::nullopt;
+    }
+    case PrincipalSource::kHeader:
+      break;
+  }
+  if (!proxies.empty() && !principal->trusted) {
+    return Refusal(nullptr, "forbidden", "only the proxy in front of this may send requests here");
+  }
+  bool found = false;
+  for (const auto& [name, value] : head.headers) {
+    if (!wire::SameName(name, options_.principal_header)) continue;
+    if (found) {
+      return Refusal(nullptr, "invalid_request",
+                     options_.principal_header + ": given more than once");
+    }
+    found = true;
+    principal->name = value;
+  }
+  return std::nullopt;
+}
+
+// Fills in the key and the header that has it, or says what is wrong with it.
+std::optional<Telling> Gateway::FindKey(const wire::Request& head, Judged* judged) const {
+  std::vector<std::string> names = {kKeyHeader};
+  names.insert(names.end(), judged->route->key_headers.begin(), judged->route->key_headers.end());
+  for (const std::string& name : names) {
+    Result<std::optional<std::string>> key = KeyInHeader(head, name.c_str());
+    if (!key.ok()) {
+      return Refusal(judged->route, "idempotency_key_invalid", key.status().message());
+    }
+    if (!key->has_value()) continue;
+    if (!judged->key.empty() && judged->key != **key) {
+      return Refusal(judged->route, "idempotency_key_invalid",
+                     name + ": is another key than " + judged->key_header + " has");
+    }
+    if (judged->key.empty()) {
+      judged->key = **std::move(key);
+      judged->key_header = name;
+    }
+  }
+  return std::nullopt;
+}
+
+Gateway::Judged Gateway::Judge(const wire::Request& head, const wire::Peer& peer) const {
+  Judged judged;
+  const auto refused = [&judged](std::optional<Telling> refusal) {
+    if (!refusal.has_value()) return false;
+    judged.refusal = *std::move(refusal);
+    return true;
+  };
+  if (refused(RefuseTarget(head.target))) return judged;
+  if (std::optional<std::string> offence = OffenceInConnection(head)) {
+    judged.refusal = Refusal(nullptr, "invalid_request", *std::move(offence));
+    return judged;
+  }
+  if (refused(Identify(head, peer, &judged.principal))) return judged;
+  judged.route = routes_.Find(head.target);
+  if (judged.route == nullptr) {
+    judged.refusal = Refusal(nullptr, "not_found", "no route of the gateway begins this path");
+    return judged;
+  }
+  judged.way = Judged::Way::kPasses;
+  if (!MayCarryKey(*judged.route, head.method)) return judged;
+  if (refused(FindKey(head, &judged))) {
+    judged.way = Judged::Way::kRefused;
+  } else if (!judged.key.empty()) {
+    judged.way = Judged::Way::kIsKeyed;
+  } else if (!judged.route->key_pointer.empty()) {
+    judged.way = Judged::Way::kMayBeKeyed;
+  } else if (judged.route->key_required) {
+    judged.way = Judged::Way::kRefused;
+    judged.refusal =
+        Refusal(judged.route, "idempotency_key_required",
+                "This operation is idempotent and it requires correct usage of Idempotency Key.");
+  }
+  if (judged.way == Judged::Way::kIsKeyed && options_.principal == PrincipalSource::kHeader &&
+      judged.principal.name.empty()) {
+    judged.way = Judged::Way::kRefused;
+    judged.refusal = Refusal(judged.route, "invalid_request",
+                             options_.principal_header +
+                                 ": says nobody; whose key it is must be "
+                                 "known");
+  }
+  return judged;
+}
+
+bool Gateway::Admits(const wire::Request& head, const wire::Peer& peer) {
+  return Judge(head, peer).way != Judged::Way::kRefused;
+}
+
+bool Gateway::Streams(const wire::Request& head, const wire::Peer& peer) {
+  return Judge(head, peer).way == Judged::Way::kPasses;
+}
+
+std::optional<Telling> Gateway::Begin(wire::Exchange& exchange) {
+  Judged judged = Judge(exchange.request(), exchange.peer());
+  switch (judged.way) {
+    case Judged::Way::kRefused:
+      return std::move(judged.refusal);
+    case Judged::Way::kPasses:
+      exchange.kept = std::make_unique<Pass>(&services_, judged.route, std::move(judged.principal));
+      return std::nullopt;
+    case Judged::Way::kIsKeyed:
+    case Judged::Way::kMayBeKeyed:
+      break;
+  }
+  return BeginKeyed(exchange, std::move(judged));
+}
+
+std::optional<Telling> Gateway::BeginKeyed(wire::Exchange& exchange, Judged judged) {
+  const Route& route = *judged.route;
+  if (judged.key.empty()) {
+    judged.key = KeyInBody(route, exchange.request().body);
+    if (judged.key.empty() && route.key_required) {
+      return Refusal(&route, "idempotency_key_required",
+                     "This operation is idempotent and it requires correct usage of Idempotency "
+                     "Key, in a header or in the body at " +
+                         route.key_pointer + ".");
+    }
+    if (judged.key.empty()) {
+      exchange.kept = std::make_unique<Pass>(&services_, &route, std::move(judged.principal));
+      return std::nullopt;
+    }
+  }
+  Result<Key> key =
+      Key::Make(judged.principal.tenant, ScopeOf(route, judged.principal), judged.key);
+  if (!key.ok()) return Refusal(&route, "idempotency_key_invalid", key.status().message());
+  Keyed keyed{.route = &route,
+              .principal = std::move(judged.principal),
+              .key = std::move(judged.key),
+              .header = std::move(judged.key_header),
+              .fingerprint = FingerprintOf(exchange.request(), route.fingerprint)};
+  if (route.shadow) {
+    exchange.kept = std::make_unique<Shadow>(&services_, keyed);
+  } else {
+    exchange.kept =
+        std::make_unique<KeyedAsk>(&services_, std::move(keyed), *std::move(key), exchange);
+  }
+  return std::nullopt;
+}
+
+void Gateway::Handle(httplib::Response& response, wire::Exchange& exchange) {
+  std::optional<Telling> telling;
+  if (exchange.kept == nullptr) telling = Begin(exchange);
+  if (!telling.has_value()) {
+    telling = static_cast<Asking&>(*exchange.kept).Ask(exchange);
+    if (!telling.has_value()) return;
+  }
+  if (telling->stalled && exchange.Stall(kStallPause, kStallPatience)) return;
+  if (!telling->for_operator.empty()) services_.report(telling->for_operator);
+  WriteTelling(*std::move(telling), response, exchange);
+}
+
+std::string Gateway::StatusJson() const {
+  const auto now = std::chrono::steady_clock::now();
+  const GatewayCounts& counts = services_.counts;
+  JsonWriter w(512);
+  w.Field("runs_under_way", runs_->under_way())
+      .Field("passed", counts.passed.load())
+      .Field("ran", counts.ran.load())
+      .Field("replayed", counts.replayed.load())
+      .Field("attached", counts.attached.load())
+      .Field("in_flight", counts.in_flight.load())
+      .Field("conflicts", counts.conflicts.load())
+      .Field("unknown", counts.unknown.load())
+      .Field("suspended", counts.suspended.load())
+      .Field("shadow_first", counts.shadow_first.load())
+      .Field("shadow_duplicates", counts.shadow_duplicates.load())
+      .Field("shadow_conflicts", counts.shadow_conflicts.load());
+  w.BeginArray("routes");
+  for (const Route& route : routes_.routes()) {
+    constexpr const char* kNames[] = {"closed", "open", "half_open"};
+    w.BeginObject()
+        .Field("name", route.name)
+        .Field("upstream", route.origin->url)
+        .Field("breaker", kNames[static_cast<int>(route.breaker->state(now))])
+        .Field("breaker_opened", route.breaker->opened())
+        .EndObject();
+  }
+  w.EndArray();
+  return w.Take();
+}
+
+}  // namespace onced

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// Gateway: the door in front of a service that knows nothing of onced. A request with an
+// Idempotency-Key runs once and is answered the same way ever after; everything else passes.
+//
+// Threads: Handle, Admits and Streams from any number of threads; Drain and the destructor from
+// one, when the listener has stopped. Invariants: 1. It is judged by its head alone who sends a
+// request, where it goes, and whether its key is well formed; no body of a stranger is waited
+// for. 2. A target that a route and its upstream could read in two ways is not passed on.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "server/gateway/asking.h"
+#include "server/gateway/route.h"
+#include "server/wire/request_host.h"
+
+namespace onced {
+
+struct GatewayParts {
+  Ledger* ledger = nullptr;                // must not wait at the gate
+  const Doorkeeper* doorkeeper = nullptr;  // may be absent
+  KeyQuota* quota = nullptr;
+  bool tls = false;
+  size_t memory_max = size_t{256} << 20;  // of the bodies of runs
+  size_t upstream_connections_max = 1'000;
+  std::function<void(const std::string&)> report;
+};
+
+class Gateway {
+ public:
+  static Result<std::unique_ptr<Gateway>> Start(GatewayOptions options, GatewayParts parts);
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  void Handle(httplib::Response& response, wire::Exchange& exchange);
+  // See ListenerOptions::wants_body and ::streams.
+  bool Admits(const wire::Request& head, const wire::Peer& peer);
+  bool Streams(const wire::Request& head, const wire::Peer& peer);
+
+  // When the listener has stopped. See UpstreamRuns::Stop; after a false this must not be
+  // destroyed.
+  bool Stop(std::chrono::milliseconds patience);
+
+  // What it is doing, as a JSON object, for an admin.
+  std::string StatusJson() const;
+
+ private:
+  struct Judged;
+  Gateway(GatewayOptions options, const GatewayParts& parts);
+  Judged Judge(const wire::Request& head, const wire::Peer& peer) const;
+  std::optional<Telling> RefuseTarget(std::string_view target) const;
+  std::optional<Telling> Identify(const wire::Request& head, const wire::Peer& peer,
+                                  Principal* principal) const;
+  std::optional<Telling> FindKey(const wire::Request& head, Judged* judged) const;
+  std::optional<Telling> Begin(wire::Exchange& exchange);
+  std::optional<Telling> BeginKeyed(wire::Exchange& exchange, Judged judged);
+
+  const GatewayOptions options_;
+  const RouteTable routes_;
+  GatewayServices services_;
+  std::unique_ptr<UpstreamRuns> runs_;
+};
+
+}  // namespace onced

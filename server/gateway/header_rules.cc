@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+#include "server/gateway/header_rules.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace onced {
+namespace {
+
+using wire::SameName;
+
+constexpr std::array<std::string_view, 9> kHopByHop = {"Connection",
+                                                       "Keep-Alive",
+                                                       "Proxy-Connection",
+                                                       "Proxy-Authenticate",
+                                                       "Proxy-Authorization",
+                                                       "TE",
+                                                       "Trailer",
+                                                       "Transfer-Encoding",
+                                                       "Upgrade"};
+// Framing and target are the gateway's to write.
+constexpr std::array<std::string_view, 3> kWritten = {"Content-Length", "Expect", "Host"};
+constexpr std::array<std::string_view, 9> kOurs = {
+    "Idempotency-Degraded", "Idempotency-Expires", "Idempotency-Fence",
+    "Idempotency-Replay",   "Idempotency-Status",  "Idempotent-Original-Date",
+    "Idempotent-Replayed",  "Onced-Policy",        "Preference-Applied"};
+constexpr std::array<std::string_view, 8> kKept = {"Cache-Control",
+                                                   "Content-Disposition",
+                                                   "Content-Encoding",
+                                                   "Content-Language",
+                                                   "Content-Type",
+                                                   "ETag",
+                                                   "Link",
+                                                   "Location"};
+constexpr std::array<std::string_view, 10> kNeverKept = {
+    "Age",    "Alt-Svc",         "Authorization", "Date",
+    "Server", "Set-Cookie",      "Set-Cookie2",   "Strict-Transport-Security",
+    "Via",    "WWW-Authenticate"};
+constexpr std::array<std::string_view, 6> kTrace = {
+    "traceparent", "tracestate", "b3", "X-Request-Id", "X-Correlation-Id", "X-Amzn-Trace-Id"};
+
+template <size_t size>
+bool IsOneOf(const std::array<std::string_view, size>& names, std::string_view name) {
+  return std::any_of(names.begin(), names.end(),
+                     [name](std::string_view one) { return SameName(one, name); });
+}
+
+bool Begins(std::string_view name, std::string_view prefix) {
+  return name.size() >= prefix.size() && SameName(name.substr(0, prefix.size()), prefix);
+}
+
+std::string_view Trimmed(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
+}
+
+// What Connection names, of all its lines.
+std::vector<std::string_view> NamedIn(std::string_view list) {
+  std::vector<std::string_view> names;
+  while (!list.empty()) {
+    const size_t comma = std::min(list.find(','), list.size());
+    const std::string_view name = Trimmed(list.substr(0, comma));
+    if (!name.empty()) names.push_back(name);
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return names;
+}
+std::vector<std::string_view> NamedByConnection(const HeaderList& headers) {
+  std::vector<std::string_view> all;
+  for (const auto& [name, value] : headers) {
+    if (!SameName(name, "Connection")) continue;
+    const std::vector<std::string_view> some = NamedIn(value);
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
+}
+
+bool EndToEnd(std::string_view name) {
+  constexpr std::array<std::string_view, 6> kNamed = {"Authorization", "Cookie",    "Host",
+                                                      "Forwarded",     "X-Real-IP", "Date"};
+  return IsOneOf(kNamed, name) || Begins(name, "Content-") || Begins(name, "Idempotency-") ||
+         Begins(name, "X-Forwarded-") || Begins(name, "Accept");
+}
+
+bool StaysOnHop(std::string_view name, const std::vector<std::string_view>& named) {
+  return IsOneOf(kHopByHop, name) ||
+         std::any_of(named.begin(), named.end(),
+                     [name](std::string_view one) { return SameName(one, name); });
+}
+
+bool SaysWhereFrom(std::string_view name) {
+  return SameName(name, "Forwarded") || SameName(name, "X-Real-IP") || Begins(name, "X-Forwarded-");
+}
+
+void AddWhereFrom(const wire::Request& request, const wire::Peer& peer,
+                  const Forwarding& forwarding, HeaderList* out) {
+  std::string from = peer.address;
+  if (forwarding.trusted) {
+    const std::string_view before = request.Header("X-Forwarded-For");
+    if (!before.empty()) from = std::string(before) + ", " + from;
+  }
+  out->emplace_back("X-Forwarded-For", std::move(from));
+  const auto add = [&](const char* name, std::string_view own) {
+    const std::string_view told = forwarding.trusted ? request.Header(name) : "";
+    out->emplace_back(name, told.empty() ? own : told);
+  };
+  add("X-Forwarded-Proto", forwarding.tls ? "https" : "http");
+  add("X-Forwarded-Host", request.Header("Host"));
+}
+
+}  // namespace
+
+std::optional<std::string> OffenceInConnection(const wire::Request& request) {
+  for (const std::string_view name : NamedByConnection(request.headers)) {
+    if (EndToEnd(name)) {
+      return "Connection: names a header that is not for one hop only";
+    }
+  }
+  return std::nullopt;
+}
+
+HeaderList HeadersForUpstream(const wire::Request& request, const wire::Peer& peer,
+                              const Forwarding& forwarding) {
+  const std::vector<std::string_view> named = NamedByConnection(request.headers);
+  HeaderList out;
+  out.reserve(request.headers.size() + 6);
+  for (const auto& [name, value] : request.headers) {
+    if (StaysOnHop(name, named) || IsOneOf(kWritten, name) || IsOneOf(kOurs, name) ||
+        SaysWhereFrom(name) || SameName(name, "Via")) {
+      continue;
+    }
+    if (forwarding.drop_authorization && SameName(name, "Authorization")) continue;
+    if (forwarding.identity && SameName(name, "Accept-Encoding")) continue;
+    if (!forwarding.key_header.empty() && SameName(name, forwarding.key_header)) continue;
+    out.emplace_back(name, value);
+  }
+  if (!forwarding.key_header.empty() && !forwarding.key.empty()) {
+    out.emplace_back(forwarding.key_header, forwarding.key);
+  }
+  if (!forwarding.fence.empty()) out.emplace_back("Idempotency-Fence", forwarding.fence);
+  if (forwarding.identity) out.emplace_back("Accept-Encoding", "identity");
+  AddWhereFrom(request, peer, forwarding, &out);
+  const std::string_view via = request.Header("Via");
+  const std::string own = std::string(request.minor_version == 0 ? "1.0" : "1.1") + " onced";
+  out.emplace_back("Via", via.empty() ? own : std::string(via) + ", " + own);
+  return out;
+}
+
+HeaderList HeadersForClient(HeaderList headers) {
+  const HeaderList all = headers;  // what Connection names points into it
+  const std::vector<std::string_view> named = NamedByConnection(all);
+  std::erase_if(headers, [&](const auto& header) {
+    const std::string_view name = header.first;
+    return StaysOnHop(name, named) || SameName(name, "Content-Length") || IsOneOf(kOurs, name);
+  });
+  return headers;
+}
+
+bool MayBeKept(std::string_view name) {
+  return !IsOneOf(kHopByHop, name) && !IsOneOf(kWritten, name) && !IsOneOf(kOurs, name) &&
+         !IsOneOf(kNeverKept, name) && !IsOneOf(kTrace, name) && !Begins(name, "Access-Control-") &&
+         !Begins(name, "Proxy-") && !Begins(name, "X-B3-");
+}
+
+HeaderList HeadersToKeep(const HeaderList& headers, std::span<const std::string> more) {
+  HeaderList kept;
+  for (const auto& [name, value] : headers) {
+    const bool asked =
+        std::any_of(more.begin(), more.end(),
+                    [&name = name](const std::string& one) { return SameName(one, name); });
+    if (MayBeKept(name) && (asked || IsOneOf(kKept, name))) kept.emplace_back(name, value);
+  }
+  return kept;
+}
+
+}  // namespace onced

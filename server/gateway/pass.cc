@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+#include "server/gateway/pass.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/gateway/breaker.h"
+#include "server/gateway/header_rules.h"
+
+namespace onced {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr size_t kPipeRoom = size_t{64} << 10;
+constexpr std::chrono::hours kStreamMax{1};
+
+bool SaysItCannotServe(int status) { return status == 502 || status == 503 || status == 504; }
+
+}  // namespace
+
+void Passage::Start(UpstreamRequest request) {
+  // Posted first, so that no event can come before the call has its number.
+  (void)services_->runs->Post(
+      [self = shared_from_this(), request = std::make_shared<UpstreamRequest>(std::move(request))] {
+        self->call_ = self->services_->runs->upstreams().Call(std::move(*request), self);
+      });
+}
+
+std::optional<Telling> Passage::Ended(std::function<void()> wake) {
+  MutexLock lock(mutex_);
+  if (telling_.has_value()) {
+    told_ = true;
+    return std::exchange(telling_, std::nullopt);
+  }
+  wake_ = std::move(wake);
+  return std::nullopt;
+}
+
+void Passage::Abandon() {
+  {
+    MutexLock lock(mutex_);
+    if (told_) return;  // the connection has the answer's pipe, and lets go of that
+    wake_ = nullptr;
+    told_ = true;
+  }
+  (void)services_->runs->Post([self = shared_from_this()] { self->Cancel(); });
+}
+
+void Passage::Cancel() {
+  cancelled_ = true;
+  services_->runs->upstreams().Cancel(call_);
+}
+
+void Passage::OnHead(int status, HeaderList headers, int64_t length) {
+  status_ = answer_.status = status;
+  answer_.headers = HeadersForClient(std::move(headers));
+  if (length >= 0) answer_.length = static_cast<uint64_t>(length);
+  // Most answers are whole by the end of this turn of the loop.
+  (void)services_->runs->Post([self = shared_from_this()] {
+    if (!self->ended_ && !self->streams_) self->BeginStream();
+  });
+}
+
+void Passage::BeginStream() {
+  streams_ = true;
+  pipe_ = std::make_shared<wire::Pipe>(kPipeRoom);
+  pipe_->OnRoom([weak = weak_from_this()] {
+    const std::shared_ptr<Passage> self = weak.lock();
+    if (self == nullptr) return;
+    (void)self->services_->runs->Post([self] {
+      if (self->pipe_->abandoned()) return self->Cancel();
+      self->services_->runs->upstreams().Resume(self->call_);
+    });
+  });
+  (void)pipe_->Write(std::exchange(answer_.body, {}));
+  Telling telling = std::exchange(answer_, {});
+  telling.pipe = pipe_;
+  Tell(std::move(telling));
+}
+
+bool Passage::OnBody(std::string_view bytes) {
+  if (!streams_ && answer_.body.size() + bytes.size() > kPipeRoom) BeginStream();
+  if (streams_) return pipe_->Write(bytes);
+  answer_.body.append(bytes);
+  return true;
+}
+
+void Passage::OnEnd(CallEnd end, std::string why) {
+  ended_ = true;
+  TellBreaker(end);
+  if (!why.empty() && !cancelled_) services_->report("gateway: " + route_->name + ": " + why);
+  if (streams_) {
+    pipe_->Close(end == CallEnd::kWhole ? wire::Pipe::End::kWhole : wire::Pipe::End::kBroken);
+    return;
+  }
+  Tell(end == CallEnd::kWhole ? std::exchange(answer_, {}) : Failure(end));
+}
+
+void Passage::TellBreaker(CallEnd end) {
+  const steady_clock::time_point now = steady_clock::now();
+  if (cancelled_) return route_->breaker->Forgotten(now);
+  if (end == CallEnd::kWhole && !SaysItCannotServe(status_)) return route_->breaker->Succeeded(now);
+  route_->breaker->Failed(now);
+}
+
+Telling Passage::Failure(CallEnd end) const {
+  if (end == CallEnd::kNotSent) {
+    return ProblemTelling(route_->profile,
+                          {.code = "upstream_unreachable",
+                           .detail = "the service could not be reached; nothing was sent to it"});
+  }
+  return ProblemTelling(
+      route_->profile,
+      {.code = "upstream_failed", .detail = "the request was sent on, and no whole answer came"});
+}
+
+void Passage::Tell(Telling telling) {
+  std::function<void()> wake;
+  {
+    MutexLock lock(mutex_);
+    telling_ = std::move(telling);
+    wake.swap(wake_);
+  }
+  if (wake) wake();
+}
+
+Pass::Pass(GatewayServices* services, const Route* route, Principal principal)
+    : services_(services), route_(route), principal_(std::move(principal)) {}
+
+Pass::~Pass() {
+  if (passage_ != nullptr) passage_->Abandon();
+}
+
+std::optional<Telling> Pass::Ask(wire::Exchange& exchange) {
+  if (passage_ == nullptr) {
+    if (const auto away = route_->breaker->RefusedFor(steady_clock::now())) {
+      services_->counts.suspended.fetch_add(1, std::memory_order_relaxed);
+      return ProblemTelling(
+          route_->profile,
+          {.code = "upstream_suspended",
+           .detail = "the service keeps failing; nothing is sent to it for a while",
+           .retry_after_s = std::clamp<int64_t>((away->count() + 999) / 1000, 1, 30)});
+    }
+    services_->counts.passed.fetch_add(1, std::memory_order_relaxed);
+    passage_ = std::make_shared<Passage>(services_, route_);
+    passage_->Start(RequestFor(exchange));
+  }
+  if (std::optional<Telling> telling = passage_->Ended(exchange.Waker())) return telling;
+  // Also while stopping: it ends by its deadline.
+  const milliseconds most = exchange.body_pipe() == nullptr ? route_->deadline : kStreamMax;
+  const auto left = std::chrono::ceil<milliseconds>(exchange.begun() + most - steady_clock::now());
+  if (left.count() > 0) {
+    exchange.Park(left);
+    return std::nullopt;
+  }
+  passage_->Abandon();
+  return ProblemTelling(route_->profile, {.code = "upstream_timeout",
+                                          .detail = "the request was sent on, and no answer came "
+                                                    "in time"});
+}
+
+UpstreamRequest Pass::RequestFor(wire::Exchange& exchange) const {
+  const wire::Request& request = exchange.request();
+  return {.origin = route_->origin,
+          .method = request.method,
+          .target = request.target,
+          .headers = HeadersForUpstream(request, exchange.peer(),
+                                        {.tls = services_->tls,
+                                         .trusted = principal_.trusted,
+                                         .drop_authorization = principal_.caller.has_value()}),
+          .body = request.body,
+          .body_pipe = exchange.body_pipe(),
+          .body_length = exchange.body_length(),
+          .deadline = kStreamMax};
+}
+
+}  // namespace onced

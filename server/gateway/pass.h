@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// Pass: a request that carries no key, or a method that needs none: sent on and answered as it
+// comes, in constant memory both ways. Nothing of it is kept, and it is sent once. Its head must
+// come within the route's deadline, unless its own body takes longer; all of it within an hour.
+//
+// Threads: see Asking; the events come on the upstreams' thread.
+// Invariants: 1. A small answer that is whole when its client is asked again leaves in one write.
+// 2. A client that goes away ends the call: nobody else waits for it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/mutex.h"
+#include "server/gateway/asking.h"
+
+namespace onced {
+
+// Hears of the call. It outlives the request's client.
+class Passage : public CallEvents, public std::enable_shared_from_this<Passage> {
+ public:
+  Passage(GatewayServices* services, const Route* route) : services_(services), route_(route) {}
+
+  void Start(UpstreamRequest request);
+  // As UpstreamRun::Ended.
+  std::optional<Telling> Ended(std::function<void()> wake) EXCLUDES(mutex_);
+  // Its client has gone, or waits no longer.
+  void Abandon() EXCLUDES(mutex_);
+
+  void OnHead(int status, HeaderList headers, int64_t length) override;
+  bool OnBody(std::string_view bytes) override;
+  void OnEnd(CallEnd end, std::string why) override;
+
+ private:
+  Telling Failure(CallEnd end) const;
+  void BeginStream() EXCLUDES(mutex_);
+  void Cancel();
+  void TellBreaker(CallEnd end);
+  void Tell(Telling telling) EXCLUDES(mutex_);
+
+  GatewayServices* const services_;
+  const Route* const route_;
+
+  // On the upstreams' thread only.
+  Upstreams::CallId call_ = 0;
+  Telling answer_;  // until it is told
+  int status_ = 0;
+  bool cancelled_ = false;
+  bool ended_ = false;
+  bool streams_ = false;
+  std::shared_ptr<wire::Pipe> pipe_;
+
+  Mutex mutex_;
+  std::optional<Telling> telling_ GUARDED_BY(mutex_);
+  std::function<void()> wake_ GUARDED_BY(mutex_);
+  bool told_ GUARDED_BY(mutex_) = false;
+};
+
+class Pass : public Asking {
+ public:
+  Pass(GatewayServices* services, const Route* route, Principal principal);
+  ~Pass() override;
+
+  std::optional<Telling> Ask(wire::Exchange& exchange) override;
+
+ private:
+  UpstreamRequest RequestFor(wire::Exchange& exchange) const;
+
+  GatewayServices* const services_;
+  const Route* const route_;
+  const Principal principal_;
+  std::shared_ptr<Passage> passage_;
+};
+
+}  // namespace onced

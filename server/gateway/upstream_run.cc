@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: MIT
+#include "server/gateway/upstream_run.h"
+
+#include <utility>
+#include <vector>
+
+#include "server/gateway/breaker.h"
+#include "server/gateway/header_rules.h"
+
+namespace onced {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr size_t kPipeRoom = size_t{64} << 10;
+// How long the end of a run is tried to be recorded while the store would not take a write. Nobody
+// sleeps meanwhile, and giving up means not to know.
+constexpr std::chrono::seconds kSettlePatience{10};
+
+// It could not be reached, gave no whole answer, or says itself that it cannot serve.
+bool SaysItCannotServe(int status) { return status == 502 || status == 503 || status == 504; }
+
+const char* StatusWord(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kCompleted:
+      return "created";
+    case Outcome::kReleased:
+      return "released";
+    case Outcome::kMarkedUnknown:
+      return "unknown";
+    default:
+      return "superseded";  // an operator has decided meanwhile
+  }
+}
+
+wire::Problem NotReached() {
+  return {.code = "upstream_unreachable",
+          .detail = "the service could not be reached; nothing was sent to it"};
+}
+wire::Problem NotKnown() {
+  return {.code = "idempotency_outcome_unknown",
+          .detail =
+              "the request was sent on, and no whole answer came; it will not be sent again "
+              "until this is resolved"};
+}
+
+}  // namespace
+
+UpstreamRun::UpstreamRun(UpstreamRuns* runs, UpstreamRunTask task)
+    : runs_(runs), task_(std::move(task)) {
+  Charge(task_.request.body.size());
+}
+
+UpstreamRun::~UpstreamRun() { runs_->memory_.fetch_sub(charged_, std::memory_order_relaxed); }
+
+void UpstreamRun::Charge(size_t bytes) {
+  charged_ += bytes;
+  runs_->memory_.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+// Posted first, so that no event can come before the call has its number.
+void UpstreamRun::Start() {
+  runs_->ledger_->WhenDurable(task_.sequence, [self = shared_from_this()] {
+    (void)self->runs_->Post([self] {
+      self->call_ = self->runs_->upstreams_->Call(std::move(self->task_.request), self);
+    });
+  });
+}
+
+void UpstreamRun::RenewIfDue(steady_clock::time_point now) {
+  const milliseconds lease = task_.route->lease;
+  if (settled_ || now - renewed_ < lease / 3) return;
+  renewed_ = now;
+  const Result<Reply> renewed =
+      runs_->ledger_->Renew(task_.key, {.fence = task_.fence, .lease_ms = lease.count()});
+  // Unavailable: at the next look. A stale fence is found out at the end.
+  if (!renewed.ok() && renewed.status().fault() == Fault::kUnavailable) renewed_ -= lease / 3;
+}
+
+std::optional<Telling> UpstreamRun::Ended(std::function<void()> wake) {
+  MutexLock lock(mutex_);
+  if (telling_.has_value()) {
+    told_ = true;
+    return std::exchange(telling_, std::nullopt);
+  }
+  wake_ = std::move(wake);
+  return std::nullopt;
+}
+
+void UpstreamRun::Abandon() {
+  std::shared_ptr<wire::Pipe> pipe;
+  {
+    MutexLock lock(mutex_);
+    if (told_) return;  // what it was told is the connection's now
+    abandoned_ = true;
+    wake_ = nullptr;
+    pipe = pipe_;
+  }
+  if (pipe != nullptr) pipe->Abandon();
+}
+
+std::shared_ptr<wire::Pipe> UpstreamRun::pipe() {
+  MutexLock lock(mutex_);
+  return pipe_;
+}
+
+void UpstreamRun::OnHead(int status, HeaderList headers, int64_t length) {
+  status_ = status;
+  policy_ = PolicyIn(headers);
+  headers_ = HeadersForClient(std::move(headers));
+  keep_ = policy_.keep.value_or(KeepOf(*task_.route, status));
+  length_ = length;
+  const auto told = static_cast<uint64_t>(length < 0 ? 0 : length);
+  if (told > task_.route->stored_body_max) {
+    BecomeLarge();
+  } else {
+    body_.reserve(told);
+  }
+}
+
+bool UpstreamRun::OnBody(std::string_view bytes) {
+  if (!large_ && body_.size() + bytes.size() > task_.route->stored_body_max) BecomeLarge();
+  if (!large_) {
+    Charge(bytes.size());
+    body_.append(bytes);
+    return true;
+  }
+  const std::shared_ptr<wire::Pipe> pipe = this->pipe();
+  return pipe == nullptr || pipe->abandoned() || pipe->Write(bytes);
+}
+
+// What is known of it decides the key now; the rest is only passed on.
+void UpstreamRun::BecomeLarge() {
+  large_ = true;
+  policy_.store_body = false;
+  auto pipe = std::make_shared<wire::Pipe>(kPipeRoom);
+  pipe->OnRoom([weak = weak_from_this(), runs = runs_] {
+    (void)runs->Post([weak, runs] {
+      if (const std::shared_ptr<UpstreamRun> self = weak.lock())
+        runs->upstreams_->Resume(self->call_);
+    });
+  });
+  (void)pipe->Write(std::exchange(body_, {}));
+  {
+    MutexLock lock(mutex_);
+    if (!abandoned_) pipe_ = std::move(pipe);
+  }
+  JudgeAnswer();
+}
+
+void UpstreamRun::OnEnd(CallEnd end, std::string why) {
+  Breaker& breaker = *task_.route->breaker;
+  if (end == CallEnd::kWhole && !SaysItCannotServe(status_)) {
+    breaker.Succeeded(steady_clock::now());
+  } else {
+    breaker.Failed(steady_clock::now());
+  }
+  if (!why.empty()) runs_->report_("gateway: " + task_.route->name + ": " + why);
+  if (large_) {
+    const std::shared_ptr<wire::Pipe> pipe = this->pipe();
+    if (pipe != nullptr) {
+      pipe->Close(end == CallEnd::kWhole ? wire::Pipe::End::kWhole : wire::Pipe::End::kBroken);
+    }
+    if (settled_) runs_->Remove(this);
+    large_ = false;
+    return;
+  }
+  switch (end) {
+    case CallEnd::kWhole:
+      return JudgeAnswer();
+    case CallEnd::kNotSent:
+      return Fail(ReleaseCommand{.fence = task_.fence}, NotReached());
+    case CallEnd::kUnknown:
+      return Fail(MarkUnknownCommand{.fence = task_.fence}, NotKnown());
+  }
+}
+
+void UpstreamRun::Fail(Command command, wire::Problem problem) {
+  failure_ = std::move(problem);
+  Settle(command, steady_clock::now() + kSettlePatience);
+}
+
+void UpstreamRun::JudgeAnswer() {
+  const auto until = steady_clock::now() + kSettlePatience;
+  switch (keep_) {
+    case Keep::kRelease:
+      return Settle(ReleaseCommand{.fence = task_.fence}, until);
+    case Keep::kUnknown:
+      return Settle(MarkUnknownCommand{.fence = task_.fence}, until);
+    case Keep::kStore:
+      break;
+  }
+  StoredAnswer answer{.status = status_, .consumed = !policy_.store_head};
+  if (policy_.store_head) {
+    answer.headers = HeadersToKeep(headers_, task_.route->replay_headers);
+    answer.body_omitted = !policy_.store_body || !task_.route->store_body;
+    if (!answer.body_omitted) answer.body = body_;
+  }
+  Settle(
+      CompleteCommand{.fence = task_.fence,
+                      .result = answer.Encode(),
+                      .retention_ms = policy_.retention.value_or(task_.route->retention).count()},
+      until);
+}
+
+void UpstreamRun::Settle(const Command& command, steady_clock::time_point until) {
+  const Result<Reply> reply = runs_->ledger_->Do(task_.key, command);
+  const bool stalled = !reply.ok() && reply.status().fault() == Fault::kUnavailable;
+  if (stalled && steady_clock::now() < until) {
+    runs_->upstreams_->PostAfter(
+        kStallPause, [self = shared_from_this(), command, until] { self->Settle(command, until); });
+    return;
+  }
+  settled_ = true;
+  if (reply.ok()) {
+    Tell(OwnAnswer(*reply));
+  } else {
+    // What the upstream did, it did; but it must not be told as if it were remembered.
+    runs_->report_("gateway: the end of a run could not be recorded: " + reply.status().message());
+    Tell(ProblemTelling(task_.route->profile, NotKnown()));
+  }
+  if (!large_) runs_->Remove(this);
+}
+
+Telling UpstreamRun::OwnAnswer(const Reply& reply) {
+  Telling telling;
+  if (failure_.has_value()) {
+    telling = ProblemTelling(task_.route->profile, *failure_);
+  } else {
+    telling = {.status = status_, .headers = headers_, .body = std::move(body_), .pipe = pipe()};
+    if (telling.pipe != nullptr && length_ >= 0) telling.length = static_cast<uint64_t>(length_);
+  }
+  telling.headers.emplace_back("Idempotency-Status", StatusWord(reply.outcome));
+  if (reply.outcome == Outcome::kCompleted) {
+    telling.headers.emplace_back("Idempotency-Expires", HttpDate(reply.record->DeadAtMs()));
+  }
+  telling.sequence = reply.sequence;
+  return telling;
+}
+
+void UpstreamRun::Tell(Telling telling) {
+  std::function<void()> wake;
+  {
+    MutexLock lock(mutex_);
+    telling_ = std::move(telling);
+    wake.swap(wake_);
+  }
+  if (wake) wake();
+}
+
+UpstreamRuns::UpstreamRuns(Ledger* ledger, std::unique_ptr<Upstreams> upstreams, milliseconds look,
+                           std::function<void(const std::string&)> report)
+    : ledger_(ledger),
+      look_(look),
+      report_(std::move(report)),
+      upstreams_(upstreams.get()),
+      owned_(std::move(upstreams)) {
+  upstreams_->PostAfter(look_, [this] { RenewAll(); });
+}
+
+// Under the mutex, so that the calls do not end between; it only puts the task in a queue.
+bool UpstreamRuns::Post(std::function<void()> task) {
+  MutexLock lock(mutex_);
+  if (ended_) return false;
+  upstreams_->Post(std::move(task));
+  return true;
+}
+
+bool UpstreamRuns::PostAfter(milliseconds after, std::function<void()> task) {
+  MutexLock lock(mutex_);
+  if (ended_) return false;
+  upstreams_->PostAfter(after, std::move(task));
+  return true;
+}
+
+std::shared_ptr<UpstreamRun> UpstreamRuns::Begin(UpstreamRunTask task) {
+  auto run = std::make_shared<UpstreamRun>(this, std::move(task));
+  {
+    MutexLock lock(mutex_);
+    under_way_.emplace(run.get(), run);
+  }
+  run->Start();
+  return run;
+}
+
+void UpstreamRuns::Remove(const UpstreamRun* run) {
+  std::shared_ptr<UpstreamRun> removed;  // let go of outside of the mutex
+  MutexLock lock(mutex_);
+  const auto found = under_way_.find(run);
+  if (found == under_way_.end()) return;
+  removed = std::move(found->second);
+  under_way_.erase(found);
+  if (under_way_.empty()) none_left_.NotifyAll();
+}
+
+size_t UpstreamRuns::under_way() const {
+  MutexLock lock(mutex_);
+  return under_way_.size();
+}
+
+void UpstreamRuns::RenewAll() {
+  std::vector<std::shared_ptr<UpstreamRun>> all;
+  {
+    MutexLock lock(mutex_);
+    all.reserve(under_way_.size());
+    for (const auto& [unused, run] : under_way_) all.push_back(run);
+  }
+  const steady_clock::time_point now = steady_clock::now();
+  for (const std::shared_ptr<UpstreamRun>& run : all) run->RenewIfDue(now);
+  (void)PostAfter(look_, [this] { RenewAll(); });
+}
+
+bool UpstreamRuns::Stop(milliseconds patience) {
+  const auto until = steady_clock::now() + patience;
+  {
+    MutexLock lock(mutex_);
+    while (!under_way_.empty()) {
+      const auto left = std::chrono::duration_cast<milliseconds>(until - steady_clock::now());
+      if (left.count() <= 0) break;
+      none_left_.WaitFor(mutex_, left);
+    }
+    ended_ = true;
+  }
+  owned_.reset();
+  return under_way() == 0;
+}
+
+}  // namespace onced

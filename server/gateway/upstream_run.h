@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+// UpstreamRun: one execution of a claimed request: sent to the upstream when its claim is durable,
+// its end recorded before anybody hears of it. It belongs to onced, not to the client who asked:
+// who hangs up does not end it. UpstreamRuns: all that are under way, their leases renewed.
+//
+// Threads: Begin and Ended from any; the events come on the upstreams' thread.
+// Invariants: 1. Nothing is sent before the claim is durable. 2. A run ends in one of completed,
+// released, unknown, by what is known of its call and nothing else, once. 3. An answer that does
+// not fit is passed on while it comes, after its key was settled without its body. 4. UpstreamRuns
+// outlives the listener, and, unless Stop said false, every callback that the gate holds.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "engine/ledger.h"
+#include "engine/mutex.h"
+#include "server/gateway/answer_policy.h"
+#include "server/gateway/telling.h"
+#include "server/gateway/upstream.h"
+
+namespace onced {
+
+class UpstreamRuns;
+
+struct UpstreamRunTask {
+  const Route* route;
+  Key key;
+  uint64_t fence = 0;
+  uint64_t sequence = 0;  // of the claim
+  UpstreamRequest request;
+};
+
+class UpstreamRun : public CallEvents, public std::enable_shared_from_this<UpstreamRun> {
+ public:
+  UpstreamRun(UpstreamRuns* runs, UpstreamRunTask task);
+  ~UpstreamRun() override;
+
+  // What its client is told: nullopt until the run has ended, or its large answer has begun.
+  // `wake` is called once when there is something to tell. A second client never asks: it claims,
+  // and gets the stored answer.
+  std::optional<Telling> Ended(std::function<void()> wake) EXCLUDES(mutex_);
+  // Its client has gone.
+  void Abandon() EXCLUDES(mutex_);
+
+  void OnHead(int status, HeaderList headers, int64_t length) override;
+  bool OnBody(std::string_view bytes) override;
+  void OnEnd(CallEnd end, std::string why) override;
+
+ private:
+  friend class UpstreamRuns;
+  void Start();
+  void RenewIfDue(std::chrono::steady_clock::time_point now);
+  void Charge(size_t bytes);
+  void BecomeLarge() EXCLUDES(mutex_);
+  void JudgeAnswer();
+  void Fail(Command command, wire::Problem problem);
+  void Settle(const Command& command, std::chrono::steady_clock::time_point until);
+  Telling OwnAnswer(const Reply& reply) EXCLUDES(mutex_);
+  void Tell(Telling telling) EXCLUDES(mutex_);
+  std::shared_ptr<wire::Pipe> pipe() EXCLUDES(mutex_);
+
+  UpstreamRuns* const runs_;
+  UpstreamRunTask task_;
+
+  // On the upstreams' thread only.
+  std::chrono::steady_clock::time_point renewed_ = std::chrono::steady_clock::now();
+  size_t charged_ = 0;
+  Upstreams::CallId call_ = 0;
+  int status_ = 0;
+  HeaderList headers_;
+  AnswerPolicy policy_;
+  Keep keep_ = Keep::kStore;
+  std::string body_;
+  int64_t length_ = -1;
+  bool large_ = false;                    // passed on while it comes
+  bool settled_ = false;                  // the key is
+  std::optional<wire::Problem> failure_;  // told instead of an answer
+
+  Mutex mutex_;
+  std::shared_ptr<wire::Pipe> pipe_ GUARDED_BY(mutex_);
+  std::optional<Telling> telling_ GUARDED_BY(mutex_);
+  std::function<void()> wake_ GUARDED_BY(mutex_);
+  bool told_ GUARDED_BY(mutex_) = false;
+  bool abandoned_ GUARDED_BY(mutex_) = false;
+};
+
+class UpstreamRuns {
+ public:
+  // `look`: how often leases are looked at. `report`: a fault, to be told to the operator.
+  UpstreamRuns(Ledger* ledger, std::unique_ptr<Upstreams> upstreams, std::chrono::milliseconds look,
+               std::function<void(const std::string&)> report);
+  UpstreamRuns(const UpstreamRuns&) = delete;
+  UpstreamRuns& operator=(const UpstreamRuns&) = delete;
+
+  // REQUIRES: the key was claimed with task.fence.
+  std::shared_ptr<UpstreamRun> Begin(UpstreamRunTask task) EXCLUDES(mutex_);
+
+  // On the upstreams' thread, soon, or not before `after`. False, and nothing, once the calls have
+  // been ended.
+  bool Post(std::function<void()> task) EXCLUDES(mutex_);
+  bool PostAfter(std::chrono::milliseconds after, std::function<void()> task) EXCLUDES(mutex_);
+  // For what runs there.
+  Upstreams& upstreams() { return *upstreams_; }
+
+  size_t under_way() const EXCLUDES(mutex_);
+  // Of the bodies that runs keep: what was sent, and what has come.
+  size_t memory() const { return memory_.load(std::memory_order_relaxed); }
+
+  // Lets what runs end for `patience` at most, then ends the calls: their runs are unknown. False
+  // when some are left all the same: their claims are not yet durable, so nothing was sent, and
+  // the storage does not answer.
+  bool Stop(std::chrono::milliseconds patience) EXCLUDES(mutex_);
+
+ private:
+  friend class UpstreamRun;
+  void Remove(const UpstreamRun* run) EXCLUDES(mutex_);
+  void RenewAll() EXCLUDES(mutex_);
+
+  Ledger* const ledger_;
+  const std::chrono::milliseconds look_;
+  const std::function<void(const std::string&)> report_;
+  std::atomic<size_t> memory_{0};
+  mutable Mutex mutex_;
+  CondVar none_left_;
+  bool ended_ GUARDED_BY(mutex_) = false;
+  std::unordered_map<const UpstreamRun*, std::shared_ptr<UpstreamRun>> under_way_
+      GUARDED_BY(mutex_);
+  // Last: its end ends the calls, which use the above, and this pointer.
+  Upstreams* const upstreams_;
+  std::unique_ptr<Upstreams> owned_;
+};
+
+}  // namespace onced

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+// What crosses the gateway: one hop's own stays on it, onced's own is never believed, and what is
+// kept with an answer is nobody's session.
+#include "server/gateway/header_rules.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace onced {
+namespace {
+
+const wire::Peer kPeer{.address = "192.0.2.7"};
+
+// All values of a header, joined; "(none)" when there is none.
+std::string All(const HeaderList& headers, const std::string& name) {
+  std::string all;
+  for (const auto& [one, value] : headers) {
+    if (wire::SameName(one, name)) all += (all.empty() ? "" : " | ") + value;
+  }
+  return all.empty() ? "(none)" : all;
+}
+
+wire::Request With(HeaderList headers) {
+  wire::Request request;
+  request.headers = std::move(headers);
+  return request;
+}
+
+TEST(HeaderRules, KeepWhatBelongsToOneHopOnIt) {
+  const wire::Request request = With({{"Host", "shop.example"},
+                                      {"Connection", "close, X-Hop"},
+                                      {"X-Hop", "1"},
+                                      {"TE", "trailers"},
+                                      {"Proxy-Authorization", "Basic x"},
+                                      {"Keep-Alive", "timeout=5"},
+                                      {"Expect", "100-continue"},
+                                      {"Content-Length", "3"},
+                                      {"Accept", "a/b"},
+                                      {"Cookie", "c=1"}});
+  const HeaderList out = HeadersForUpstream(request, kPeer, {});
+  for (const char* name : {"Host", "Connection", "X-Hop", "TE", "Proxy-Authorization", "Keep-Alive",
+                           "Expect", "Content-Length"}) {
+    EXPECT_EQ("(none)", All(out, name)) << name;
+  }
+  EXPECT_EQ("a/b", All(out, "Accept"));
+  EXPECT_EQ("c=1", All(out, "Cookie"));
+  const HeaderList back = HeadersForClient({{"connection", "x-back"},
+                                            {"X-Back", "1"},
+                                            {"Transfer-Encoding", "chunked"},
+                                            {"Set-Cookie", "a=1"},
+                                            {"Set-Cookie", "b=2"},
+                                            {"Onced-Policy", "store"},
+                                            {"Idempotent-Replayed", "true"}});
+  EXPECT_EQ((HeaderList{{"Set-Cookie", "a=1"}, {"Set-Cookie", "b=2"}}), back);
+}
+
+TEST(HeaderRules, SayWhereARequestCameFromAndBelieveOnlyTrustedProxies) {
+  const wire::Request request = With({{"Host", "shop.example"},
+                                      {"X-Forwarded-For", "203.0.113.9"},
+                                      {"X-Forwarded-Proto", "https"},
+                                      {"X-Forwarded-Port", "99"},
+                                      {"Forwarded", "for=203.0.113.9"},
+                                      {"X-Real-IP", "203.0.113.9"},
+                                      {"Via", "1.1 edge"}});
+  const HeaderList set = HeadersForUpstream(request, kPeer, {});
+  EXPECT_EQ("192.0.2.7", All(set, "X-Forwarded-For"));
+  EXPECT_EQ("http", All(set, "X-Forwarded-Proto"));
+  EXPECT_EQ("shop.example", All(set, "X-Forwarded-Host"));
+  EXPECT_EQ("(none)", All(set, "X-Forwarded-Port"));
+  EXPECT_EQ("(none)", All(set, "Forwarded"));
+  EXPECT_EQ("(none)", All(set, "X-Real-IP"));
+  EXPECT_EQ("1.1 edge, 1.1 onced", All(set, "Via"));
+  const HeaderList added = HeadersForUpstream(request, kPeer, {.trusted = true});
+  EXPECT_EQ("203.0.113.9, 192.0.2.7", All(added, "X-Forwarded-For"));
+  EXPECT_EQ("https", All(added, "X-Forwarded-Proto"));
+}
+
+TEST(HeaderRules, BelieveNobodyWhoSpeaksForOnced) {
+  const wire::Request request = With({{"Idempotency-Fence", "99"},
+                                      {"Idempotent-Replayed", "true"},
+                                      {"Idempotency-Status", "replayed"},
+                                      {"idempotency-key", "\"k\""},
+                                      {"traceparent", "00-a-b-00"}});
+  const HeaderList out = HeadersForUpstream(
+      request, kPeer, {.key_header = "Idempotency-Key", .key = "\"k\"", .fence = "7"});
+  EXPECT_EQ("7", All(out, "Idempotency-Fence"));
+  EXPECT_EQ("(none)", All(out, "Idempotent-Replayed"));
+  EXPECT_EQ("(none)", All(out, "Idempotency-Status"));
+  EXPECT_EQ("\"k\"", All(out, "Idempotency-Key"));
+  EXPECT_EQ("00-a-b-00", All(out, "traceparent"));
+  EXPECT_EQ("(none)", All(HeadersForUpstream(request, kPeer, {.key_header = "Idempotency-Key"}),
+                          "Idempotency-Key"));
+}
+
+TEST(HeaderRules, HideATokenOfOnced) {
+  const wire::Request request = With({{"Authorization", "Bearer x"}, {"Accept-Encoding", "gzip"}});
+  EXPECT_EQ("Bearer x", All(HeadersForUpstream(request, kPeer, {}), "Authorization"));
+  EXPECT_EQ("(none)",
+            All(HeadersForUpstream(request, kPeer, {.drop_authorization = true}), "Authorization"));
+  EXPECT_EQ("identity",
+            All(HeadersForUpstream(request, kPeer, {.identity = true}), "Accept-Encoding"));
+}
+
+TEST(HeaderRules, RefuseAConnectionThatNamesWhatIsForTheUpstream) {
+  for (const char* name : {"Authorization", "cookie", "Host", "Content-Type", "Idempotency-Key",
+                           "X-Forwarded-For", "close, Content-Length"}) {
+    EXPECT_TRUE(OffenceInConnection(With({{"Connection", name}})).has_value()) << name;
+  }
+  EXPECT_TRUE(OffenceInConnection(With({{"Connection", "close"}, {"Connection", "Cookie"}})));
+  EXPECT_FALSE(OffenceInConnection(With({{"Connection", "close, TE, X-Hop"}})));
+}
+
+TEST(HeaderRules, KeepWithAnAnswerWhatDescribesItAndNobodysSession) {
+  const HeaderList headers = {{"Content-Type", "a/b"},   {"Location", "/x"},
+                              {"Set-Cookie", "s=1"},     {"Date", "now"},
+                              {"WWW-Authenticate", "B"}, {"Access-Control-Allow-Origin", "*"},
+                              {"X-Mine", "1"},           {"traceparent", "t"},
+                              {"ETag", "\"e\""},         {"Strict-Transport-Security", "x"}};
+  EXPECT_EQ((HeaderList{{"Content-Type", "a/b"}, {"Location", "/x"}, {"ETag", "\"e\""}}),
+            HeadersToKeep(headers, {}));
+  const std::vector<std::string> more = {"x-mine", "Set-Cookie", "Date", "Traceparent"};
+  EXPECT_EQ("1", All(HeadersToKeep(headers, more), "X-Mine"));
+  EXPECT_EQ("(none)", All(HeadersToKeep(headers, more), "Set-Cookie"));
+  EXPECT_EQ("(none)", All(HeadersToKeep(headers, more), "Date"));
+  EXPECT_EQ("(none)", All(HeadersToKeep(headers, more), "traceparent"));
+}
+
+}  // namespace
+}  // namespace onced
