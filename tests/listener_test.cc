@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The connection layer in this process: order, holding, parking, deadlines, limits, hanging up and
-// stopping, with handlers and a gate that the test controls.
+// The connection layer in this process: parking, deadlines, limits, hanging up and stopping, with
+// handlers and a gate that the test controls. What TLS must do as well is in transport_test.cc.
 #include "server/wire/listener.h"
 
 #include <gtest/gtest.h>
@@ -30,18 +30,6 @@ using wire::Exchange;
 using wire::Listener;
 using wire::ListenerOptions;
 
-TEST(Listener, AnswersPipelinedRequestsInTheirOrder) {
-  const auto listener = Listen(Echo);
-  Client client(listener->port());
-  constexpr int kRequests = 300;  // more than may wait to leave at once
-  std::string all;
-  for (int i = 0; i < kRequests; ++i) all += Get("/" + std::to_string(i));
-  client.Send(all);
-  for (int i = 0; i < kRequests; ++i) {
-    ASSERT_EQ(client.Receive().body, "/" + std::to_string(i));
-  }
-}
-
 TEST(Listener, KeepsTheOrderWhenTheFirstRequestBlocks) {
   std::atomic<bool> go{false};
   std::atomic<int> asked{0};
@@ -62,31 +50,6 @@ TEST(Listener, KeepsTheOrderWhenTheFirstRequestBlocks) {
   go = true;
   EXPECT_EQ(client.Receive().body, "/blocks");
   EXPECT_EQ(client.Receive().body, "/quick");
-}
-
-TEST(Listener, HoldsEveryAnswerUntilItIsDurable) {
-  HeldGate gate;
-  std::atomic<int> asked{0};
-  ListenerOptions options = OptionsFor([&](httplib::Response& response, Exchange& exchange) {
-    ++asked;
-    exchange.HoldUntil(40);
-    exchange.HoldUntil(30);
-    Echo(response, exchange);
-  });
-  options.when_durable = [&](uint64_t sequence, std::function<void()> pass) {
-    EXPECT_EQ(sequence, 40u);
-    gate.Hold(std::move(pass));
-  };
-  const auto listener = Listen(std::move(options));
-  Client client(listener->port());
-  client.Send(Get("/1") + Get("/2"));
-  ASSERT_TRUE(Eventually([&] { return gate.held() == 2; })) << "a held answer keeps none back";
-  gate.PassLast();
-  EXPECT_EQ(client.Receive(milliseconds(50)).status, 0) << "the first is still held";
-  gate.PassFirst();
-  EXPECT_EQ(client.Receive().body, "/1");
-  EXPECT_EQ(client.Receive().body, "/2");
-  EXPECT_EQ(asked, 2);
 }
 
 TEST(Listener, UndoesWhatNobodyGot) {
@@ -235,16 +198,6 @@ TEST(Listener, ForgetsAParkedRequestWhoseClientHangsUp) {
   }
 }
 
-TEST(Listener, AnswersAClientThatHasFinishedSending) {
-  const auto listener = Listen(Echo);
-  Client client(listener->port());
-  client.Send(Get("/1") + Get("/2"));
-  client.FinishSending();
-  EXPECT_EQ(client.Receive().body, "/1");
-  EXPECT_EQ(client.Receive().body, "/2");
-  EXPECT_TRUE(client.SeesEnd());
-}
-
 // The end of its input may arrive while an earlier request of it is still being served.
 TEST(Listener, AnswersAllOfAClientThatHasFinishedSendingMeanwhile) {
   std::atomic<bool> go{false};
@@ -288,29 +241,27 @@ TEST(Listener, HidesWhatAnExceptionSays) {
   EXPECT_EQ(answer.body.find("secret"), std::string::npos);
 }
 
-// A refusal must be readable although the client is still sending: closing at once would reset it.
-TEST(Listener, LetsARefusalBeReadByAClientThatIsStillSending) {
-  const auto listener = Listen(Echo);
-  Client client(listener->port());
-  EXPECT_TRUE(client.Send(RequestText("POST", "/", std::string(4u << 20, 'x'))));
-  const HttpAnswer answer = client.Receive();
-  ExpectProblem(answer, 413, "payload_too_large");
-  EXPECT_EQ(answer.Header("Connection"), "close");
-  EXPECT_TRUE(client.SeesEnd());
-}
-
 TEST(Listener, EndsWhatDoesNotArriveInTime) {
   ListenerOptions options = OptionsFor(Echo);
   options.deadlines = {
       .head = milliseconds(100), .body = milliseconds(100), .idle = milliseconds(100)};
   const auto listener = Listen(std::move(options));
   Client half_a_head(listener->port()), half_a_body(listener->port()), idle(listener->port());
-  Client dripping(listener->port());
   half_a_head.Send("GET / HTTP/1.1\r\nHost:");
   half_a_body.Send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab");
   EXPECT_EQ(half_a_head.Receive().Field("/code"), "request_timeout");
   EXPECT_EQ(half_a_body.Receive().Field("/code"), "request_timeout");
   EXPECT_TRUE(idle.SeesEnd());
+}
+
+// A byte now and then, until there is an answer.
+HttpAnswer Drip(Client& client) {
+  HttpAnswer answer;
+  for (int i = 0; i < 1'000 && answer.status == 0; ++i) {
+    client.Send("x");
+    answer = client.Receive(milliseconds(20));
+  }
+  return answer;
 }
 
 // The deadline is for all of a head: a byte now and then does not move it.
@@ -320,12 +271,7 @@ TEST(Listener, EndsWhatArrivesByteByByte) {
   const auto listener = Listen(std::move(options));
   Client dripping(listener->port());
   dripping.Send("GET / HTTP/1.1\r\nX: ");
-  HttpAnswer answer;
-  for (int i = 0; i < 1'000 && answer.status == 0; ++i) {
-    dripping.Send("x");
-    answer = dripping.Receive(milliseconds(20));
-  }
-  ExpectProblem(answer, 408, "request_timeout");
+  ExpectProblem(Drip(dripping), 408, "request_timeout");
 }
 
 // A byte now and then would hold a connection for all of the body's time.
@@ -338,12 +284,7 @@ TEST(Listener, EndsABodyThatComesTooSlowly) {
   const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 600000\r\n\r\n";
   Client dripping(listener->port());
   dripping.Send(head);
-  HttpAnswer answer;
-  for (int i = 0; i < 1'000 && answer.status == 0; ++i) {
-    dripping.Send("x");
-    answer = dripping.Receive(milliseconds(20));
-  }
-  ExpectProblem(answer, 408, "request_timeout");
+  ExpectProblem(Drip(dripping), 408, "request_timeout");
 }
 
 // What has come pays for the time it took.

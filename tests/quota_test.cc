@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <array>
 #include <cstdlib>
 #include <iterator>
 #include <string>
@@ -29,6 +30,12 @@ struct OncedWithFew {
     EXPECT_EQ(won.status, 201) << won.body;
     return won.Field("/fence");
   }
+  // What it may have, and one more is refused: the fences of a, b and c.
+  std::array<std::string, 3> Fill() const {
+    std::array<std::string, 3> fences = {Claim("a"), Claim("b"), Claim("c")};
+    EXPECT_TRUE(IsFull());
+    return fences;
+  }
   // Whether a fresh key is refused, now or once the first count is done; it is not kept.
   bool IsFull() const {
     return Eventually([&] {
@@ -45,8 +52,7 @@ struct OncedWithFew {
 
 TEST(Quota, RefusesAFreshKeyBeyondTheLimitByWhateverCall) {
   const OncedWithFew here;
-  for (const char* key : {"a", "b", "c"}) here.Claim(key);
-  ASSERT_TRUE(here.IsFull());
+  here.Fill();
   for (const auto& [target, json] :
        {std::pair("/v1/claim", "{'key':'d'}"), std::pair("/v1/complete", "{'key':'d','result':1}"),
         std::pair("/api/payments", "{'amount':5,'currency':'EUR'}")}) {
@@ -63,10 +69,7 @@ TEST(Quota, RefusesAFreshKeyBeyondTheLimitByWhateverCall) {
 
 TEST(Quota, LeavesWhatIsThereToBeUsed) {
   const OncedWithFew here;
-  const std::string a = here.Claim("a");
-  const std::string b = here.Claim("b");
-  here.Claim("c");
-  ASSERT_TRUE(here.IsFull());
+  const auto [a, b, c] = here.Fill();
   ExpectProblem(here.Post("/v1/claim", "{'key':'a'}"), 409, "idempotency_in_flight");
   ExpectProblem(here.Post("/v1/claim", "{'key':'a','fingerprint':'x'}"), 422,
                 "idempotency_conflict");
@@ -79,10 +82,7 @@ TEST(Quota, LeavesWhatIsThereToBeUsed) {
 
 TEST(Quota, HasRoomAgainForWhatIsReleasedForgottenOrDead) {
   const OncedWithFew here;
-  const std::string a = here.Claim("a");
-  here.Claim("b");
-  here.Claim("c");
-  ASSERT_TRUE(here.IsFull());
+  const std::string a = here.Fill()[0];
   here.Post("/v1/release", "{'key':'a','fence':'" + a + "'}");
   here.Claim("d");
   ASSERT_TRUE(here.IsFull());
@@ -97,10 +97,7 @@ TEST(Quota, HasRoomAgainForWhatIsReleasedForgottenOrDead) {
 
 TEST(Quota, GivesABatchWhatRoomThereIsAndRefusesTheRestByItself) {
   const OncedWithFew here;
-  const std::string a = here.Claim("a");
-  here.Claim("b");
-  here.Claim("c");
-  ASSERT_TRUE(here.IsFull());
+  const std::string a = here.Fill()[0];
   here.Post("/v1/release", "{'key':'a','fence':'" + a + "'}");
   // A count that ran while a key began may have it twice, until the next count.
   ASSERT_TRUE(Eventually([&] {

@@ -40,6 +40,20 @@ class TlsFilesTest : public testing::Test {
     EXPECT_NE(said.find(why), std::string::npos) << said;
   }
 
+  // The same file instead of each of the three.
+  void ExpectComplaintInEveryPlace(const std::string& file, const std::string& why) {
+    const TlsFiles good = files;
+    files.certificate = file;
+    ExpectComplaint("--tls-cert", file, why);
+    files = good;
+    files.key = file;
+    ExpectComplaint("--tls-key", file, why);
+    files = good;
+    files.client_ca = file;
+    ExpectComplaint("--tls-client-ca", file, why);
+    files = good;
+  }
+
   CertificateFolder here;
   TlsFiles files;
 };
@@ -67,17 +81,8 @@ TEST_F(TlsFilesTest, ThatDoNotFitTogetherAreRefused) {
 }
 
 TEST_F(TlsFilesTest, ThatAreMissingAreRefused) {
-  const TlsFiles good = files;
-  files.certificate = here.path("none");
-  ExpectComplaint("--tls-cert", files.certificate, "No such file");
-  files = good;
-  files.key = here.path("none");
-  ExpectComplaint("--tls-key", files.key, "No such file");
-  files.key = here.path("");
-  ExpectComplaint("--tls-key", files.key, "not a regular file");
-  files = good;
-  files.client_ca = here.path("none");
-  ExpectComplaint("--tls-client-ca", files.client_ca, "No such file");
+  ExpectComplaintInEveryPlace(here.path("none"), "No such file");
+  ExpectComplaintInEveryPlace(here.path(""), "not a regular file");
 }
 
 // To open a pipe by its name is to wait for its writer: a reload would have waited for good, on the
@@ -85,15 +90,7 @@ TEST_F(TlsFilesTest, ThatAreMissingAreRefused) {
 TEST_F(TlsFilesTest, ThatArePipesAreRefusedAtOnce) {
   const std::string pipe = here.path("pipe");
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
-  const TlsFiles good = files;
-  files.certificate = pipe;
-  ExpectComplaint("--tls-cert", pipe, "not a regular file");
-  files = good;
-  files.key = pipe;
-  ExpectComplaint("--tls-key", pipe, "not a regular file");
-  files = good;
-  files.client_ca = pipe;
-  ExpectComplaint("--tls-client-ca", pipe, "not a regular file");
+  ExpectComplaintInEveryPlace(pipe, "not a regular file");
 }
 
 TEST_F(TlsFilesTest, ThatAnybodyMayWriteAreRefused) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The connection layer over TLS, in this process: what it does in plain text it does here too, and
-// what only TLS has: a handshake with a deadline, a goodbye, and an end without one.
+// The connection layer over TLS, in this process, and what only TLS has: a handshake with a
+// deadline, a goodbye, and an end without one. What plain text has as well is in transport_test.cc.
 #include <gtest/gtest.h>
 #include <httplib.h>
 #include <openssl/ssl.h>
@@ -40,54 +40,6 @@ class TlsListener : public testing::Test {
   CertificateFolder here;
 };
 
-TEST_F(TlsListener, AnswersPipelinedRequestsInTheirOrder) {
-  const auto listener = Listen(Over(OptionsFor(Echo)));
-  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
-    TlsClient client(listener->port(), {.authority = here.certificate("ca"), .version = version});
-    ASSERT_EQ(client.refused(), "");
-    EXPECT_EQ(SSL_version(client.ssl()), version);
-    constexpr int kRequests = 300;
-    std::string all;
-    for (int i = 0; i < kRequests; ++i) all += Get("/" + std::to_string(i));
-    client.Send(all);
-    for (int i = 0; i < kRequests; ++i) {
-      ASSERT_EQ(client.Receive().body, "/" + std::to_string(i));
-    }
-  }
-}
-
-// However the bytes are cut into records, and the records into packets.
-TEST_F(TlsListener, ReadsARequestThatComesByteByByte) {
-  const auto listener = Listen(Over(OptionsFor(Echo)));
-  TlsClient client = Connect(*listener);
-  for (const char byte : RequestText("POST", "/p", "body")) client.Send({&byte, 1});
-  EXPECT_EQ(client.Receive().body, "/pbody");
-}
-
-TEST_F(TlsListener, CarriesLargeBodiesBothWays) {
-  const auto listener = Listen(Over(OptionsFor(Echo)));
-  TlsClient client = Connect(*listener);
-  const std::string body(1'000'000, 'x');
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(client.Ask("POST", "/", body).body, "/" + body);
-  }
-}
-
-TEST_F(TlsListener, HoldsEveryAnswerUntilItIsDurable) {
-  HeldGate gate;
-  ListenerOptions options = OptionsFor(Echo);
-  options.when_durable = [&](uint64_t, std::function<void()> pass) { gate.Hold(std::move(pass)); };
-  const auto listener = Listen(Over(std::move(options)));
-  TlsClient client = Connect(*listener);
-  client.Send(Get("/1") + Get("/2"));
-  ASSERT_TRUE(Eventually([&] { return gate.held() == 2; }));
-  gate.PassLast();
-  EXPECT_EQ(client.Receive(milliseconds(50)).status, 0) << "the first is still held";
-  gate.PassFirst();
-  EXPECT_EQ(client.Receive().body, "/1");
-  EXPECT_EQ(client.Receive().body, "/2");
-}
-
 TEST_F(TlsListener, SaysGoodbyeAfterTheLastAnswer) {
   const auto listener = Listen(Over(OptionsFor(Echo)));
   TlsClient client = Connect(*listener);
@@ -103,16 +55,6 @@ TEST_F(TlsListener, SaysGoodbyeToWhatIsIdleTooLong) {
   const auto listener = Listen(Over(std::move(options)));
   TlsClient client = Connect(*listener);
   EXPECT_EQ(client.Ask("GET", "/1").body, "/1");
-  EXPECT_TRUE(client.SeesEnd());
-}
-
-TEST_F(TlsListener, AnswersAClientThatHasSaidGoodbye) {
-  const auto listener = Listen(Over(OptionsFor(Echo)));
-  TlsClient client = Connect(*listener);
-  client.Send(Get("/1") + Get("/2"));
-  client.SayGoodbye();
-  EXPECT_EQ(client.Receive().body, "/1");
-  EXPECT_EQ(client.Receive().body, "/2");
   EXPECT_TRUE(client.SeesEnd());
 }
 
@@ -134,14 +76,6 @@ TEST_F(TlsListener, TakesAnEndWithoutGoodbyeForAHangUp) {
   EXPECT_TRUE(Eventually([&] { return undone == 1; }));
   EXPECT_TRUE(Eventually([&] { return listener->Counts().connections == 0; }));
   gate.PassFirst();
-}
-
-TEST_F(TlsListener, LetsARefusalBeReadByAClientThatIsStillSending) {
-  const auto listener = Listen(Over(OptionsFor(Echo)));
-  TlsClient client = Connect(*listener);
-  EXPECT_TRUE(client.Send(RequestText("POST", "/", std::string(4u << 20, 'x'))));
-  ExpectProblem(client.Receive(), 413, "payload_too_large");
-  EXPECT_TRUE(client.SeesEnd());
 }
 
 TEST_F(TlsListener, EndsAHandshakeThatDoesNotComeInTime) {
