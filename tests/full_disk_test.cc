@@ -244,5 +244,39 @@ TEST(FullDisk, IsNotSyncedAfterAFailedWrite) {
   EXPECT_EXIT(SyncAfterAFailedWrite(), testing::ExitedWithCode(0), "");
 }
 
+// At a stop the handler is taken away and what it calls into, the gate, is destroyed. A thread of
+// the database that was in the handler at that moment once found the gate gone.
+TEST(ErrorHandler, IsLeftByWhoeverRunsItBeforeItIsReplaced) {
+  const TempFolder folder;
+  ManualClock clock;
+  HeldDisk disk;
+  const std::unique_ptr<rocksdb::Env> env = EnvOn(&disk);
+  RocksStoreOptions options = QuickOptions(folder.path(), &clock);
+  options.env = env.get();
+  const auto database = Value(RocksDatabase::Open(options.path, options, &clock));
+  std::atomic<bool> entered{false}, replaced{false}, met{false};
+  database->SetErrorHandler(
+      {.out_of_space = nullptr, .recovered = nullptr, .log_lost = [&](const Status&) {
+         entered = true;
+         // Gives a replacement that does not wait all the time it wants.
+         for (int i = 0; i < 200 && !replaced; ++i) {
+           // real time: what is waited for must not happen
+           std::this_thread::sleep_for(std::chrono::milliseconds(1));
+         }
+         met = replaced.load();
+       }});
+  disk.breaks_appends = true;
+  std::thread writer([&] {
+    rocksdb::WriteBatch batch;
+    batch.Put(database->handle(Family::kRecords), K("k").encoded(), "v");
+    EXPECT_FALSE(database->Write(&batch).ok());
+  });
+  EXPECT_TRUE(Eventually([&] { return entered.load(); }));
+  database->SetErrorHandler({});
+  replaced = true;
+  writer.join();
+  EXPECT_FALSE(met) << "it was replaced while it ran";
+}
+
 }  // namespace
 }  // namespace onced
