@@ -450,6 +450,18 @@ TEST(Listener, OutlivesTheLastFileDescriptor) {
   EXPECT_EQ(last.Receive().body, "/last");
 }
 
+// A port is taken before the store is opened, which may have much to recover.
+TEST(Listener, ServesThoseWhoCameBeforeItBegan) {
+  auto port = Value(wire::Port::Take("127.0.0.1", 0));
+  EXPECT_EQ(FaultOf(wire::Port::Take("127.0.0.1", port->number())), Fault::kUnavailable)
+      << "it is taken already";
+  Client early(port->number());
+  ASSERT_TRUE(early.connected());
+  early.Send(Get("/early"));
+  const auto listener = Value(Listener::Start(OptionsFor(Echo), std::move(port)));
+  EXPECT_EQ(early.Receive().body, "/early");
+}
+
 TEST(Listener, NeverSharesItsPort) {
   const auto listener = Listen(Echo);
   ListenerOptions second = OptionsFor(Echo);
