@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// HeaderPolicy: which headers a route's configuration may name, and which are never kept with an
-// answer whoever asks for it.
+// HeaderPolicy: which headers of a request a route's configuration may name. (Of an answer:
+// header_rules.h.)
 //
 // Threads: pure functions. Invariants: names are equal whatever their case.
 #pragma once
@@ -18,10 +18,5 @@ bool IsHopOrFraming(std::string_view name);
 
 // Headers of a request that cannot carry a key, or say who asks.
 bool NeverCarriesAKey(std::string_view name);
-
-// Headers of an answer that are never kept, and so never shown to the next caller: cookies, who may
-// read it (CORS), challenges, dates, traces, what is about a connection, and what onced itself
-// says.
-bool NeverReplayed(std::string_view name);
 
 }  // namespace onced

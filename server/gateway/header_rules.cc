@@ -33,10 +33,18 @@ constexpr std::array<std::string_view, 8> kKept = {"Cache-Control",
                                                    "ETag",
                                                    "Link",
                                                    "Location"};
-constexpr std::array<std::string_view, 10> kNeverKept = {
-    "Age",    "Alt-Svc",         "Authorization", "Date",
-    "Server", "Set-Cookie",      "Set-Cookie2",   "Strict-Transport-Security",
-    "Via",    "WWW-Authenticate"};
+constexpr std::array<std::string_view, 12> kNeverKept = {"Authentication-Info",
+                                                         "Clear-Site-Data",
+                                                         "Age",
+                                                         "Alt-Svc",
+                                                         "Authorization",
+                                                         "Date",
+                                                         "Server",
+                                                         "Set-Cookie",
+                                                         "Set-Cookie2",
+                                                         "Strict-Transport-Security",
+                                                         "Via",
+                                                         "WWW-Authenticate"};
 constexpr std::array<std::string_view, 6> kTrace = {
     "traceparent", "tracestate", "b3", "X-Request-Id", "X-Correlation-Id", "X-Amzn-Trace-Id"};
 

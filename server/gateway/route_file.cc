@@ -9,6 +9,7 @@
 
 #include "server/access/credential_file.h"
 #include "server/gateway/header_policy.h"
+#include "server/gateway/header_rules.h"
 #include "server/wire/request_parser.h"
 
 namespace onced {
@@ -60,7 +61,7 @@ std::string JudgeKeyHeader(const std::string& name) {
 
 std::string JudgeReplayHeader(const std::string& name) {
   if (!IsToken(name)) return "must be names of headers";
-  return NeverReplayed(name) ? name + " is never kept: see server/GATEWAY.md" : "";
+  return MayBeKept(name) ? "" : name + " is never kept: see server/GATEWAY.md";
 }
 
 std::string JudgeFingerprintHeader(const std::string& name) {
