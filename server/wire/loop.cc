@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "server/wire/loop.h"
 
-#include <array>
 #include <asio/post.hpp>
+#include <chrono>
 #include <utility>
 
 #include "server/wire/connection.h"
@@ -10,7 +10,7 @@
 namespace onced::wire {
 namespace {
 
-constexpr size_t kAskedAtOnce = 16;
+constexpr std::chrono::microseconds kAskingTime{200};
 
 }  // namespace
 
@@ -43,24 +43,23 @@ void Loop::Wake(std::weak_ptr<Connection> connection, uint64_t request) {
     asio::post(context, [self = shared_from_this()] { self->AskSomeAgain(); });
 }
 
-// A few at a time: the end of one run may wake thousands, and who is not waiting for it must not
-// have to wait for them.
+// For a moment at a time: the end of one run may wake thousands, and who is not waiting for it must
+// not have to wait for them. By the clock, for what an ask costs depends on what it finds.
 void Loop::AskSomeAgain() {
-  std::array<Woken, kAskedAtOnce> some;
-  size_t count = 0;
-  {
+  const auto until = std::chrono::steady_clock::now() + kAskingTime;
+  do {
+    Woken one;
+    {
+      MutexLock lock(mutex_);
+      one = std::move(woken_.front());  // its place is kept, or Wake would post another of these
+    }
+    const std::shared_ptr<Connection> connection = one.connection.lock();
+    if (connection != nullptr) connection->AskAgain(one.request);
     MutexLock lock(mutex_);
-    for (; count < some.size() && count < woken_.size(); ++count) some[count] = woken_[count];
-  }
-  for (size_t i = 0; i < count; ++i) {
-    const std::shared_ptr<Connection> connection = some[i].connection.lock();
-    if (connection != nullptr) connection->AskAgain(some[i].request);
-  }
-  MutexLock lock(mutex_);
-  woken_.erase(woken_.begin(), woken_.begin() + static_cast<ptrdiff_t>(count));
-  if (!woken_.empty()) {
-    asio::post(context, [self = shared_from_this()] { self->AskSomeAgain(); });
-  }
+    woken_.pop_front();
+    if (woken_.empty()) return;
+  } while (std::chrono::steady_clock::now() < until);
+  asio::post(context, [self = shared_from_this()] { self->AskSomeAgain(); });
 }
 
 }  // namespace onced::wire
