@@ -62,6 +62,32 @@ TEST(Load, OfSlowAndIdleConnectionsLeavesGoodClientsServed) {
   EXPECT_EQ(late.Ask("GET", "/livez").body, "ok\n");
 }
 
+// Each by its own deadline, which a byte now and then does not move.
+TEST(Load, OfThreeThousandSlowClientsIsAnsweredAtItsDeadlinesAndEnded) {
+  const size_t room = RoomFor(3'000);
+  if (room < kSmallestCrowd) GTEST_SKIP() << "open files are limited to " << room << " connections";
+  const OncedInAFolder here({"--durability", "os", "--head-timeout", "2s", "--body-timeout", "2s"});
+  std::vector<Client> slow = Crowd(here.program, room);
+  for (size_t i = 0; i < slow.size(); ++i) {
+    slow[i].Send(i % 2 == 0 ? "GET /livez HTTP/1.1\r\nX: "
+                            : "POST /v1/claim HTTP/1.1\r\nHost: h\r\nContent-Length: 9999\r\n\r\n");
+  }
+  const auto begun = steady_clock::now();
+  const std::vector<double> loaded = Beside(here.program, [&] {
+    while (steady_clock::now() < begun + milliseconds(1'500)) {
+      for (Client& client : slow) client.Send("x");
+      // real time: these clients are slow
+      std::this_thread::sleep_for(milliseconds(300));
+    }
+    for (Client& client : slow) ExpectProblem(client.Receive(), 408, "request_timeout");
+  });
+  std::printf("%zu slow clients were answered within %.0f ms\n", slow.size(),
+              Milliseconds(steady_clock::now() - begun).count());
+  EXPECT_LT(P99(loaded), 500);
+  for (Client& client : slow) ASSERT_TRUE(client.SeesEnd());
+  EXPECT_TRUE(Eventually([&] { return OpenFiles(here.program) < kSmallestCrowd; }));
+}
+
 // A client may vanish at any moment of its request, or after it.
 TEST(Load, OfTenThousandClientsThatDieLeavesNothingBehind) {
   const OncedInAFolder here({"--durability", "os", "--lease", "10m"});

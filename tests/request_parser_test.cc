@@ -23,20 +23,34 @@ struct Parsed {
   size_t consumed = 0;
 };
 
+// What becomes of the body: it is collected, also by a parser that stops before it, or handed on.
+enum class Body { kCollected, kCollectedAfterAStop, kHandedOn };
+
 // Feeds `bytes` in pieces of these sizes, the last one repeated, as a connection would.
 Parsed Parse(std::string_view bytes, const std::vector<size_t>& pieces,
-             const RequestLimits& limits = {}) {
-  RequestParser parser(limits);
+             const RequestLimits& limits = {}, Body body = Body::kCollected) {
+  RequestParser parser(limits, body != Body::kCollected);
   Parsed parsed;
-  size_t arrived = 0;
-  for (size_t i = 0; parsed.progress == Progress::kNeedsMore && arrived < bytes.size(); ++i) {
-    arrived = std::min(bytes.size(), arrived + pieces[std::min(i, pieces.size() - 1)]);
+  std::string handed_on;
+  const auto feed = [&](size_t arrived) {
     size_t consumed = 0;
     parsed.progress =
         parser.Feed(bytes.substr(parsed.consumed, arrived - parsed.consumed), &consumed);
     parsed.consumed += consumed;
+    return parser.at_head();
+  };
+  size_t arrived = 0;
+  for (size_t i = 0; parsed.progress == Progress::kNeedsMore && arrived < bytes.size(); ++i) {
+    arrived = std::min(bytes.size(), arrived + pieces[std::min(i, pieces.size() - 1)]);
+    if (!feed(arrived)) continue;
+    if (body == Body::kHandedOn) {
+      parser.StreamBody([&](std::string_view part) { handed_on.append(part); });
+      EXPECT_EQ(parser.head().body, "");
+    }
+    feed(arrived);
   }
   if (parsed.progress == Progress::kComplete) parsed.request = parser.TakeRequest();
+  parsed.request.body.append(handed_on);
   if (parsed.progress == Progress::kRefused) {
     parsed.code = parser.refusal().code;
     parsed.detail = parser.refusal().detail;
@@ -60,6 +74,7 @@ void ExpectSame(const Parsed& whole, const Parsed& cut, const std::string& how) 
   EXPECT_EQ(whole.request.minor_version, cut.request.minor_version) << how;
   EXPECT_EQ(whole.request.headers, cut.request.headers) << how;
   EXPECT_EQ(whole.request.body, cut.request.body) << how;
+  EXPECT_EQ(whole.request.body_length, cut.request.body_length) << how;
   EXPECT_EQ(whole.request.keep_alive, cut.request.keep_alive) << how;
   EXPECT_EQ(whole.request.expects_continue, cut.request.expects_continue) << how;
 }
@@ -77,6 +92,13 @@ void ExpectSameHoweverCut(const std::string& bytes, const RequestLimits& limits 
                "cut at " + std::to_string(at) + ": " + bytes);
   }
   ExpectSame(whole, Parse(bytes, {1}, limits), "byte by byte: " + bytes);
+  for (const Body body : {Body::kCollectedAfterAStop, Body::kHandedOn}) {
+    if (body == Body::kHandedOn && whole.code == "payload_too_large") continue;
+    for (size_t at = 1; at <= bytes.size() && !testing::Test::HasFailure(); ++at) {
+      ExpectSame(whole, Parse(bytes, {at, bytes.size()}, limits, body),
+                 "stopped at the head, cut at " + std::to_string(at) + ": " + bytes);
+    }
+  }
 }
 
 // Refused with this code, however it is cut; and again when another request follows it.
@@ -127,6 +149,20 @@ TEST(RequestParser, JoinsChunksHoweverTheyAreCut) {
   ExpectSameHoweverCut(Chunked("0\r\n\r\n"));
   EXPECT_EQ(ParseWhole(Chunked("f\r\n0123456789abcde\r\n0000\r\n\r\n")).request.body,
             "0123456789abcde");
+}
+
+TEST(RequestParser, TellsTheLengthOfABodyByTheHead) {
+  EXPECT_EQ(ParseWhole(Post("Content-Length: 4\r\n", "1234")).request.body_length, 4);
+  EXPECT_EQ(ParseWhole(Chunked("1\r\nx\r\n0\r\n\r\n")).request.body_length, -1);
+  EXPECT_EQ(ParseWhole(Head("")).request.body_length, 0);
+  RequestParser parser(RequestLimits{}, /*stops_at_head=*/true);
+  size_t consumed = 0;
+  EXPECT_EQ(parser.Feed(Post("Content-Length: 99999999999\r\n", "12"), &consumed),
+            Progress::kNeedsMore);
+  EXPECT_TRUE(parser.at_head());
+  EXPECT_EQ(parser.head().body_length, 99999999999);
+  EXPECT_EQ(parser.Feed("12", &consumed), Progress::kRefused) << "it was not to be handed on";
+  EXPECT_EQ(parser.refusal().code, "payload_too_large");
 }
 
 TEST(RequestParser, LeavesTheNextRequestAlone) {

@@ -10,6 +10,7 @@
 
 #include "tests/certificates.h"
 #include "tests/listening.h"
+#include "tests/streaming.h"
 #include "tests/tls_client.h"
 
 namespace onced {
@@ -39,6 +40,35 @@ class TlsListener : public testing::Test {
 
   CertificateFolder here;
 };
+
+TEST_F(TlsListener, PassesBodiesOnWhileTheyCome) {
+  Mover mover;
+  const auto listener = Listen(Over(StreamingOptions(EchoStream(&mover))));
+  TlsClient client = Connect(*listener);
+  const std::string body(1'000'000, 'x');
+  client.Send(HeadFor("/", -1) + Chunk("begin "));
+  client.Send(Chunk(body) + "0\r\n\r\n");
+  EXPECT_EQ(client.Receive().body, "begin " + body);
+}
+
+// With a goodbye half an answer that ends with its connection would look like a whole one.
+TEST_F(TlsListener, SaysNoGoodbyeToAClientWhoseAnswerBreaks) {
+  for (const auto end : {wire::Pipe::End::kWhole, wire::Pipe::End::kBroken}) {
+    const auto pipe = NewPipe();
+    const auto listener =
+        Listen(Over(OptionsFor([&](httplib::Response& response, wire::Exchange& exchange) {
+          response.status = 200;
+          exchange.StreamAnswer(pipe, std::nullopt);
+        })));
+    TlsClient client = Connect(*listener);
+    client.Send("GET / HTTP/1.0\r\n\r\n");
+    EXPECT_NE(client.ReceiveSome(), "");
+    pipe->Write("half");
+    EXPECT_EQ(client.ReceiveSome(), "half");
+    pipe->Close(end);
+    EXPECT_EQ(client.SeesEnd(), end == wire::Pipe::End::kWhole);
+  }
+}
 
 TEST_F(TlsListener, SaysGoodbyeAfterTheLastAnswer) {
   const auto listener = Listen(Over(OptionsFor(Echo)));
