@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "engine/mutex.h"
 #include "tests/streaming.h"
 
 namespace onced {
@@ -33,19 +34,35 @@ size_t ResidentKib() {
   return 0;
 }
 
-// What the handler of one streamed request holds on to.
-struct Asked {
-  std::shared_ptr<Pipe> body;
-  std::function<void()> wake;
+// What the handler of one streamed request was given, for the test's own thread.
+class Asked {
+ public:
+  void Note(const Exchange& exchange) {
+    MutexLock lock(mutex_);
+    body_ = exchange.body_pipe();
+    wake_ = exchange.Waker();
+    ++times;
+  }
+  std::shared_ptr<Pipe> body() {
+    MutexLock lock(mutex_);
+    return body_;
+  }
+  void Wake() {
+    MutexLock lock(mutex_);
+    wake_();
+  }
   std::atomic<int> times{0};
+
+ private:
+  Mutex mutex_;
+  std::shared_ptr<Pipe> body_ GUARDED_BY(mutex_);
+  std::function<void()> wake_ GUARDED_BY(mutex_);
 };
 
 // Parks until `done`; then answers 200 with `text`.
 ServeFunction ParkUntil(Asked* asked, std::atomic<bool>* done, std::string text = "done") {
   return [asked, done, text](httplib::Response& response, Exchange& exchange) {
-    asked->body = exchange.body_pipe();
-    asked->wake = exchange.Waker();
-    ++asked->times;
+    asked->Note(exchange);
     if (!*done) return exchange.Park(std::chrono::hours(1));
     response.status = 200;
     response.body = text;
@@ -139,11 +156,11 @@ TEST(StreamedRequest, IsAskedForAtItsHeadAndMayBeLong) {
   client.Send(HeadFor("/", 20));
   ASSERT_TRUE(Eventually([&] { return listener->Counts().parked == 1; }));
   client.Send("0123456789");
-  EXPECT_TRUE(Eventually([&] { return asked.body->size() == 10; }));
+  EXPECT_TRUE(Eventually([&] { return asked.body()->size() == 10; }));
   client.Send("0123456789");
-  EXPECT_EQ(ReadAll(*asked.body), "01234567890123456789");
+  EXPECT_EQ(ReadAll(*asked.body()), "01234567890123456789");
   done = true;
-  asked.wake();
+  asked.Wake();
   const HttpAnswer answer = client.Receive();
   EXPECT_EQ(answer.body, "done");
   EXPECT_EQ(answer.Header("Connection"), "") << "the body has ended, so it stays";
@@ -214,13 +231,13 @@ TEST(StreamedRequest, HoldsItsSenderBack) {
     const std::string piece(64 * 1024, 'x');
     for (size_t sent = 0; sent < kLength; sent += piece.size()) client.Send(piece);
   });
-  ASSERT_TRUE(Eventually([&] { return asked.times > 0 && asked.body->size() >= 64 * 1024; }));
+  ASSERT_TRUE(Eventually([&] { return asked.times > 0 && asked.body()->size() >= 64 * 1024; }));
   // real time: far longer than its pace allows, but it is we who do not read
   std::this_thread::sleep_for(milliseconds(600));
-  EXPECT_LE(asked.body->size(), 96u * 1024);
-  EXPECT_EQ(ReadAll(*asked.body).size(), kLength);
+  EXPECT_LE(asked.body()->size(), 96u * 1024);
+  EXPECT_EQ(ReadAll(*asked.body()).size(), kLength);
   done = true;
-  asked.wake();
+  asked.Wake();
   EXPECT_EQ(client.Receive().body, "done");
 }
 
@@ -234,7 +251,7 @@ TEST(StreamedRequest, ThatDoesNotComeIsEnded) {
   client.Send(HeadFor("/", 10) + "half");
   ExpectProblem(client.Receive(), 408, "request_timeout");
   EXPECT_TRUE(client.SeesEnd());
-  EXPECT_EQ(ReadAll(*asked.body), "broken");
+  EXPECT_EQ(ReadAll(*asked.body()), "broken");
   EXPECT_EQ(listener->Counts().parked, 0u);
 }
 
@@ -248,7 +265,7 @@ TEST(StreamedRequest, ThatBreaksOffIsToldSo) {
     ASSERT_TRUE(Eventually([&] { return listener->Counts().parked == 1; }));
     client.FinishSending();
     ExpectProblem(client.Receive(), 400, "invalid_request");
-    EXPECT_EQ(ReadAll(*asked.body), "broken");
+    EXPECT_EQ(ReadAll(*asked.body()), "broken");
   }
 }
 
@@ -262,7 +279,7 @@ TEST(StreamedRequest, WithAMalformedChunkIsRefused) {
   client.Send("3;evil\r\nbad\r\n0\r\n\r\n" + Get("/smuggled"));
   ExpectProblem(client.Receive(), 400, "invalid_request");
   EXPECT_TRUE(client.SeesEnd());
-  EXPECT_EQ(ReadAll(*asked.body), "broken");
+  EXPECT_EQ(ReadAll(*asked.body()), "broken");
   EXPECT_EQ(asked.times, 1) << "what follows it is no request";
 }
 
@@ -309,7 +326,7 @@ TEST(StreamedRequest, ThatIsAnsweredEarlyIsTheLast) {
   EXPECT_EQ(answer.body, "done");
   EXPECT_EQ(answer.Header("Connection"), "close");
   EXPECT_TRUE(client.SeesEnd());
-  EXPECT_EQ(ReadAll(*asked.body), "broken");
+  EXPECT_EQ(ReadAll(*asked.body()), "broken");
 }
 
 TEST(StreamedRequest, ThatNobodyReadsKeepsItsConnection) {
@@ -319,11 +336,11 @@ TEST(StreamedRequest, ThatNobodyReadsKeepsItsConnection) {
   Client client(listener->port());
   client.Send(HeadFor("/", 1'000'000));
   ASSERT_TRUE(Eventually([&] { return listener->Counts().parked == 1; }));
-  asked.body->Abandon();
+  asked.body()->Abandon();
   client.Send(std::string(1'000'000, 'x') + Get("/next"));
-  ASSERT_TRUE(Eventually([&] { return asked.body->whole(); }));
+  ASSERT_TRUE(Eventually([&] { return asked.body()->whole(); }));
   done = true;
-  asked.wake();
+  asked.Wake();
   EXPECT_EQ(client.Receive().body, "done");
   EXPECT_EQ(client.Receive().body, "done") << "and is served on";
 }
@@ -336,7 +353,7 @@ TEST(StreamedRequest, BreaksWhenItsClientIsGone) {
   client.Send(HeadFor("/", 1'000'000) + "half");
   ASSERT_TRUE(Eventually([&] { return listener->Counts().parked == 1; }));
   client.HangUp();
-  EXPECT_EQ(ReadAll(*asked.body), "broken");
+  EXPECT_EQ(ReadAll(*asked.body()), "broken");
   EXPECT_TRUE(Eventually([&] { return listener->Counts().connections == 0; }));
 }
 
@@ -351,10 +368,10 @@ TEST(StreamedRequest, IsRefusedBeyondTheMemoryOfAll) {
   const auto listener = Listen(std::move(options));
   Client one(listener->port()), two(listener->port());
   one.Send(HeadFor("/1", 80'000) + std::string(80'000, 'x'));
-  ASSERT_TRUE(Eventually([&] { return first.times > 0 && first.body->size() > 60'000; }));
+  ASSERT_TRUE(Eventually([&] { return first.times > 0 && first.body()->size() > 60'000; }));
   two.Send(HeadFor("/2", 80'000) + std::string(80'000, 'x'));
   ExpectProblem(two.Receive(), 503, "overloaded");
-  EXPECT_EQ(ReadAll(*first.body).size(), 80'000u) << "who was first is served";
+  EXPECT_EQ(ReadAll(*first.body()).size(), 80'000u) << "who was first is served";
 }
 
 }  // namespace
