@@ -117,7 +117,7 @@ TEST_P(StreamedRequestEchoes, ALongBodyInConstantMemory) {
   EXPECT_TRUE(client.SeesEnd()) << "its body had not ended when the answer began";
 }
 INSTANTIATE_TEST_SUITE_P(Framed, StreamedRequestEchoes, testing::Bool(),
-                         [](const auto& info) { return info.param ? "Chunked" : "WithLength"; });
+                         [](const auto& one) { return one.param ? "Chunked" : "WithLength"; });
 
 // Cut at every byte, and byte by byte, with another request behind it.
 TEST(StreamedRequest, IsTheSameHoweverItIsCut) {
