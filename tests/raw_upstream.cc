@@ -207,6 +207,17 @@ bool Heard::ended() {
   return ended_;
 }
 
+UpstreamRequest To(std::shared_ptr<const Origin> origin, const std::string& method,
+                   const std::string& body) {
+  return {.origin = std::move(origin), .method = method, .target = "/pay?x=%2F..", .body = body};
+}
+
+std::shared_ptr<Heard> Caller::Call(UpstreamRequest request) {
+  auto heard = std::make_shared<Heard>();
+  upstreams_->Call(std::move(request), heard);
+  return heard;
+}
+
 void PrintTo(CallEnd end, std::ostream* out) {
   *out << (end == CallEnd::kNotSent ? "not sent" : end == CallEnd::kWhole ? "whole" : "unknown");
 }

@@ -101,6 +101,16 @@ class Heard : public CallEvents {
   bool ended_ GUARDED_BY(mutex_) = false;
 };
 
+// To /pay?x=%2F.. of the origin.
+UpstreamRequest To(std::shared_ptr<const Origin> origin, const std::string& method = "POST",
+                   const std::string& body = "");
+
+// Has Upstreams of its own.
+struct Caller {
+  std::shared_ptr<Heard> Call(UpstreamRequest request);
+  std::unique_ptr<Upstreams> upstreams_ = Value(Upstreams::Start(100));
+};
+
 void PrintTo(CallEnd end, std::ostream* out);
 
 }  // namespace onced

@@ -58,7 +58,7 @@ void SocketWatch::Rest(int socket) {
   Watched& one = Of(socket);
   one.rests = one.closing_is_told;
   one.wanted = 0;
-  Watch(socket, one, one.rests ? one.watched & EPOLLIN : 0);
+  Watch(socket, one, one.rests ? uint32_t{EPOLLIN} : 0);
 }
 
 void SocketWatch::Watch(int socket, Watched& one, uint32_t events) const {

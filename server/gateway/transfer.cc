@@ -178,6 +178,8 @@ bool Transfer::TakeHeadLine(std::string_view line) {
       return true;
     case AnswerHead::Verdict::kDone:
       events_->OnHead(head_.status(), head_.TakeHeaders(), head_.length());
+      // From 300 on libcurl sends no more of the body, but a pause of the sending still counts.
+      if (head_.status() >= 300 && std::exchange(sending_paused_, false)) SetPaused();
       return true;
     case AnswerHead::Verdict::kBad:
       break;

@@ -147,20 +147,20 @@ void Upstreams::Impl::Run() {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  // The look at the sockets stands between the taking of a call and its beginning: what came on a
+  // kept connection before the call was made is seen.
   for (TakeInbox(); !stopping_; TakeInbox()) {
-    Admit();
-    if (libcurl_due_.has_value() && *libcurl_due_ <= SteadyClock::now()) {
-      Act(CURL_SOCKET_TIMEOUT, 0);
-    }
-    Collect();
-    const TimePoint now = SteadyClock::now();
-    EndOverdue(now);
-    RunTasks(now);
-    sockets_.Wait(TimeoutMs(now), [this](int socket, bool in, bool out, bool error) {
+    sockets_.Wait(TimeoutMs(SteadyClock::now()), [this](int socket, bool in, bool out, bool error) {
       if (socket == inbox_->descriptor()) return;
       Act(socket, (in ? CURL_CSELECT_IN : 0) | (out ? CURL_CSELECT_OUT : 0) |
                       (error ? CURL_CSELECT_ERR : 0));
     });
+    Admit();
+    const TimePoint now = SteadyClock::now();
+    if (libcurl_due_.has_value() && *libcurl_due_ <= now) Act(CURL_SOCKET_TIMEOUT, 0);
+    Collect();
+    EndOverdue(now);
+    RunTasks(now);
   }
   EndAll();
 }
