@@ -151,9 +151,10 @@ size_t RawUpstream::connections() const {
   return fds_.size();
 }
 
-std::shared_ptr<const Origin> RawUpstream::origin() const {
-  return std::make_shared<const Origin>(Value(Origin::Parse(
-      unix_path_.empty() ? "http://127.0.0.1:" + std::to_string(port_) : "unix:" + unix_path_)));
+std::shared_ptr<const Origin> RawUpstream::origin(const std::string& scheme) const {
+  return std::make_shared<const Origin>(
+      Value(Origin::Parse(unix_path_.empty() ? scheme + "://127.0.0.1:" + std::to_string(port_)
+                                             : "unix:" + unix_path_)));
 }
 
 RawUpstream::Serve AnswerWith(std::string answer) {

@@ -28,6 +28,7 @@ class RawPeer {
   RawPeer(int fd, size_t number) : fd_(fd), number_(number) {}
 
   size_t number() const { return number_; }  // 0: the first
+  int fd() const { return fd_; }
   // The next request, with its body, if that has a Content-Length; "" when none came.
   std::string ReadRequest();
   std::string ReadHead();
@@ -55,7 +56,7 @@ class RawUpstream {
 
   uint16_t port() const { return port_; }
   size_t connections() const;
-  std::shared_ptr<const Origin> origin() const;
+  std::shared_ptr<const Origin> origin(const std::string& scheme = "http") const;
 
  private:
   void Accept();

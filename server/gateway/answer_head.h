@@ -43,6 +43,8 @@ class AnswerHead {
   int64_t length() const { return length_; }
   // The head is the whole answer.
   bool bodyless() const { return bodyless_; }
+  // Nothing but the end of the connection tells the end of the body.
+  bool ends_with_connection() const { return !bodyless_ && !chunked_ && length_ < 0; }
   const char* why() const { return why_; }
 
  private:

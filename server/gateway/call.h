@@ -37,7 +37,7 @@ struct UpstreamRequest {
 // How a call ended.
 enum class CallEnd {
   kNotSent,  // the connection failed before a byte of the request was sent
-  kWhole,    // the answer came, whole
+  kWhole,    // the answer came, whole; over TLS one that tells its end itself
   kUnknown,  // some of the request may have been sent, and no whole answer came
 };
 

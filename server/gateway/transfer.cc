@@ -62,7 +62,10 @@ struct Transfer::Callbacks {
 };
 
 Transfer::Transfer(std::shared_ptr<const Origin> origin, SocketWatch* sockets)
-    : origin_(std::move(origin)), sockets_(sockets), easy_(curl_easy_init()) {
+    : origin_(std::move(origin)),
+      is_tls_(origin_->url.starts_with("https://")),
+      sockets_(sockets),
+      easy_(curl_easy_init()) {
   ONCED_CHECK(easy_ != nullptr);
   SetOnce();
 }
@@ -236,6 +239,12 @@ void Transfer::BodyReadable() {
 }
 
 void Transfer::Done(int code) {
+  if (code == CURLE_OK && head_.done() && head_.ends_with_connection() && is_tls_) {
+    // To libcurl 7.88 a bare end of the connection is as good as TLS's own word that it is one.
+    code = CURLE_RECV_ERROR;
+    why_ =
+        "the answer tells its end by nothing but the end of the connection, which anybody can cut";
+  }
   if (AnswerIsWhole() || (code == CURLE_OK && head_.done() && head_.length() < 0)) {
     End(CallEnd::kWhole, "");
     return;
@@ -263,7 +272,7 @@ bool Transfer::NothingWasSent() const {
   // The kernel took no byte of it. Of TLS that cannot be told: a record may be under way.
   long sent = -1;
   const CURLcode told = curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &sent);
-  return told == CURLE_OK && sent == 0 && origin_->url.starts_with("http://");
+  return told == CURLE_OK && sent == 0 && !is_tls_;
 }
 
 void Transfer::End(CallEnd end, std::string why) {

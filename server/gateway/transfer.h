@@ -65,6 +65,7 @@ class Transfer {
   void End(CallEnd end, std::string why);
 
   const std::shared_ptr<const Origin> origin_;
+  const bool is_tls_;
   SocketWatch* const sockets_;
   void* const easy_;
   std::array<char, 256> error_text_{};
