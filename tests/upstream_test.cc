@@ -285,6 +285,27 @@ TEST_F(Upstream, MakesThousandsOfCallsFromManyThreads) {
   EXPECT_LE(upstream.connections(), 100u);
 }
 
+// More at a time than one of libcurl's multi handles is given.
+TEST_F(Upstream, MakesHundredsOfCallsAtTheSameTime) {
+  constexpr size_t kCalls = 300;
+  upstreams_ = Value(Upstreams::Start(kCalls));
+  std::atomic<size_t> waiting{0};
+  RawUpstream upstream([&](RawPeer& peer) {
+    for (std::string request; !(request = peer.ReadRequest()).empty();) {
+      waiting.fetch_add(1);
+      EXPECT_TRUE(Eventually([&] { return waiting.load() >= kCalls; }));
+      peer.Send(Ok("abc"));
+    }
+  });
+  const std::shared_ptr<const Origin> origin = upstream.origin();
+  for (int round = 0; round < 2; ++round) {
+    std::vector<std::shared_ptr<Heard>> calls;
+    for (size_t i = 0; i < kCalls; ++i) calls.push_back(Call(To(origin)));
+    for (const auto& heard : calls) EXPECT_EQ(CallEnd::kWhole, heard->End()) << heard->why;
+    EXPECT_GE(upstream.connections(), kCalls);
+  }
+}
+
 TEST_F(Upstream, EndsEveryCallBeforeItEnds) {
   RawUpstream upstream([](RawPeer& peer) { peer.WaitForEnd(); });
   const std::shared_ptr<const Origin> origin = upstream.origin();
