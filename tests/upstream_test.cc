@@ -69,12 +69,10 @@ TEST_F(Upstream, NeverSendsAgainWhatAKeptConnectionLost) {
   });
   for (const char* method : {"POST", "GET", "PUT"}) {
     hits = 0;
-    const size_t before = upstream.connections();
     EXPECT_EQ(CallEnd::kWhole, Call(To(upstream.origin(), method))->End());
     const auto second = Call(To(upstream.origin(), method));
     EXPECT_EQ(CallEnd::kUnknown, second->End()) << method;
     EXPECT_EQ(2, hits.load()) << method << " was sent more than once";
-    EXPECT_LE(upstream.connections(), before + 2);
   }
 }
 
