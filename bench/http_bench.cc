@@ -29,6 +29,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/comparison.h"
 #include "bench/servers.h"
 
 namespace onced::bench {
@@ -37,68 +38,10 @@ namespace {
 constexpr int kExitSkipped = 77;
 using Kind = Workload::Kind;
 
-struct Settings {
-  int rounds = 5;
-  WrkOptions wrk;
-  std::string only;
+struct Settings : Rounds {
   std::string onced = ONCED_PROGRAM;
   std::string echo = ONCED_STOCK_ECHO;
 };
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
-// One line of the table: two figures a round, judged pair by pair.
-struct Row {
-  std::string name;
-  std::string unit;
-  double target;
-  std::vector<double> ours;
-  std::vector<double> theirs;
-  bool less_is_better = false;
-
-  void Add(double our, double their) {
-    ours.push_back(our);
-    theirs.push_back(their);
-  }
-
-  void Print() const {
-    std::vector<double> ratios;
-    for (size_t i = 0; i < ours.size(); ++i) {
-      ratios.push_back(less_is_better ? theirs[i] / ours[i] : ours[i] / theirs[i]);
-    }
-    const double ratio = Median(ratios);
-    const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
-    std::printf("%-17s %9.*f %9.*f %-7s %6.2f  %5.2f..%-6.2f %5.2f  %s\n", name.c_str(),
-                less_is_better ? 2 : 0, Median(ours), less_is_better ? 2 : 0, Median(theirs),
-                unit.c_str(), ratio, *low, *high, target, ratio >= target ? "met" : "MISSED");
-    std::fflush(stdout);
-  }
-};
-
-void PrintHead(const Settings& settings) {
-  if (const TempFolder folder; folder.is_in_memory()) {
-    std::printf("%s is in memory, so syncs cost nothing: set TMPDIR to a folder on a disk\n",
-                folder.path().parent_path().c_str());
-  }
-  std::printf(
-      "medians of %d rounds of %d s each; ratios pair by pair; wrk -t%d on the same cores\n",
-      settings.rounds, settings.wrk.seconds, settings.wrk.threads);
-  std::printf("%-17s %9s %9s %-7s %6s  %-13s %5s\n", "", "A", "B", "unit", "ratio", "spread",
-              "want");
-}
-
-// One round: each side once, each first every other time, so that what a run leaves behind (heat,
-// pages still to be written) is the next one's burden on both sides.
-void InTurns(int round, const std::function<void()>& ours, const std::function<void()>& theirs) {
-  const bool ours_first = round % 2 == 0;
-  if (ours_first) ours();
-  theirs();
-  if (!ours_first) ours();
-}
 
 // How much of a core each side took, which a busy machine disturbs less than the rates.
 void PrintCpu(const std::string& name, const std::vector<double>& ours,
@@ -135,19 +78,6 @@ void CompareWithEcho(const Settings& settings, Kind kind, const std::string& nam
   rate.Print();
   if (tails) tail.Print();
   PrintCpu(name, our_cpu, their_cpu);
-}
-
-// The row of two rates that each side measures anew every round.
-void CompareRates(const Settings& settings, Row row, const std::function<double()>& ours,
-                  const std::function<double()>& theirs) {
-  for (int round = 0; round < settings.rounds; ++round) {
-    double our = 0;
-    double their = 0;
-    InTurns(
-        round, [&] { our = ours(); }, [&] { their = theirs(); });
-    row.Add(our, their);
-  }
-  row.Print();
 }
 
 void CompareSyncWithOs(const Settings& settings) {

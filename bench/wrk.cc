@@ -66,6 +66,24 @@ function request()
 end
 )";
 
+// 100 bytes with a new key each; without a scope's number always the same.
+constexpr char kPost[] = R"(
+local threads = 0
+function setup(thread)
+  thread:set("thread_number", threads)
+  threads = threads + 1
+end
+local n = 0
+local begin = "POST /pay HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n" ..
+    "Content-Length: 100\r\nIdempotency-Key: "
+local rest = "\r\n\r\n" .. string.rep("p", 100)
+function request()
+  if "%SCOPE%" == "" then return begin .. "hot" .. rest end
+  n = n + 1
+  return begin .. string.format("%SCOPE%-%d-%012d", thread_number, n) .. rest
+end
+)";
+
 std::string Replaced(std::string text, const std::string& mark, const std::string& by) {
   for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + by.size())) {
     text.replace(at, mark.size(), by);
@@ -85,6 +103,11 @@ std::string Script(const Workload& workload) {
     case Workload::Kind::kReplay:
       return FixedScript("application/json", "{\"key\":\"" + std::string(kHotKey) +
                                                  "\",\"fingerprint\":\"" + Fingerprint() + "\"}");
+    case Workload::Kind::kPass:
+      return "";
+    case Workload::Kind::kKeyed:
+    case Workload::Kind::kKeyedDuplicate:
+      return Replaced(kPost, "%SCOPE%", workload.scope);
     case Workload::Kind::kFresh:
     case Workload::Kind::kBatch:
       break;
@@ -93,6 +116,22 @@ std::string Script(const Workload& workload) {
   script = Replaced(script, "%FINGERPRINT%", Fingerprint());
   script = Replaced(script, "%OP%", batch ? "\"op\":\"claim\"," : "");
   return script + (batch ? Replaced(kManyAtOnce, "%SIZE%", std::to_string(kBatchSize)) : kOneByOne);
+}
+
+const char* PathOf(Workload::Kind kind) {
+  switch (kind) {
+    case Workload::Kind::kEcho:
+      return "/echo";
+    case Workload::Kind::kReplay:
+    case Workload::Kind::kFresh:
+    case Workload::Kind::kBatch:
+      return "/v1/claim";
+    case Workload::Kind::kPass:
+    case Workload::Kind::kKeyed:
+    case Workload::Kind::kKeyedDuplicate:
+      return "/pay";
+  }
+  return "";
 }
 
 }  // namespace
@@ -104,11 +143,11 @@ Measured RunWrk(const Workload& workload, int port, const WrkOptions& options) {
   const TempFolder folder;
   const std::string script = folder.path() / "load.lua";
   std::ofstream(script) << Script(workload) << kReport;
-  const std::string path = workload.kind == Workload::Kind::kEcho ? "/echo" : "/v1/claim";
   const std::string said = Output(
       {.words = {"wrk", "-t", std::to_string(std::min(options.threads, workload.connections)), "-c",
                  std::to_string(workload.connections), "-d", std::to_string(options.seconds) + "s",
-                 "-s", script, "http://127.0.0.1:" + std::to_string(port) + path}});
+                 "-s", script,
+                 "http://127.0.0.1:" + std::to_string(port) + PathOf(workload.kind)}});
   const size_t at = said.find("measured ");
   if (at == std::string::npos) Fail("wrk said: " + said);
   std::istringstream fields(said.substr(at));

@@ -13,10 +13,18 @@ namespace onced::bench {
 
 // What is sent, over and over.
 struct Workload {
-  enum class Kind { kEcho, kReplay, kFresh, kBatch };
+  enum class Kind {
+    kEcho,
+    kReplay,
+    kFresh,
+    kBatch,
+    kPass,           // a GET, which carries no key
+    kKeyed,          // a POST with a new Idempotency-Key each, in `scope`
+    kKeyedDuplicate  // the same POST with the same key
+  };
   Kind kind = Kind::kEcho;
   int connections = 32;
-  std::string scope;  // kFresh, kBatch: where the new keys go; nobody else uses it
+  std::string scope;  // kFresh, kBatch, kKeyed: where the new keys go; nobody else uses it
 };
 
 constexpr int kBatchSize = 100;

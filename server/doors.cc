@@ -73,7 +73,8 @@ ApiOptions Doors::ApiTerms() {
       .health = [store = ground_.store] { return store->Health(); },
       .now_ms = [store = ground_.store] { return store->NowMs(); },
       .draining = [this] { return draining_.load(); },
-      .report = ground_.report};
+      .report = [report =
+                     ground_.report](const std::string& fault) { report("storage: " + fault); }};
   if (gateway_ != nullptr) {
     terms.gateway_status = [gateway = gateway_.get()] { return gateway->StatusJson(); };
   }

@@ -29,14 +29,15 @@ constexpr std::chrono::seconds kDrainPatience{25};
 
 void Say(const std::string& line) { std::fprintf(stderr, "onced: %s\n", line.c_str()); }
 
-// A fault of the disk comes with every request; one line a second is enough to find it by.
+// A fault of the disk, or of an upstream, comes with every request; one line a second is enough to
+// find it by.
 void SayOnceASecond(const std::string& line) {
   static std::atomic<int64_t> next{0};
   const int64_t now = std::chrono::duration_cast<std::chrono::seconds>(
                           std::chrono::steady_clock::now().time_since_epoch())
                           .count();
   int64_t due = next.load();
-  if (now >= due && next.compare_exchange_strong(due, now + 1)) Say("storage: " + line);
+  if (now >= due && next.compare_exchange_strong(due, now + 1)) Say(line);
 }
 
 // Answers that are held at this moment must never leave: no destructor may run, no buffer be

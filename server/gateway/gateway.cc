@@ -22,16 +22,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kLookMin{50};
-constexpr milliseconds kLookMax{1'000};
-
-// Often enough that no lease is renewed late.
-milliseconds LookOf(const GatewayOptions& options) {
-  milliseconds look = kLookMax;
-  for (const Route& route : options.routes) look = std::min(look, route.lease / 6);
-  return std::max(look, kLookMin);
-}
-
 Telling Refusal(const Route* route, const char* code, std::string detail) {
   return ProblemTelling(route == nullptr ? Profile::kProxySafe : route->profile,
                         {.code = code, .detail = std::move(detail)});
@@ -143,7 +133,7 @@ Result<std::unique_ptr<Gateway>> Gateway::Start(GatewayOptions options, GatewayP
   if (!upstreams.ok()) return upstreams.status();
   std::unique_ptr<Gateway> gateway(new Gateway(std::move(options), parts));
   gateway->runs_ = std::make_unique<UpstreamRuns>(parts.ledger, std::move(*upstreams),
-                                                  LookOf(gateway->options_), parts.report);
+                                                  gateway->routes_.routes(), parts.report);
   gateway->services_.runs = gateway->runs_.get();
   return gateway;
 }
@@ -233,6 +223,10 @@ Gateway::Judged Gateway::Judge(const wire::Request& head, const wire::Peer& peer
     return true;
   };
   if (refused(RefuseTarget(head.target))) return judged;
+  if (head.method == "TRACE") {  // it would show the client what was added for the upstream
+    judged.refusal = Refusal(nullptr, "not_implemented", "TRACE is not passed on");
+    return judged;
+  }
   if (std::optional<std::string> offence = OffenceInConnection(head)) {
     judged.refusal = Refusal(nullptr, "invalid_request", *std::move(offence));
     return judged;
@@ -256,14 +250,6 @@ Gateway::Judged Gateway::Judge(const wire::Request& head, const wire::Peer& peer
     judged.refusal =
         Refusal(judged.route, "idempotency_key_required",
                 "This operation is idempotent and it requires correct usage of Idempotency Key.");
-  }
-  if (judged.way == Judged::Way::kIsKeyed && options_.principal == PrincipalSource::kHeader &&
-      judged.principal.name.empty()) {
-    judged.way = Judged::Way::kRefused;
-    judged.refusal = Refusal(judged.route, "invalid_request",
-                             options_.principal_header +
-                                 ": says nobody; whose key it is must be "
-                                 "known");
   }
   return judged;
 }
@@ -306,6 +292,10 @@ std::optional<Telling> Gateway::BeginKeyed(wire::Exchange& exchange, Judged judg
       return std::nullopt;
     }
   }
+  if (options_.principal == PrincipalSource::kHeader && judged.principal.name.empty()) {
+    return Refusal(&route, "invalid_request",
+                   options_.principal_header + ": says nobody; whose key it is must be known");
+  }
   Result<Key> key =
       Key::Make(judged.principal.tenant, ScopeOf(route, judged.principal), judged.key);
   if (!key.ok()) return Refusal(&route, "idempotency_key_invalid", key.status().message());
@@ -331,7 +321,7 @@ void Gateway::Handle(httplib::Response& response, wire::Exchange& exchange) {
     if (!telling.has_value()) return;
   }
   if (telling->stalled && exchange.Stall(kStallPause, kStallPatience)) return;
-  if (!telling->for_operator.empty()) services_.report(telling->for_operator);
+  if (!telling->for_operator.empty()) services_.report("storage: " + telling->for_operator);
   WriteTelling(*std::move(telling), response, exchange);
 }
 

@@ -5,22 +5,13 @@
 #include <array>
 #include <utility>
 
+#include "server/gateway/header_policy.h"
+
 namespace onced {
 namespace {
 
 using wire::SameName;
 
-constexpr std::array<std::string_view, 9> kHopByHop = {"Connection",
-                                                       "Keep-Alive",
-                                                       "Proxy-Connection",
-                                                       "Proxy-Authenticate",
-                                                       "Proxy-Authorization",
-                                                       "TE",
-                                                       "Trailer",
-                                                       "Transfer-Encoding",
-                                                       "Upgrade"};
-// Framing and target are the gateway's to write.
-constexpr std::array<std::string_view, 3> kWritten = {"Content-Length", "Expect", "Host"};
 constexpr std::array<std::string_view, 9> kOurs = {
     "Idempotency-Degraded", "Idempotency-Expires", "Idempotency-Fence",
     "Idempotency-Replay",   "Idempotency-Status",  "Idempotent-Original-Date",
@@ -93,7 +84,7 @@ bool EndToEnd(std::string_view name) {
 }
 
 bool StaysOnHop(std::string_view name, const std::vector<std::string_view>& named) {
-  return IsOneOf(kHopByHop, name) ||
+  return IsHopOrFraming(name) ||
          std::any_of(named.begin(), named.end(),
                      [name](std::string_view one) { return SameName(one, name); });
 }
@@ -135,8 +126,8 @@ HeaderList HeadersForUpstream(const wire::Request& request, const wire::Peer& pe
   HeaderList out;
   out.reserve(request.headers.size() + 6);
   for (const auto& [name, value] : request.headers) {
-    if (StaysOnHop(name, named) || IsOneOf(kWritten, name) || IsOneOf(kOurs, name) ||
-        SaysWhereFrom(name) || SameName(name, "Via")) {
+    if (StaysOnHop(name, named) || SameName(name, "Host") || IsOneOf(kOurs, name) ||
+        SaysWhereFrom(name)) {
       continue;
     }
     if (forwarding.drop_authorization && SameName(name, "Authorization")) continue;
@@ -161,13 +152,13 @@ HeaderList HeadersForClient(HeaderList headers) {
   const std::vector<std::string_view> named = NamedByConnection(all);
   std::erase_if(headers, [&](const auto& header) {
     const std::string_view name = header.first;
-    return StaysOnHop(name, named) || SameName(name, "Content-Length") || IsOneOf(kOurs, name);
+    return (StaysOnHop(name, named) && !SameName(name, "Via")) || IsOneOf(kOurs, name);
   });
   return headers;
 }
 
 bool MayBeKept(std::string_view name) {
-  return !IsOneOf(kHopByHop, name) && !IsOneOf(kWritten, name) && !IsOneOf(kOurs, name) &&
+  return !IsHopOrFraming(name) && !SameName(name, "Host") && !IsOneOf(kOurs, name) &&
          !IsOneOf(kNeverKept, name) && !IsOneOf(kTrace, name) && !Begins(name, "Access-Control-") &&
          !Begins(name, "Proxy-") && !Begins(name, "X-B3-");
 }

@@ -83,6 +83,8 @@ KeyedAsk::~KeyedAsk() {
 std::optional<Telling> KeyedAsk::Ask(wire::Exchange& exchange) {
   std::optional<Telling> telling = run_ != nullptr ? AskRun(exchange) : Decide(exchange);
   if (!telling.has_value()) return std::nullopt;
+  std::erase_if(telling->headers,
+                [](const auto& header) { return wire::SameName(header.first, kKeyHeader); });
   telling->headers.emplace_back(kKeyHeader, keyed_.key);
   if (preference_s_.has_value()) {
     telling->headers.emplace_back("Preference-Applied", "wait=" + std::to_string(*preference_s_));
@@ -103,28 +105,32 @@ std::optional<Telling> KeyedAsk::Decide(wire::Exchange& exchange) {
   if (std::optional<Telling> refused = RefusedQuota()) return refused;
   Breaker& breaker = *keyed_.route->breaker;
   const std::optional<milliseconds> away = breaker.RefusedFor(steady_clock::now());
-  if (away.has_value()) {
-    const Result<FoundReply> found = services_->ledger->Find(key_);
-    if (!found.ok()) return FaultTelling(keyed_.route->profile, found.status());
-    if (!found->record.has_value()) {
-      services_->counts.suspended.fetch_add(1, std::memory_order_relaxed);
-      Telling telling = Problem("upstream_suspended",
-                                "the service keeps failing; nothing is sent to it for a while",
-                                std::clamp<int64_t>((away->count() + 999) / 1000, 1, 30));
-      telling.sequence = found->sequence;
-      return telling;
-    }
-  }
-  std::optional<Telling> telling = Claim(exchange);
+  const bool full = services_->runs->memory() > services_->memory_max;
+  std::optional<Telling> telling;
+  if (away.has_value() || full) telling = RefusedBegin(away);
+  if (!telling.has_value()) telling = Claim(exchange);
   if (run_ == nullptr && !away.has_value()) breaker.Forgotten(steady_clock::now());
+  return telling;
+}
+
+// Nothing new can begin: what is already there is told all the same.
+std::optional<Telling> KeyedAsk::RefusedBegin(std::optional<milliseconds> away) {
+  const Result<FoundReply> found = services_->ledger->Find(key_);
+  if (!found.ok()) return FaultTelling(keyed_.route->profile, found.status());
+  if (found->record.has_value()) return std::nullopt;
+  Telling telling = Problem("overloaded", "too many bytes are in flight; try again", 1);
+  if (away.has_value()) {
+    services_->counts.suspended.fetch_add(1, std::memory_order_relaxed);
+    telling = Problem("upstream_suspended",
+                      "the service keeps failing; nothing is sent to it for a while",
+                      std::clamp<int64_t>((away->count() + 999) / 1000, 1, 30));
+  }
+  telling.sequence = found->sequence;
   return telling;
 }
 
 std::optional<Telling> KeyedAsk::Claim(wire::Exchange& exchange) {
   const Route& route = *keyed_.route;
-  if (services_->runs->memory() > services_->memory_max) {
-    return Problem("overloaded", "too many bytes are in flight; try again", 1);
-  }
   const ClaimCommand claim{.fingerprint = keyed_.fingerprint,
                            .lease_ms = route.lease.count(),
                            .retention_ms = route.retention.count(),
@@ -168,10 +174,13 @@ std::optional<Telling> KeyedAsk::Wait(wire::Exchange& exchange, const Reply& rep
     }
   }
   services_->counts.in_flight.fetch_add(1, std::memory_order_relaxed);
+  // When it may have ended, by how long such runs take.
+  const int64_t left_ms = services_->runs->UsualTime(keyed_.route).count() -
+                          (reply.now_ms - reply.record->claimed_at_ms);
   Telling telling = Problem("idempotency_in_flight",
                             "the first request with this key has not finished; send this one "
                             "again, with the same key",
-                            1);
+                            std::clamp<int64_t>((left_ms + 999) / 1000, 1, 30));
   telling.sequence = reply.sequence;
   return telling;
 }

@@ -44,7 +44,7 @@ class KeyedAsk : public Asking {
   std::optional<Telling> Claimed(wire::Exchange& exchange, const Reply& reply);
   std::optional<Telling> AskRun(wire::Exchange& exchange);
   std::optional<Telling> Wait(wire::Exchange& exchange, const Reply& reply);
-  std::optional<Telling> RefusedBegin();
+  std::optional<Telling> RefusedBegin(std::optional<std::chrono::milliseconds> away);
   std::optional<Telling> RefusedQuota();
   bool ReleasedByTime(const Reply& reply);
   Telling Told(Reply reply);

@@ -135,7 +135,8 @@ Pass::~Pass() {
 
 std::optional<Telling> Pass::Ask(wire::Exchange& exchange) {
   if (passage_ == nullptr) {
-    if (const auto away = route_->breaker->RefusedFor(steady_clock::now())) {
+    const auto away = route_->breaker->RefusedFor(steady_clock::now());
+    if (away.has_value() && !route_->shadow) {  // who only watches refuses nothing
       services_->counts.suspended.fetch_add(1, std::memory_order_relaxed);
       return ProblemTelling(
           route_->profile,

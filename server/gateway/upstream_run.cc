@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "server/gateway/upstream_run.h"
 
+#include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "server/gateway/breaker.h"
 #include "server/gateway/header_rules.h"
@@ -17,6 +17,16 @@ constexpr size_t kPipeRoom = size_t{64} << 10;
 // How long the end of a run is tried to be recorded while the store would not take a write. Nobody
 // sleeps meanwhile, and giving up means not to know.
 constexpr std::chrono::seconds kSettlePatience{10};
+constexpr milliseconds kLookMin{50};
+constexpr milliseconds kLookMax{1'000};
+constexpr int64_t kUsualOf = 8;  // runs
+
+// Often enough that no lease is renewed late.
+milliseconds LookOf(const std::vector<Route>& routes) {
+  milliseconds look = kLookMax;
+  for (const Route& route : routes) look = std::min(look, route.lease / 6);
+  return std::max(look, kLookMin);
+}
 
 // It could not be reached, gave no whole answer, or says itself that it cannot serve.
 bool SaysItCannotServe(int status) { return status == 502 || status == 503 || status == 504; }
@@ -150,6 +160,8 @@ void UpstreamRun::BecomeLarge() {
 }
 
 void UpstreamRun::OnEnd(CallEnd end, std::string why) {
+  const auto took = std::chrono::ceil<milliseconds>(steady_clock::now() - begun_);
+  if (end == CallEnd::kWhole) runs_->Took(task_.route, took);
   Breaker& breaker = *task_.route->breaker;
   if (end == CallEnd::kWhole && !SaysItCannotServe(status_)) {
     breaker.Succeeded(steady_clock::now());
@@ -249,14 +261,27 @@ void UpstreamRun::Tell(Telling telling) {
   if (wake) wake();
 }
 
-UpstreamRuns::UpstreamRuns(Ledger* ledger, std::unique_ptr<Upstreams> upstreams, milliseconds look,
+UpstreamRuns::UpstreamRuns(Ledger* ledger, std::unique_ptr<Upstreams> upstreams,
+                           const std::vector<Route>& routes,
                            std::function<void(const std::string&)> report)
     : ledger_(ledger),
-      look_(look),
+      look_(LookOf(routes)),
       report_(std::move(report)),
       upstreams_(upstreams.get()),
       owned_(std::move(upstreams)) {
+  for (const Route& route : routes) usual_ms_[&route] = 0;
   upstreams_->PostAfter(look_, [this] { RenewAll(); });
+}
+
+milliseconds UpstreamRuns::UsualTime(const Route* route) const {
+  return milliseconds(usual_ms_.at(route).load(std::memory_order_relaxed));
+}
+
+void UpstreamRuns::Took(const Route* route, milliseconds time) {
+  std::atomic<int64_t>& usual = usual_ms_.at(route);
+  const int64_t before = usual.load(std::memory_order_relaxed);
+  const int64_t step = (time.count() - before) / kUsualOf;
+  usual.store(before == 0 ? time.count() : before + step, std::memory_order_relaxed);
 }
 
 // Under the mutex, so that the calls do not end between; it only puts the task in a queue.

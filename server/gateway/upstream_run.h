@@ -18,6 +18,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "engine/ledger.h"
 #include "engine/mutex.h"
@@ -69,8 +70,10 @@ class UpstreamRun : public CallEvents, public std::enable_shared_from_this<Upstr
   UpstreamRuns* const runs_;
   UpstreamRunTask task_;
 
+  const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+
   // On the upstreams' thread only.
-  std::chrono::steady_clock::time_point renewed_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point renewed_ = begun_;
   size_t charged_ = 0;
   Upstreams::CallId call_ = 0;
   int status_ = 0;
@@ -93,9 +96,10 @@ class UpstreamRun : public CallEvents, public std::enable_shared_from_this<Upstr
 
 class UpstreamRuns {
  public:
-  // `look`: how often leases are looked at. `report`: a fault, to be told to the operator.
-  UpstreamRuns(Ledger* ledger, std::unique_ptr<Upstreams> upstreams, std::chrono::milliseconds look,
-               std::function<void(const std::string&)> report);
+  // `routes`: all there will be, and where they stay. `report`: a fault, to be told to the
+  // operator.
+  UpstreamRuns(Ledger* ledger, std::unique_ptr<Upstreams> upstreams,
+               const std::vector<Route>& routes, std::function<void(const std::string&)> report);
   UpstreamRuns(const UpstreamRuns&) = delete;
   UpstreamRuns& operator=(const UpstreamRuns&) = delete;
 
@@ -110,6 +114,8 @@ class UpstreamRuns {
   Upstreams& upstreams() { return *upstreams_; }
 
   size_t under_way() const EXCLUDES(mutex_);
+  // How long a run of the route takes, as the last ones went; 0 while there was none.
+  std::chrono::milliseconds UsualTime(const Route* route) const;
   // Of the bodies that runs keep: what was sent, and what has come.
   size_t memory() const { return memory_.load(std::memory_order_relaxed); }
 
@@ -122,11 +128,13 @@ class UpstreamRuns {
   friend class UpstreamRun;
   void Remove(const UpstreamRun* run) EXCLUDES(mutex_);
   void RenewAll() EXCLUDES(mutex_);
+  void Took(const Route* route, std::chrono::milliseconds time);
 
   Ledger* const ledger_;
   const std::chrono::milliseconds look_;
   const std::function<void(const std::string&)> report_;
   std::atomic<size_t> memory_{0};
+  std::unordered_map<const Route*, std::atomic<int64_t>> usual_ms_;  // its keys never change
   mutable Mutex mutex_;
   CondVar none_left_;
   bool ended_ GUARDED_BY(mutex_) = false;

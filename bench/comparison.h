@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// Comparison: two sides measured in turns (A B A B ...), and told as ratios pair by pair: the
+// machines are small and shared, so no absolute number means anything.
+//
+// Threads: use from one.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "bench/wrk.h"
+
+namespace onced::bench {
+
+struct Rounds {
+  int rounds = 5;
+  WrkOptions wrk;
+  std::string only;  // rows whose name contains this
+};
+
+double Median(std::vector<double> values);
+
+// One line of the table: two figures a round, judged pair by pair.
+struct Row {
+  std::string name;
+  std::string unit;
+  double target;
+  std::vector<double> ours;
+  std::vector<double> theirs;
+  bool less_is_better = false;
+
+  void Add(double our, double their) {
+    ours.push_back(our);
+    theirs.push_back(their);
+  }
+  void Print() const;
+};
+
+void PrintHead(const Rounds& rounds);
+
+// One round: each side once, each first every other time, so that what a run leaves behind (heat,
+// pages still to be written) is the next one's burden on both sides.
+void InTurns(int round, const std::function<void()>& ours, const std::function<void()>& theirs);
+
+// The row of two rates that each side measures anew every round.
+void CompareRates(const Rounds& rounds, Row row, const std::function<double()>& ours,
+                  const std::function<double()>& theirs);
+
+}  // namespace onced::bench

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// What the gateway costs in front of a service that takes 1 ms (timed_service.cc), in ratios of
+// runs that alternate:
+//
+//   pass/32          requests without a key, beside nginx proxy_pass to the same service
+//   first/32         requests with a new key each, durability os, beside the same
+//   first-sync/32    the same with durability sync; for information
+//   replay/32        duplicates of a finished request, beside replays of the API (POST /v1/claim)
+//
+// Load comes from wrk, on the same cores. Every run checks that there were no errors, and that the
+// service was asked once for every request, or never, as it must.
+//
+//   onced_gateway_bench compare [--rounds 5] [--seconds 4] [--only TEXT]
+//   onced_gateway_bench smoke                                             a blink of it
+//
+// Exit: 0 all was measured (missed targets are told, not failed), 1 wrong outcomes or counts, 77
+// wrk is not there. Without nginx its rows are left out.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "bench/comparison.h"
+#include "bench/proxies.h"
+
+namespace onced::bench {
+namespace {
+
+constexpr int kExitSkipped = 77;
+constexpr int kServiceMs = 1;
+using Kind = Workload::Kind;
+
+struct Settings : Rounds {
+  std::string onced = ONCED_PROGRAM;
+  std::string service = ONCED_TIMED_SERVICE;
+};
+
+void CompareWithNginx(const Settings& settings, const std::string& name, Kind kind,
+                      const std::string& durability, double target) {
+  if (name.find(settings.only) == std::string::npos) return;
+  if (!NginxProxy::IsInstalled()) {
+    std::printf("%-17s left out: nginx is not installed\n", name.c_str());
+    return;
+  }
+  const TimedService service(settings.service, kServiceMs);
+  OncedGateway gateway(settings.onced, durability, service);
+  NginxProxy nginx(service.port());
+  const Workload workload{.kind = kind, .connections = 32, .scope = "nginx"};
+  CompareRates(
+      settings, {.name = name, .unit = "req/s", .target = target},
+      [&] { return gateway.Serve(workload, settings.wrk).per_second; },
+      [&] { return nginx.Serve(workload, settings.wrk).per_second; });
+}
+
+void CompareReplays(const Settings& settings) {
+  const std::string name = "replay/32";
+  if (name.find(settings.only) == std::string::npos) return;
+  const TimedService service(settings.service, kServiceMs);
+  OncedGateway gateway(settings.onced, "os", service);
+  OncedServer api(settings.onced, "os");
+  api.StoreHotKey();
+  CompareRates(
+      settings, {.name = name, .unit = "req/s", .target = 0.8},
+      [&] {
+        return gateway.Serve({.kind = Kind::kKeyedDuplicate, .connections = 32}, settings.wrk)
+            .per_second;
+      },
+      [&] {
+        return api.ServeReplays({.kind = Kind::kReplay, .connections = 32}, settings.wrk)
+            .per_second;
+      });
+}
+
+void Compare(const Settings& settings) {
+  PrintHead(settings);
+  CompareWithNginx(settings, "pass/32", Kind::kPass, "os", 0.8);
+  CompareWithNginx(settings, "first/32", Kind::kKeyed, "os", 0.6);
+  CompareWithNginx(settings, "first-sync/32", Kind::kKeyed, "sync", 0);
+  CompareReplays(settings);
+}
+
+// Every script and every count once, with few connections and no judgement.
+void Smoke(const Settings& settings) {
+  const WrkOptions blink{.seconds = 1};
+  const TimedService service(settings.service, kServiceMs);
+  OncedGateway gateway(settings.onced, "os", service);
+  for (const Kind kind : {Kind::kPass, Kind::kKeyed, Kind::kKeyedDuplicate}) {
+    gateway.Serve({.kind = kind, .connections = 4}, blink);
+  }
+  if (!NginxProxy::IsInstalled()) return;
+  NginxProxy(service.port()).Serve({.kind = Kind::kPass, .connections = 4}, blink);
+}
+
+int Main(int argc, char** argv) {
+  Settings settings;
+  CLI::App app("onced's gateway beside nginx, and beside onced's API", "onced_gateway_bench");
+  app.require_subcommand(1);
+  CLI::App* compare = app.add_subcommand("compare", "alternate runs and print ratios");
+  compare->add_option("--rounds", settings.rounds, "pairs of runs a row")->check(CLI::Range(1, 99));
+  compare->add_option("--seconds", settings.wrk.seconds, "of each run")->check(CLI::Range(1, 600));
+  compare->add_option("--only", settings.only, "rows whose name contains this");
+  compare->add_option("--onced", settings.onced, "the program to measure");
+  CLI::App* smoke = app.add_subcommand("smoke", "each script and count once");
+  CLI11_PARSE(app, argc, argv);
+  if (!CanRun("wrk")) {
+    std::fprintf(stderr, "gateway_bench: skipped: wrk is not installed (see server/packages)\n");
+    return kExitSkipped;
+  }
+  if (smoke->parsed()) {
+    Smoke(settings);
+  } else {
+    Compare(settings);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace onced::bench
+
+int main(int argc, char** argv) {
+  try {
+    return onced::bench::Main(argc, argv);
+  } catch (const std::exception& error) {  // every server has ended by now, every folder is gone
+    std::fprintf(stderr, "gateway_bench: %s\n", error.what());
+    return 1;
+  }
+}

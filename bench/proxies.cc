@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include "bench/proxies.h"
+
+#include <arpa/inet.h>
+#include <httplib.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+
+namespace onced::bench {
+namespace {
+
+constexpr char kNginx[] = "/usr/sbin/nginx";
+
+// nginx cannot be told to take any. It may be gone again by then, which ends the benchmark.
+int FreePort() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  const bool found = bind(fd, generic, size) == 0 && getsockname(fd, generic, &size) == 0;
+  close(fd);
+  if (!found) Fail("there is no free port");
+  return ntohs(address.sin_port);
+}
+
+std::string NginxConfig(const std::filesystem::path& folder, int port, int upstream_port) {
+  std::string temp;
+  for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
+    temp += std::string(kind) + "_temp_path " + (folder / kind).string() + ";\n";
+  }
+  const std::string path = folder / "nginx.conf";
+  std::ofstream(path) << "daemon off; worker_processes 2; error_log stderr notice;\n"
+                      << "pid " << (folder / "pid").string() << ";\n"
+                      << "events { worker_connections 4096; }\n"
+                      << "http { access_log off; keepalive_requests 100000000;\n"
+                      << temp << "upstream service { server 127.0.0.1:" << upstream_port
+                      << "; keepalive 512; keepalive_requests 100000000; }\n"
+                      << "server { listen 127.0.0.1:" << port
+                      << "; location / { proxy_pass http://service; proxy_http_version 1.1;"
+                      << " proxy_set_header Connection \"\"; } } }\n";
+  return path;
+}
+
+void CheckHits(int64_t hits, int64_t least, int64_t most) {
+  if (hits >= least && hits <= most) return;
+  Fail("wrong count: the service was asked " + std::to_string(hits) + " times, not " +
+       std::to_string(least) + ".." + std::to_string(most));
+}
+
+}  // namespace
+
+TimedService::TimedService(const std::string& program, int ms)
+    : child_({.words = {program, std::to_string(ms)}}, folder_.path() / "log"),
+      port_(std::atoi(child_.Await("127.0.0.1:").c_str())) {}
+
+int64_t TimedService::Count() const {
+  httplib::Client client("127.0.0.1", port_);
+  const auto answer = client.Get("/count");
+  if (!answer || answer->status != 200) Fail("the service does not count");
+  return std::atoll(answer->body.c_str());
+}
+
+bool NginxProxy::IsInstalled() { return CanRun(kNginx); }
+
+NginxProxy::NginxProxy(int upstream_port)
+    : port_(FreePort()),
+      child_({.words = {kNginx, "-c", NginxConfig(folder_.path(), port_, upstream_port), "-e",
+                        "stderr"}},
+             folder_.path() / "log") {
+  child_.Await("start worker process ");
+}
+
+Measured NginxProxy::Serve(const Workload& workload, const WrkOptions& options) {
+  return RunWrk(workload, port_, options);
+}
+
+OncedGateway::OncedGateway(const std::string& program, const std::string& durability,
+                           const TimedService& service)
+    : service_(service),
+      child_(
+          {.words = {program, "serve", "--http", "127.0.0.1:0", "--data", folder_.path() / "data",
+                     "--durability", durability, "--gateway", "127.0.0.1:0", "--upstream",
+                     "http://127.0.0.1:" + std::to_string(service.port())}},
+          folder_.path() / "log"),
+      gateway_port_(std::atoi(child_.Await("gateway    http://127.0.0.1:").c_str())) {}
+
+Measured OncedGateway::Serve(Workload workload, const WrkOptions& options) {
+  if (workload.kind == Workload::Kind::kKeyed) {
+    workload.scope = "bench-" + std::to_string(scopes_++);
+  }
+  const int64_t before = service_.Count();
+  const Measured measured = RunWrk(workload, gateway_port_, options);
+  const int64_t hits = service_.Count() - before;
+  if (workload.kind == Workload::Kind::kKeyedDuplicate) {
+    CheckHits(hits, 0, 1);
+  } else {
+    const auto answered = static_cast<int64_t>(measured.requests);
+    CheckHits(hits, answered, answered + workload.connections);
+  }
+  return measured;
+}
+
+}  // namespace onced::bench
