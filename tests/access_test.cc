@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/http/cursor.h"
 #include "tests/tenants.h"
 
 namespace onced {
@@ -307,7 +308,8 @@ std::string Probe(int call, const std::string& key, const std::string& scope,
     case 3:
       return get("/v1/keys?prefix=" + key + "&scope=" + scope);
     case 4:
-      return get("/v1/keys?state=in_flight&cursor=" + key + "&scope=" + scope);
+      return get("/v1/keys?state=in_flight&scope=" + scope +
+                 "&cursor=" + CursorAt({.scope = scope}, key));
     case 5:
       return get("/api/payments/" + key);
     case 6:

@@ -137,8 +137,29 @@ TEST(ListCall, FiltersByScopePrefixAndState) {
   EXPECT_EQ(keys("?state=unknown"), "");
   EXPECT_EQ(keys("?scope=other"), "a-9 ");
   EXPECT_EQ(keys("?scope=none"), "");
-  EXPECT_EQ(keys("?prefix=a-&cursor=a-1"), "a-2 a-3 ");
-  EXPECT_EQ(keys("?cursor=b-1"), "");
+}
+
+// It gave an empty page, which looks like the end of the listing.
+TEST(ListCall, RefusesACursorThatItHasNotGiven) {
+  const OncedInAFolder here;
+  for (const std::string key : {"a-1", "a-2", "b-1"}) here.Claim(key);
+  const std::string cursor = here.Get("/v1/keys?limit=1").Field("/cursor");
+  const HttpAnswer next = here.Get("/v1/keys?limit=1&cursor=" + cursor);
+  EXPECT_EQ(next.Field("/keys/0/key"), "a-2");
+  here.Delete("/v1/keys/a-1?force=true");
+  EXPECT_EQ(here.Get("/v1/keys?cursor=" + cursor).Count("/keys"), 2u) << "its key may be gone";
+  for (const std::string& bad : {std::string("garbage"), std::string("a-1"), std::string("zzz"),
+                                 cursor + "x", cursor.substr(1), std::string("00000000a-1"),
+                                 cursor + "&prefix=a-", cursor + "&scope=other"}) {
+    ExpectRefusal(here.Get("/v1/keys?cursor=" + bad), 400, "invalid_request", "cursor");
+  }
+  ExpectRefusal(here.Get("/api/payments?cursor=garbage"), 400, "invalid_request", "cursor");
+}
+
+std::string Escaped(std::string text) {
+  for (size_t at = 0; (at = text.find('%', at)) != std::string::npos; ++at)
+    text.insert(at + 1, "25");
+  return text;
 }
 
 TEST(ListCall, GivesEveryKeyOncePageByPage) {
@@ -153,7 +174,7 @@ TEST(ListCall, GivesEveryKeyOncePageByPage) {
   int pages = 0;
   do {
     const HttpAnswer page =
-        here.Get("/v1/keys?limit=100" + (cursor.empty() ? "" : "&cursor=k%25" + cursor.substr(2)));
+        here.Get("/v1/keys?limit=100" + (cursor.empty() ? "" : "&cursor=" + Escaped(cursor)));
     ASSERT_EQ(page.status, 200) << page.body;
     EXPECT_LE(page.Count("/keys"), 100u);
     for (size_t i = 0; i < page.Count("/keys"); ++i) {

@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "server/http/api.h"
+#include "server/http/cursor.h"
 #include "server/json/json_writer.h"
 #include "server/web/credentials.h"
 
@@ -125,8 +126,8 @@ Answer Api::ListKeys(Call& call) {
   Query query(call.target);
   ListQuery list{.tenant = query.Text("tenant").value_or(call.tenant),
                  .scope = query.Text("scope").value_or("default"),
-                 .prefix = query.Text("prefix").value_or(""),
-                 .after = query.Text("cursor")};
+                 .prefix = query.Text("prefix").value_or("")};
+  const std::optional<std::string> cursor = query.Text("cursor");
   const std::optional<std::string> state = query.Text("state");
   list.limit = static_cast<size_t>(
       query.Integer("limit", 1, static_cast<int64_t>(kListMax)).value_or(kListDefault));
@@ -134,9 +135,7 @@ Answer Api::ListKeys(Call& call) {
   if (checked.ok()) checked = CheckPrintable("tenant", list.tenant, 1, Key::kMaxTenantLength);
   if (checked.ok()) checked = CheckPrintable("scope", list.scope, 1, Key::kMaxLength);
   if (checked.ok()) checked = CheckPrintable("prefix", list.prefix, 0, Key::kMaxLength);
-  if (checked.ok() && list.after.has_value()) {
-    checked = CheckPrintable("cursor", *list.after, 1, Key::kMaxLength);
-  }
+  if (checked.ok()) checked = GoOnAfter(cursor, &list);
   if (checked.ok() && state.has_value()) {
     for (const State known : {State::kInFlight, State::kCompleted, State::kUnknown}) {
       if (*state == StateName(known)) list.state = known;
@@ -155,7 +154,7 @@ Answer Api::ListKeys(Call& call) {
     w.RawElement(RecordJson(row.key, row.record, page->now_ms, std::nullopt, row.result_bytes));
   }
   w.EndArray();
-  if (page->next.has_value()) w.Field("cursor", *page->next);
+  if (page->next.has_value()) w.Field("cursor", CursorAt(list, *page->next));
   return {.body = w.Take(), .sequence = page->sequence};
 }
 

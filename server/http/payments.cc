@@ -13,6 +13,7 @@
 #include "engine/keygen.h"
 #include "server/http/api.h"
 #include "server/http/currency.h"
+#include "server/http/cursor.h"
 #include "server/json/canonical_json.h"
 #include "server/json/json_writer.h"
 #include "server/web/idempotency_key.h"
@@ -135,13 +136,12 @@ Answer Api::FindPayment(Call& call) {
 
 Answer Api::ListPayments(Call& call) {
   Query query(call.target);
-  ListQuery list{.tenant = call.tenant, .scope = kScope, .after = query.Text("cursor")};
+  ListQuery list{.tenant = call.tenant, .scope = kScope};
+  const std::optional<std::string> cursor = query.Text("cursor");
   list.limit = static_cast<size_t>(
       query.Integer("limit", 1, static_cast<int64_t>(kListMax)).value_or(kListDefault));
   Status checked = query.Finish();
-  if (checked.ok() && list.after.has_value()) {
-    checked = CheckPrintable("cursor", *list.after, 1, Key::kMaxLength);
-  }
+  if (checked.ok()) checked = GoOnAfter(cursor, &list);
   if (!checked.ok()) return FaultAnswer(checked);
   const Result<Page<ListedEffect>> page = ledger_->ListEffects(list);
   if (!page.ok()) return FaultAnswer(page.status());
@@ -149,7 +149,7 @@ Answer Api::ListPayments(Call& call) {
   w.BeginArray("payments");
   for (const ListedEffect& row : page->rows) w.RawElement(row.value);
   w.EndArray();
-  if (page->next.has_value()) w.Field("cursor", *page->next);
+  if (page->next.has_value()) w.Field("cursor", CursorAt(list, *page->next));
   return {.body = w.Take(), .sequence = page->sequence};
 }
 
