@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <set>
 
 namespace onced {
 namespace {
@@ -123,6 +125,21 @@ DataFolder::Space DataFolder::CheckSpace(uint64_t owed_bytes) const {
   const uint64_t all_bytes = uint64_t{fs_state.f_blocks} * fs_state.f_frsize;
   const uint64_t reserve = std::min(kReserveBytes, all_bytes / kReserveShare);
   return {.free_bytes = free_bytes, .low = free_bytes < reserve + owed_bytes};
+}
+
+uint64_t DataFolder::UsedBytes() const {
+  constexpr uint64_t kBlockBytes = 512;  // of st_blocks, whatever the file system's are
+  uint64_t used = 0;
+  std::set<ino_t> links;
+  std::error_code error;
+  fs::recursive_directory_iterator at(path_, error);
+  for (; !error && at != fs::recursive_directory_iterator(); at.increment(error)) {
+    struct stat file {};
+    if (lstat(at->path().c_str(), &file) != 0) continue;  // gone by now
+    if (file.st_nlink > 1 && S_ISREG(file.st_mode) && !links.insert(file.st_ino).second) continue;
+    used += static_cast<uint64_t>(file.st_blocks) * kBlockBytes;
+  }
+  return used;
 }
 
 }  // namespace onced

@@ -58,6 +58,8 @@ class DataFolder {
   };
   // `owed_bytes`: what must still be written, come what may; it is not counted as free.
   Space CheckSpace(uint64_t owed_bytes) const;
+  // What all of it takes up on the disk, a file with two names once.
+  uint64_t UsedBytes() const;
 
  private:
   DataFolder(std::string path, int lock_fd) : path_(std::move(path)), lock_fd_(lock_fd) {}

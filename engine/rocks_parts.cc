@@ -10,6 +10,8 @@ constexpr size_t kStripesServer = size_t{1} << 16;
 constexpr size_t kStripesEdge = size_t{1} << 12;
 constexpr std::chrono::milliseconds kCaretakerPause{100};
 constexpr std::chrono::seconds kFullFor{5};
+// In looks of the caretaker. A folder of a thousand tables takes some ms to walk.
+constexpr uint64_t kDiskCountedEvery = 50;
 
 }  // namespace
 
@@ -100,6 +102,7 @@ void RocksStore::Parts::StartThreads() {
       ReaperLimits{.memory_age_ms = options.reap_memory_age_ms});
   marked_latest = db->LatestSequence();
   CheckSpace();
+  disk_bytes = folder->UsedBytes();
   caretaker = std::make_unique<Rounds>(kCaretakerPause, [this] { LookAfter(); });
   reaper_rounds = std::make_unique<Rounds>(options.reap_every, [this] {
     MutexLock lock(reaping);
@@ -122,6 +125,7 @@ void RocksStore::Parts::CheckSpace() {
 void RocksStore::Parts::LookAfter() {
   if (guarded_clock != nullptr) guarded_clock->Discipline();
   CheckSpace();
+  if (++looks % kDiskCountedEvery == 0) disk_bytes = folder->UsedBytes();
   const uint64_t latest = db->LatestSequence();
   const uint64_t synced = high_water->mark().value_or(HighWaterMark{}).synced_sequence;
   if (latest == marked_latest && gate->durable() == synced) return;

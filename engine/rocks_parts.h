@@ -44,10 +44,12 @@ struct RocksStore::Parts {
   std::unique_ptr<TableReaper> reaper;
   Mutex reaping;  // one round at a time
   std::atomic<uint64_t> free_bytes{0};
+  std::atomic<uint64_t> disk_bytes{0};
   std::atomic<bool> space_low{false};
   // Until then a write that found no room counts as the state of the disk, whatever that says.
   std::atomic<std::chrono::steady_clock::time_point> full_until{};
   uint64_t marked_latest = 0;  // the caretaker's
+  uint64_t looks = 0;          // the caretaker's
   std::unique_ptr<Rounds> caretaker;
   std::unique_ptr<Rounds> reaper_rounds;
 

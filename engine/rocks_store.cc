@@ -251,6 +251,7 @@ StoreHealth RocksStore::Health() const {
       .answers_held = parts_->gate->held(),
       .waiters = parts_->stripes.waiting(),
       .keys_estimate = parts_->db->Property(Family::kRecords, Names::kEstimateNumKeys),
+      .disk_bytes = parts_->disk_bytes,
       .free_bytes = parts_->free_bytes,
       .fence_epoch = parts_->fences->epoch(),
       .space_low = parts_->space_low || parts_->gate->parked() ||
@@ -258,7 +259,7 @@ StoreHealth RocksStore::Health() const {
       .writes_stopped = parts_->db->Property(Family::kRecords, Names::kIsWriteStopped) != 0,
       .clock_in_doubt = parts_->guarded_clock != nullptr && parts_->guarded_clock->InDoubt()};
   for (int i = 0; i < kFamilies; ++i) {
-    health.disk_bytes += parts_->db->Property(static_cast<Family>(i), Names::kTotalSstFilesSize);
+    health.table_bytes += parts_->db->Property(static_cast<Family>(i), Names::kTotalSstFilesSize);
   }
   return health;
 }

@@ -60,7 +60,8 @@ struct StoreHealth {
   size_t answers_held = 0;
   size_t waiters = 0;
   uint64_t keys_estimate = 0;
-  uint64_t disk_bytes = 0;
+  uint64_t table_bytes = 0;  // of it in tables
+  uint64_t disk_bytes = 0;   // the whole folder, counted every few seconds
   uint64_t free_bytes = 0;
   uint32_t fence_epoch = 0;
   bool space_low = false;

@@ -100,6 +100,25 @@ TEST(RocksStore, ReportsItsHealth) {
   EXPECT_FALSE(health.clock_in_doubt);
 }
 
+// It counted the tables alone: of a store that had written none it said 0, beside a log of
+// megabytes.
+TEST(RocksStore, CountsAllOfItsFolderAsItsDiskSpace) {
+  LedgerInAFolder here;
+  Store(here, K("a"), std::string(3'000'000, 'r'));
+  EXPECT_EQ(here.store->Health().table_bytes, 0u);
+  EXPECT_TRUE(Eventually([&] { return here.store->Health().disk_bytes > 3'000'000; }));
+  here.Reopen();
+  const uint64_t at_start = here.store->Health().disk_bytes;
+  EXPECT_GT(at_start, 0u);
+  // A second name takes no room.
+  std::filesystem::create_directories(here.folder.path() + "/quarantine");
+  WriteFile(here.folder.path() + "/quarantine/1", std::string(1'000'000, 'x'));
+  std::filesystem::create_hard_link(here.folder.path() + "/quarantine/1",
+                                    here.folder.path() + "/quarantine/2");
+  EXPECT_TRUE(Eventually([&] { return here.store->Health().disk_bytes > at_start + 900'000; }));
+  EXPECT_LT(here.store->Health().disk_bytes, at_start + 1'900'000);
+}
+
 TEST(RocksStore, RunsOnTheGuardedClockWhenGivenNone) {
   TempFolder folder;
   RocksStoreOptions options = QuickOptions(folder.path(), nullptr);

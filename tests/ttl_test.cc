@@ -142,11 +142,11 @@ TEST(Reaper, LeavesYoungMemoryAlone) {
   here.options.reap_memory_age_ms = 10 * kMinuteMs;
   here.Reopen();
   here.Store("a");
-  const auto disk_bytes = [&] { return here.store->Health().disk_bytes; };
+  const auto table_bytes = [&] { return here.store->Health().table_bytes; };
   here.Reap();
   here.clock.Advance(10 * kMinuteMs - 1);
   here.Reap();
-  EXPECT_EQ(disk_bytes(), 0u);
+  EXPECT_EQ(table_bytes(), 0u);
   here.clock.Advance(1);
   here.Reap();
   EXPECT_TRUE(here.OnDisk("default").empty());

@@ -215,6 +215,7 @@ Answer Api::ServerStatus(Call& call) {
       .Field("durable_sequence", health.durable_sequence)
       .Field("fence_epoch", health.fence_epoch)
       .Field("disk_bytes", health.disk_bytes)
+      .Field("table_bytes", health.table_bytes)
       .Field("disk_free_bytes", health.free_bytes)
       .Field("space_low", health.space_low)
       .Field("clock_in_doubt", health.clock_in_doubt);
