@@ -67,8 +67,15 @@ class TempFolder {
   std::string root_;
 };
 
+// Also of a store that lives: when it deletes a file just then, all of it is copied again.
 inline void CopyFolder(const std::string& from, const std::string& to) {
-  std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
+  std::error_code failed;
+  for (int tries = 0; tries < 20; ++tries) {
+    std::filesystem::remove_all(to);
+    std::filesystem::copy(from, to, std::filesystem::copy_options::recursive, failed);
+    if (!failed) return;
+  }
+  throw std::runtime_error("copy " + from + ": " + failed.message());
 }
 inline std::string ReadFile(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
