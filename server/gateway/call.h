@@ -44,6 +44,9 @@ enum class CallEnd {
 class CallEvents {
  public:
   virtual ~CallEvents() = default;
+  // The call has this number: what Call returned, which may not have returned yet. The first of the
+  // callbacks.
+  virtual void OnTaken(uint64_t /*call*/) {}
   // The final status (never 1xx) and its headers, as they came, without the framing.
   // `length`: of the body, or -1 when it is not told; the answer to a HEAD, and a 304, tell that of
   // a body that does not come.

@@ -21,11 +21,7 @@ bool SaysItCannotServe(int status) { return status == 502 || status == 503 || st
 }  // namespace
 
 void Passage::Start(UpstreamRequest request) {
-  // Posted first, so that no event can come before the call has its number.
-  (void)services_->runs->Post(
-      [self = shared_from_this(), request = std::make_shared<UpstreamRequest>(std::move(request))] {
-        self->call_ = self->services_->runs->upstreams().Call(std::move(*request), self);
-      });
+  (void)services_->runs->Call(std::move(request), shared_from_this());
 }
 
 std::optional<Telling> Passage::Ended(std::function<void()> wake) {

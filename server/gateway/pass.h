@@ -28,6 +28,7 @@ class Passage : public CallEvents, public std::enable_shared_from_this<Passage> 
   // Its client has gone, or waits no longer.
   void Abandon() EXCLUDES(mutex_);
 
+  void OnTaken(uint64_t call) override { call_ = call; }
   void OnHead(int status, HeaderList headers, int64_t length) override;
   bool OnBody(std::string_view bytes) override;
   void OnEnd(CallEnd end, std::string why) override;

@@ -55,6 +55,7 @@ class Upstreams::Impl {
 
   CallId Call(UpstreamRequest request, std::shared_ptr<CallEvents> events);
   void Put(Letter letter) { inbox_->Put(std::move(letter)); }
+  void PutTask(Letter letter);
   size_t under_way() const { return under_way_.load(std::memory_order_relaxed); }
 
  private:
@@ -111,10 +112,14 @@ class Upstreams::Impl {
   size_t in_place_ = 0;
   std::unordered_map<const Origin*, Idle> idle_;
   std::multimap<TimePoint, std::function<void()>> tasks_;
+  bool letters_here_ = true;  // perhaps
   bool stopping_ = false;
 
+  static thread_local Impl* mine_;  // on whose thread we are
   std::thread thread_;
 };
+
+thread_local Upstreams::Impl* Upstreams::Impl::mine_ = nullptr;
 
 Upstreams::Impl::Impl(size_t connections_max)
     : connections_max_(std::max<size_t>(connections_max, 1)) {
@@ -169,11 +174,17 @@ void Upstreams::Impl::Run() {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
-  // The look at the sockets stands between the taking of a call and its beginning: what came on a
-  // kept connection before the call was made is seen.
-  for (TakeInbox(); !stopping_; TakeInbox()) {
+  mine_ = this;
+  for (;;) {
+    if (std::exchange(letters_here_, false)) TakeInbox();
+    if (stopping_) break;
+    // The look at the sockets stands between the taking of a call and its beginning: what came on a
+    // kept connection before the call was made is seen.
     sockets_.Wait(TimeoutMs(SteadyClock::now()), [this](int socket, bool in, bool out, bool error) {
-      if (socket == inbox_->descriptor()) return;
+      if (socket == inbox_->descriptor()) {
+        letters_here_ = true;
+        return;
+      }
       Act(*share_of_[static_cast<size_t>(socket)], socket,
           (in ? CURL_CSELECT_IN : 0) | (out ? CURL_CSELECT_OUT : 0) |
               (error ? CURL_CSELECT_ERR : 0));
@@ -190,6 +201,11 @@ void Upstreams::Impl::Run() {
   EndAll();
 }
 
+// From this thread it needs no waking.
+void Upstreams::Impl::PutTask(Letter letter) {
+  mine_ == this ? Take(std::move(letter)) : Put(std::move(letter));
+}
+
 void Upstreams::Impl::TakeInbox() {
   for (Letter& letter : inbox_->TakeAll()) Take(std::move(letter));
 }
@@ -201,6 +217,7 @@ void Upstreams::Impl::Take(Letter letter) {
         EndUnsent(*letter.new_call, letter.new_call->head.status().message());
         return;
       }
+      letter.new_call->events->OnTaken(letter.call);
       const auto due = due_.emplace(letter.new_call->deadline, letter.call);
       calls_.emplace(letter.call,
                      Waiting{.call = std::move(letter.new_call), .transfer = nullptr, .due = due});
@@ -413,7 +430,8 @@ void Upstreams::Cancel(CallId call) { impl_->Put({.what = Letter::What::kCancel,
 void Upstreams::Post(std::function<void()> task) { PostAfter(milliseconds(0), std::move(task)); }
 
 void Upstreams::PostAfter(milliseconds after, std::function<void()> task) {
-  impl_->Put({.what = Letter::What::kTask, .task = std::move(task), .not_before = After(after)});
+  impl_->PutTask(
+      {.what = Letter::What::kTask, .task = std::move(task), .not_before = After(after)});
 }
 
 size_t Upstreams::under_way() const { return impl_->under_way(); }

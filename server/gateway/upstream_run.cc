@@ -69,12 +69,9 @@ void UpstreamRun::Charge(size_t bytes) {
   runs_->memory_.fetch_add(bytes, std::memory_order_relaxed);
 }
 
-// Posted first, so that no event can come before the call has its number.
 void UpstreamRun::Start() {
   runs_->ledger_->WhenDurable(task_.sequence, [self = shared_from_this()] {
-    (void)self->runs_->Post([self] {
-      self->call_ = self->runs_->upstreams_->Call(std::move(self->task_.request), self);
-    });
+    (void)self->runs_->Call(std::move(self->task_.request), self);
   });
 }
 
@@ -284,7 +281,14 @@ void UpstreamRuns::Took(const Route* route, milliseconds time) {
   usual.store(before == 0 ? time.count() : before + step, std::memory_order_relaxed);
 }
 
-// Under the mutex, so that the calls do not end between; it only puts the task in a queue.
+// Under the mutex, so that the calls do not end between; each only puts something in a queue.
+bool UpstreamRuns::Call(UpstreamRequest request, std::shared_ptr<CallEvents> events) {
+  MutexLock lock(mutex_);
+  if (ended_) return false;
+  (void)upstreams_->Call(std::move(request), std::move(events));
+  return true;
+}
+
 bool UpstreamRuns::Post(std::function<void()> task) {
   MutexLock lock(mutex_);
   if (ended_) return false;

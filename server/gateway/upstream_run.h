@@ -50,6 +50,7 @@ class UpstreamRun : public CallEvents, public std::enable_shared_from_this<Upstr
   // Its client has gone.
   void Abandon() EXCLUDES(mutex_);
 
+  void OnTaken(uint64_t call) override { call_ = call; }
   void OnHead(int status, HeaderList headers, int64_t length) override;
   bool OnBody(std::string_view bytes) override;
   void OnEnd(CallEnd end, std::string why) override;
@@ -106,8 +107,9 @@ class UpstreamRuns {
   // REQUIRES: the key was claimed with task.fence.
   std::shared_ptr<UpstreamRun> Begin(UpstreamRunTask task) EXCLUDES(mutex_);
 
-  // On the upstreams' thread, soon, or not before `after`. False, and nothing, once the calls have
-  // been ended.
+  // False, and nothing, once the calls have been ended; as are the next two, which run a task on
+  // the upstreams' thread, soon, or not before `after`.
+  bool Call(UpstreamRequest request, std::shared_ptr<CallEvents> events) EXCLUDES(mutex_);
   bool Post(std::function<void()> task) EXCLUDES(mutex_);
   bool PostAfter(std::chrono::milliseconds after, std::function<void()> task) EXCLUDES(mutex_);
   // For what runs there.
