@@ -20,6 +20,7 @@ constexpr std::chrono::seconds kSettlePatience{10};
 constexpr milliseconds kLookMin{50};
 constexpr milliseconds kLookMax{1'000};
 constexpr int64_t kUsualOf = 8;  // runs
+constexpr size_t kSettledAtOnce = 64;
 
 // Often enough that no lease is renewed late.
 milliseconds LookOf(const std::vector<Route>& routes) {
@@ -187,40 +188,39 @@ void UpstreamRun::OnEnd(CallEnd end, std::string why) {
 
 void UpstreamRun::Fail(Command command, wire::Problem problem) {
   failure_ = std::move(problem);
-  Settle(command, steady_clock::now() + kSettlePatience);
+  runs_->Settle(shared_from_this(), std::move(command));
 }
 
 void UpstreamRun::JudgeAnswer() {
-  const auto until = steady_clock::now() + kSettlePatience;
+  Command command;
   switch (keep_) {
     case Keep::kRelease:
-      return Settle(ReleaseCommand{.fence = task_.fence}, until);
+      command = ReleaseCommand{.fence = task_.fence};
+      break;
     case Keep::kUnknown:
-      return Settle(MarkUnknownCommand{.fence = task_.fence}, until);
+      command = MarkUnknownCommand{.fence = task_.fence};
+      break;
     case Keep::kStore:
+      command = CompleteCommand{
+          .fence = task_.fence,
+          .result = Stored(),
+          .retention_ms = policy_.retention.value_or(task_.route->retention).count()};
       break;
   }
+  runs_->Settle(shared_from_this(), std::move(command));
+}
+
+std::string UpstreamRun::Stored() const {
   StoredAnswer answer{.status = status_, .consumed = !policy_.store_head};
   if (policy_.store_head) {
     answer.headers = HeadersToKeep(headers_, task_.route->replay_headers);
     answer.body_omitted = !policy_.store_body || !task_.route->store_body;
     if (!answer.body_omitted) answer.body = body_;
   }
-  Settle(
-      CompleteCommand{.fence = task_.fence,
-                      .result = answer.Encode(),
-                      .retention_ms = policy_.retention.value_or(task_.route->retention).count()},
-      until);
+  return answer.Encode();
 }
 
-void UpstreamRun::Settle(const Command& command, steady_clock::time_point until) {
-  const Result<Reply> reply = runs_->ledger_->Do(task_.key, command);
-  const bool stalled = !reply.ok() && reply.status().fault() == Fault::kUnavailable;
-  if (stalled && steady_clock::now() < until) {
-    runs_->upstreams_->PostAfter(
-        kStallPause, [self = shared_from_this(), command, until] { self->Settle(command, until); });
-    return;
-  }
+void UpstreamRun::Settled(const Result<Reply>& reply) {
   settled_ = true;
   if (reply.ok()) {
     Tell(OwnAnswer(*reply));
@@ -311,6 +311,50 @@ std::shared_ptr<UpstreamRun> UpstreamRuns::Begin(UpstreamRunTask task) {
   }
   run->Start();
   return run;
+}
+
+// Those of one turn of the loop together: one write, and one look at each client's loop.
+void UpstreamRuns::Settle(std::shared_ptr<UpstreamRun> run, Command command) {
+  settling_.push_back({.run = std::move(run),
+                       .command = std::move(command),
+                       .until = steady_clock::now() + kSettlePatience});
+  if (settling_.size() > 1) return;
+  if (!Post([this] { SettleAll(); })) SettleAll();
+}
+
+void UpstreamRuns::SettleAll() {
+  std::vector<Settling> all = std::exchange(settling_, {});
+  for (size_t begin = 0; begin < all.size(); begin += kSettledAtOnce) {
+    const size_t end = std::min(begin + kSettledAtOnce, all.size());
+    SettleSome(std::span(all).subspan(begin, end - begin));
+  }
+}
+
+void UpstreamRuns::SettleSome(std::span<Settling> some) {
+  std::vector<Operation> operations;
+  operations.reserve(some.size());
+  for (const Settling& one : some) operations.push_back({one.run->key(), one.command});
+  const Result<std::vector<Reply>> replies = ledger_->DoAll(operations);
+  // One that cannot be kept must not take the others with it.
+  if (!replies.ok() && replies.status().fault() == Fault::kInvalidArgument && some.size() > 1) {
+    for (size_t i = 0; i < some.size(); ++i) SettleSome(some.subspan(i, 1));
+    return;
+  }
+  const bool stalled = !replies.ok() && replies.status().fault() == Fault::kUnavailable;
+  for (size_t i = 0; i < some.size(); ++i) {
+    if (stalled && steady_clock::now() < some[i].until) {
+      again_.push_back(std::move(some[i]));
+    } else {
+      some[i].run->Settled(replies.ok() ? Result<Reply>((*replies)[i]) : replies.status());
+    }
+  }
+  if (again_.empty()) return;
+  const auto try_again = [this] {
+    for (Settling& one : std::exchange(again_, {})) settling_.push_back(std::move(one));
+    SettleAll();
+  };
+  // Ended meanwhile: they stay in flight, and are unknown at the next start.
+  if (!PostAfter(kStallPause, try_again)) again_.clear();
 }
 
 void UpstreamRuns::Remove(const UpstreamRun* run) {

@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -57,13 +58,15 @@ class UpstreamRun : public CallEvents, public std::enable_shared_from_this<Upstr
 
  private:
   friend class UpstreamRuns;
+  const Key& key() const { return task_.key; }
   void Start();
   void RenewIfDue(std::chrono::steady_clock::time_point now);
   void Charge(size_t bytes);
   void BecomeLarge() EXCLUDES(mutex_);
   void JudgeAnswer();
   void Fail(Command command, wire::Problem problem);
-  void Settle(const Command& command, std::chrono::steady_clock::time_point until);
+  std::string Stored() const;
+  void Settled(const Result<Reply>& reply) EXCLUDES(mutex_);
   Telling OwnAnswer(const Reply& reply) EXCLUDES(mutex_);
   void Tell(Telling telling) EXCLUDES(mutex_);
   std::shared_ptr<wire::Pipe> pipe() EXCLUDES(mutex_);
@@ -130,12 +133,22 @@ class UpstreamRuns {
   friend class UpstreamRun;
   void Remove(const UpstreamRun* run) EXCLUDES(mutex_);
   void RenewAll() EXCLUDES(mutex_);
+  struct Settling {
+    std::shared_ptr<UpstreamRun> run;
+    Command command;
+    std::chrono::steady_clock::time_point until;
+  };
+  void Settle(std::shared_ptr<UpstreamRun> run, Command command);
+  void SettleAll();
+  void SettleSome(std::span<Settling> some);
   void Took(const Route* route, std::chrono::milliseconds time);
 
   Ledger* const ledger_;
   const std::chrono::milliseconds look_;
   const std::function<void(const std::string&)> report_;
   std::atomic<size_t> memory_{0};
+  std::vector<Settling> settling_;  // of this turn; on the upstreams' thread only, as is
+  std::vector<Settling> again_;     // what the store would not take just now
   std::unordered_map<const Route*, std::atomic<int64_t>> usual_ms_;  // its keys never change
   mutable Mutex mutex_;
   CondVar none_left_;
