@@ -2,6 +2,7 @@
 #include "server/doors.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 namespace onced {
@@ -134,6 +135,9 @@ Status Doors::OpenGateway(std::unique_ptr<wire::Port> port) {
     return door->Streams(head, peer);
   };
   listening.blocks = [](const wire::Request&) { return false; };
+  // The others are for the upstreams' thread: more loops would only wake each other (measured: with
+  // two on two cores 0.53x of nginx in first runs, with one 0.57x).
+  listening.io_threads = std::max(1U, std::thread::hardware_concurrency() / 2);
   Result<std::unique_ptr<wire::Listener>> started =
       wire::Listener::Start(std::move(listening), std::move(port));
   if (!started.ok()) return started.status();

@@ -60,7 +60,11 @@ std::string DerivedBy(const std::string& secret, std::string_view key) {
 
 std::string ScopeOf(const Route& route, const Principal& principal) {
   const std::string& scope = route.scope.empty() ? route.name : route.scope;
-  return "gw:" + scope + ":" + Sha256Hex(principal.name).substr(0, kPrincipalHex);
+  const auto digest = [](std::string_view name) {
+    return Sha256Hex(name).substr(0, kPrincipalHex);
+  };
+  static const std::string kNobody = digest("");  // who all are where nobody is told apart
+  return "gw:" + scope + ":" + (principal.name.empty() ? kNobody : digest(principal.name));
 }
 
 KeyedAsk::KeyedAsk(GatewayServices* services, Keyed keyed, Key key, wire::Exchange& exchange)
