@@ -151,16 +151,18 @@ void Banner(const ServeOptions& options, const Doors& doors) {
                "  API        %s/v1/\n"
                "  example    %s/api/payments\n"
                "  data       %s\n"
-               "  durability %s\n"
-               "  try: curl%s --json '{\"key\":\"order-1\"}' %s/v1/claim\n",
+               "  durability %s\n",
                ONCED_VERSION, url.c_str(), url.c_str(), folder.c_str(),
-               DurabilityName(options.durability), flags.c_str(), url.c_str());
-  if (!options.gateway.enabled) return;
-  const std::string before = UrlOf(options, options.gateway.host, doors.gateway_port());
-  for (const Route& route : options.gateway.routes) {
-    std::fprintf(stderr, "  gateway    %s%s -> %s\n", before.c_str(), route.prefix.c_str(),
-                 route.origin->url.c_str());
+               DurabilityName(options.durability));
+  if (options.gateway.enabled) {
+    const std::string before = UrlOf(options, options.gateway.host, doors.gateway_port());
+    for (const Route& route : options.gateway.routes) {
+      std::fprintf(stderr, "  gateway    %s%s -> %s\n", before.c_str(), route.prefix.c_str(),
+                   route.origin->url.c_str());
+    }
   }
+  std::fprintf(stderr, "  try: curl%s --json '{\"key\":\"order-1\"}' %s/v1/claim\n", flags.c_str(),
+               url.c_str());
 }
 
 }  // namespace
