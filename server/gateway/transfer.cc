@@ -135,6 +135,7 @@ void Transfer::Begin(uint64_t id, UpstreamRequest request, RequestHead head,
   begun_ = false;
   receiving_paused_ = false;
   sending_paused_ = false;
+  socket_is_told_ = false;
   why_ = "";
   error_text_[0] = '\0';
   Set(easy_, CURLOPT_REQUEST_TARGET, request_.target.c_str());
@@ -197,11 +198,12 @@ bool Transfer::TakeBody(std::string_view bytes) {
     return false;
   }
   received_ += static_cast<int64_t>(bytes.size());
-  if (!events_->OnBody(bytes)) {
-    // From in here, so that libcurl keeps what it has read already until we go on.
-    receiving_paused_ = true;
-    SetPaused();
-  }
+  // Not in the turn in which a kept connection came into use: libcurl would never tell of its
+  // socket, which would seem to rest. Then it is paused with the next piece.
+  if (events_->OnBody(bytes) || !socket_is_told_) return true;
+  // From in here, so that libcurl keeps what it has read already until we go on.
+  receiving_paused_ = true;
+  SetPaused();
   return true;
 }
 

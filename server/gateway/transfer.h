@@ -34,6 +34,8 @@ class Transfer {
   // Whose handle it is; nullptr for one of libcurl's own.
   static Transfer* Of(void* easy);
   bool receiving_paused() const { return receiving_paused_; }
+  // libcurl wants something of its socket.
+  void SocketIsTold() { socket_is_told_ = true; }
   uint64_t id() const { return id_; }
 
   // Makes the handle ready to be added. REQUIRES: it is not in the multi handle.
@@ -81,6 +83,7 @@ class Transfer {
   bool begun_ = false;  // sending: from here on a byte may have left
   bool receiving_paused_ = false;
   bool sending_paused_ = false;
+  bool socket_is_told_ = false;
   const char* why_ = "";  // we ended it ourselves
 };
 

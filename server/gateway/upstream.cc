@@ -386,12 +386,13 @@ int Upstreams::Impl::OnSocket(CURL* easy, curl_socket_t socket, int what, void* 
   if (index >= impl.share_of_.size()) impl.share_of_.resize(index + 64);
   impl.share_of_[index] = share;
   // It lets go of a paused transfer's socket as of a kept connection's.
-  const Transfer* transfer = what == CURL_POLL_REMOVE ? Transfer::Of(easy) : nullptr;
+  Transfer* const transfer = Transfer::Of(easy);
   const bool paused = transfer != nullptr && transfer->receiving_paused();
   if (what == CURL_POLL_REMOVE && !paused) {
     impl.sockets_.Rest(socket);
     return 0;
   }
+  if (transfer != nullptr) transfer->SocketIsTold();
   const bool in = what == CURL_POLL_IN || what == CURL_POLL_INOUT;
   const bool out = what == CURL_POLL_OUT || what == CURL_POLL_INOUT;
   impl.sockets_.Want(socket, in, out);
