@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+// The conformance vectors (tests/conformance) against the real gateway: crashes, expiry and
+// decisions included, so that none is skipped.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/gateway.h"
+
+namespace onced {
+namespace {
+
+std::string At(uint16_t port) { return "http://127.0.0.1:" + std::to_string(port); }
+
+// tests/conformance with `args`, in a process of its own.
+class Conformance {
+ public:
+  Conformance(const TempFolder& folder, std::vector<std::string> args)
+      : output_(folder.path("said")), pid_(fork()) {
+    args.insert(args.begin(), ONCED_CONFORMANCE);
+    std::vector<char*> argv;
+    for (std::string& arg : args) argv.push_back(arg.data());
+    argv.push_back(nullptr);
+    if (pid_ != 0) return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const bool ready =
+        freopen(output_.c_str(), "w", stdout) != nullptr && dup2(STDOUT_FILENO, STDERR_FILENO) >= 0;
+    if (ready) execv(argv[0], argv.data());
+    _exit(127);
+  }
+  ~Conformance() {
+    if (ended_) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  Conformance(const Conformance&) = delete;
+  Conformance& operator=(const Conformance&) = delete;
+
+  bool Ended() {
+    ended_ = ended_ || waitpid(pid_, &status_, WNOHANG) == pid_;
+    return ended_;
+  }
+  int code() const { return WIFEXITED(status_) ? WEXITSTATUS(status_) : -WTERMSIG(status_); }
+  std::string Said() const { return ReadFile(output_); }
+
+ private:
+  const std::string output_;
+  const pid_t pid_;
+  bool ended_ = false;
+  int status_ = 0;
+};
+
+// onced before the vectors' own upstream. A vector that wants a crash puts a file there, and waits
+// until another says that onced is back: at the same port of the gateway, though not of the API,
+// which no vector asks after a crash.
+struct Subject {
+  explicit Subject(const std::string& route) : upstream(FreePort()), gateway(FreePort()) {
+    WriteFile(
+        folder.path("onced.toml"),
+        "[[gateway.upstream]]\nname = \"vectors\"\nurl = \"" + At(upstream) + "\"\n" +
+            kPatientBreaker +
+            "[[gateway.route]]\nname = \"default\"\nprefix = \"/\"\nupstream = \"vectors\"\n" +
+            route);
+    Start();
+  }
+  void Start() {
+    program = std::make_unique<Program>(
+        folder.path(), std::vector<std::string>{"--durability", "os", "--gateway",
+                                                "127.0.0.1:" + std::to_string(gateway), "--config",
+                                                folder.path("onced.toml")});
+  }
+  // Of tests/conformance: its exit code, and what it said.
+  Ended Run(const std::vector<std::string>& more) {
+    const std::string crash = folder.path("crash"), back = folder.path("back");
+    const std::string wait = "until [ -e " + back + " ]; do sleep 0.01; done; rm " + back;
+    std::vector<std::string> args = {"--base-url",        At(gateway),
+                                     "--serve-upstream",  std::to_string(upstream),
+                                     "--restart-command", "touch " + crash + "; " + wait};
+    args.insert(args.end(), more.begin(), more.end());
+    Conformance conformance(folder, args);
+    const auto ended = [&] {
+      if (std::filesystem::remove(crash)) {
+        program->Kill();
+        Start();
+        WriteFile(back, "");
+      }
+      return conformance.Ended();
+    };
+    for (int i = 0; i < 6 && !Eventually(ended); ++i) {
+    }
+    EXPECT_TRUE(conformance.Ended());
+    return {.code = conformance.code(), .out = conformance.Said(), .err = ""};
+  }
+
+  TempFolder folder;
+  const uint16_t upstream, gateway;
+  std::unique_ptr<Program> program;
+};
+
+TEST(Conformance, TheGatewayMeetsEveryVector) {
+  Subject subject("");
+  const Ended all = subject.Run({"--api-url", At(subject.program->port())});
+  std::printf("%s", all.out.c_str());
+  EXPECT_EQ(all.code, 0);
+  // That one is of expiry, below.
+  EXPECT_NE(all.out.find("0 failed, 1 skipped"), std::string::npos) << all.out;
+}
+
+TEST(Conformance, TheGatewayMeetsTheVectorsOfExpiry) {
+  Subject subject("retention = \"1s\"");
+  const Ended expiry = subject.Run({"--only", "expired", "--ttl", "1"});
+  EXPECT_EQ(expiry.code, 0) << expiry.out;
+  EXPECT_NE(expiry.out.find("1 ok, 0 failed, 0 skipped"), std::string::npos) << expiry.out;
+}
+
+// A vector that anybody meets says nothing.
+TEST(Conformance, AServiceAloneMeetsHardlyAny) {
+  const TempFolder folder;
+  const uint16_t port = FreePort();
+  Conformance alone(folder, {"--base-url", At(port), "--serve-upstream", std::to_string(port),
+                             "--level", "core"});
+  for (int i = 0; i < 6 && !Eventually([&] { return alone.Ended(); }); ++i) {
+  }
+  ASSERT_TRUE(alone.Ended());
+  EXPECT_EQ(alone.code(), 1);
+  const std::string said = alone.Said();
+  for (const char* name : {"no-key", "keys-are-apart", "get-ignores-the-key", "busy-is-released"}) {
+    EXPECT_NE(said.find(std::string("ok       ") + name), std::string::npos) << said;
+  }
+  EXPECT_NE(said.find("\n4 ok"), std::string::npos) << said;
+}
+
+}  // namespace
+}  // namespace onced
