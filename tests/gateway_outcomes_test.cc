@@ -196,6 +196,8 @@ TEST(GatewayOutcomes, AWholeAnswerIsReplayedByteForByte) {
                         .Send("nt-Length: 4\r\n\r\nfo")
                         .Wait(latch)
                         .Send("ur")},
+      {"to-the-end", Script().Send("HTTP/1.1 200 OK\r\n\r\nall of it").Close()},
+      {"older", Script().Send("HTTP/1.0 200 OK\r\n\r\nall of it").Close()},
       {"last", Script().Send(AnswerText(200, "bye", {{"Connection", "close"}})).Close()}};
   for (const Case& each : cases) {
     SCOPED_TRACE(each.name);
