@@ -131,12 +131,13 @@ TEST(GatewayOutcomes, AKeptConnectionThatEndsUnderARequestIsNoReasonToSendItTwic
 TEST(GatewayOutcomes, AConnectionThatEndedWhileIdleIsNotUsedAgain) {
   GatewayInAFolder here;
   here.upstream.On("/last", Script().Send(AnswerText(200, "bye")).Close());
-  for (int i = 0; i < 20; ++i) {
+  for (size_t i = 0; i < 20; ++i) {
     const std::string key = "k" + std::to_string(i);
     const HttpAnswer answer = here.Post(key, "/last");
     EXPECT_EQ(answer.body, "bye");
     ExpectCreated(answer, key);
     EXPECT_EQ(here.upstream.HitsOfKey(key), 1u);
+    ASSERT_TRUE(Eventually([&] { return here.upstream.ended() == i + 1; }));
   }
 }
 

@@ -203,6 +203,11 @@ size_t ScriptedUpstream::connections() const {
   return connections_.size();
 }
 
+size_t ScriptedUpstream::ended() const {
+  MutexLock lock(mutex_);
+  return ended_;
+}
+
 void ScriptedUpstream::Accept() {
   for (;;) {
     const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
@@ -222,6 +227,10 @@ void ScriptedUpstream::Serve(Connection* connection) {
   }
   // To close it with input unread would be a reset: what was sent might never be read.
   shutdown(connection->fd, SHUT_WR);
+  {
+    MutexLock lock(mutex_);
+    ++ended_;
+  }
   while (ReadMore(connection)) connection->in.clear();
   End(connection, /*reset=*/false);
 }

@@ -107,6 +107,8 @@ class ScriptedUpstream {
   // Until there were so many in all. False when there were not.
   bool Hit(size_t count) const;
   size_t connections() const EXCLUDES(mutex_);  // ever accepted
+  // Of those, how many it has ended in good order: the other side can see it by then.
+  size_t ended() const EXCLUDES(mutex_);
 
  private:
   struct Connection {
@@ -131,6 +133,7 @@ class ScriptedUpstream {
   uint16_t port_ = 0;
   mutable Mutex mutex_;
   bool ending_ GUARDED_BY(mutex_) = false;
+  size_t ended_ GUARDED_BY(mutex_) = 0;
   std::map<std::string, Script, std::less<>> always_ GUARDED_BY(mutex_);
   std::map<std::string, std::list<Script>, std::less<>> next_ GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<Latch>> latches_ GUARDED_BY(mutex_);
