@@ -11,14 +11,14 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "server/gateway/origin.h"
 #include "server/wire/pipe.h"
+#include "server/wire/request_parser.h"
 
 namespace onced {
 
-using HeaderList = std::vector<std::pair<std::string, std::string>>;
+using wire::HeaderList;
 
 struct UpstreamRequest {
   std::shared_ptr<const Origin> origin;

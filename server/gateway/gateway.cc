@@ -91,9 +91,8 @@ std::string KeyInBody(const Route& route, std::string_view body) {
 
 void WriteTelling(Telling telling, httplib::Response& response, wire::Exchange& exchange) {
   exchange.HoldUntil(telling.sequence);
-  exchange.AnswerAsIs();
+  exchange.AnswerAsIs(std::move(telling.headers));
   response.status = telling.status;
-  for (auto& [name, value] : telling.headers) response.headers.emplace(name, std::move(value));
   const bool no_body = exchange.request().method == "HEAD" || telling.status == 304;
   if (no_body && telling.length.has_value()) exchange.ClaimLength(*telling.length);
   if (telling.pipe != nullptr) {

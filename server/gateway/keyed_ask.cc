@@ -75,9 +75,6 @@ KeyedAsk::KeyedAsk(GatewayServices* services, Keyed keyed, Key key, wire::Exchan
   const milliseconds wait =
       preference_s_.has_value() ? milliseconds(*preference_s_ * 1000) : keyed_.route->wait;
   until_ = exchange.begun() + wait;
-  if (wait.count() > 0) {
-    waiter_ = services_->ledger->NewWaiter(key_, /*claims=*/true, exchange.Waker());
-  }
 }
 
 KeyedAsk::~KeyedAsk() {
@@ -152,7 +149,15 @@ std::optional<Telling> KeyedAsk::Claim(wire::Exchange& exchange) {
     services_->quota->Change(key_.tenant(), reply->keys_change);
   }
   if (reply->outcome == Outcome::kClaimed) return Claimed(exchange, *reply);
-  if (reply->outcome == Outcome::kInFlight) return Wait(exchange, *reply);
+  if (reply->outcome == Outcome::kInFlight) {
+    // Few requests come to wait, so only these are given what it takes.
+    const bool waits = exchange.may_park() && std::chrono::steady_clock::now() < until_;
+    if (waiter_ == nullptr && waits) {
+      waiter_ = services_->ledger->NewWaiter(key_, /*claims=*/true, exchange.Waker());
+      return Claim(exchange);
+    }
+    return Wait(exchange, *reply);
+  }
   return Told(*std::move(reply));
 }
 

@@ -98,8 +98,12 @@ class Exchange {
   void StreamAnswer(std::shared_ptr<Pipe> pipe, std::optional<uint64_t> length) {
     stream_ = StreamTerms{.pipe = std::move(pipe), .length = length};
   }
-  // The response is another server's: only its framing is ours.
-  void AnswerAsIs() { as_is_ = true; }
+  // The response is another server's: only its framing is ours. `headers` go out in their order,
+  // before those of the Response, which knows no order.
+  void AnswerAsIs(HeaderList headers = {}) {
+    as_is_ = true;
+    headers_ = std::move(headers);
+  }
   // The Content-Length of an answer that has no body: to HEAD, or with 304. Without it one that is
   // passed on as it is has none.
   void ClaimLength(uint64_t length) { claimed_length_ = length; }
@@ -115,9 +119,11 @@ class Exchange {
     stream_.reset();
     claimed_length_.reset();
     as_is_ = false;
+    headers_.clear();
   }
   std::optional<StreamTerms> TakeStream() { return std::exchange(stream_, std::nullopt); }
   bool as_is() const { return as_is_; }
+  const HeaderList& headers() const { return headers_; }
   std::optional<uint64_t> claimed_length() const { return claimed_length_; }
   std::optional<std::chrono::milliseconds> parked_for() const { return parked_for_; }
   bool stalled() const { return stalled_since_.has_value(); }
@@ -138,6 +144,7 @@ class Exchange {
   std::optional<StreamTerms> stream_;
   std::optional<uint64_t> claimed_length_;
   bool as_is_ = false;
+  HeaderList headers_;
 };
 
 }  // namespace onced::wire

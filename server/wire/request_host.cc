@@ -38,6 +38,7 @@ Hosted Written(const httplib::Response& response, Exchange& exchange, bool last)
   Hosted hosted{.last = last, .stream = exchange.TakeStream()};
   HeadTerms terms{.minor_version = request.minor_version,
                   .as_is = exchange.as_is(),
+                  .headers = &exchange.headers(),
                   .length = LengthOf(response, exchange, hosted.stream)};
   if (hosted.stream.has_value() && bodiless) {
     hosted.stream->pipe->Abandon();

@@ -27,6 +27,8 @@ namespace onced::wire {
 // Header names are equal whatever their case.
 bool SameName(std::string_view a, std::string_view b);
 
+using HeaderList = std::vector<std::pair<std::string, std::string>>;
+
 struct RequestLimits {
   size_t head_bytes = 16 * 1024;
   size_t headers = 64;
@@ -39,7 +41,7 @@ struct Request {
   std::string method;
   std::string target;  // as sent: path and query, not decoded
   int minor_version = 1;
-  std::vector<std::pair<std::string, std::string>> headers;
+  HeaderList headers;
   std::string body;
   int64_t body_length = 0;  // as the head tells it; -1: nobody knows, it comes in chunks
   bool keep_alive = true;

@@ -47,11 +47,13 @@ std::string ResponseHead(const httplib::Response& response, const HeadTerms& ter
   } else if (terms.minor_version == 0) {
     out.append("Connection: keep-alive\r\n");
   }
-  for (const auto& [name, value] : response.headers) {
-    out.append(name).append(": ");
-    AppendValue(value, &out);
+  const auto append = [&out](const auto& header) {
+    out.append(header.first).append(": ");
+    AppendValue(header.second, &out);
     out.append("\r\n");
-  }
+  };
+  if (terms.headers != nullptr) std::for_each(terms.headers->begin(), terms.headers->end(), append);
+  std::for_each(response.headers.begin(), response.headers.end(), append);
   if (terms.chunked) {
     out.append("Transfer-Encoding: chunked\r\n");
   } else if (terms.length.has_value()) {

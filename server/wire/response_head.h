@@ -13,6 +13,7 @@
 #include <string>
 
 #include "server/wire/problem.h"
+#include "server/wire/request_parser.h"
 
 namespace httplib {
 struct Response;
@@ -25,6 +26,7 @@ struct HeadTerms {
   int minor_version = 1;  // of the request: what its client knows
   bool last = false;      // the connection closes after the answer
   bool as_is = false;     // it is another server's: nothing is added about storing and types
+  const HeaderList* headers = nullptr;  // in their order, before those of the response
   bool chunked = false;
   std::optional<uint64_t> length;  // neither: there is no body, or it ends with the connection
 };
