@@ -120,7 +120,7 @@ Status Doors::OpenGateway(std::unique_ptr<wire::Port> port) {
   if (options_.footprint == Footprint::kEdge) parts.memory_max = kEdgeMemory;
   parts.upstream_connections_max = ground_.connections_max;
   parts.report = ground_.report;
-  Result<std::unique_ptr<Gateway>> gateway = Gateway::Start(options_.gateway, std::move(parts));
+  Result<std::unique_ptr<Gateway>> gateway = Gateway::Start(options_.gateway, parts);
   if (!gateway.ok()) return gateway.status();
   gateway_ = std::move(*gateway);
   Gateway* const door = gateway_.get();

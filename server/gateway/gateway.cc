@@ -127,7 +127,7 @@ Gateway::Gateway(GatewayOptions options, const GatewayParts& parts)
 
 Gateway::~Gateway() = default;
 
-Result<std::unique_ptr<Gateway>> Gateway::Start(GatewayOptions options, GatewayParts parts) {
+Result<std::unique_ptr<Gateway>> Gateway::Start(GatewayOptions options, const GatewayParts& parts) {
   Result<std::unique_ptr<Upstreams>> upstreams = Upstreams::Start(parts.upstream_connections_max);
   if (!upstreams.ok()) return upstreams.status();
   std::unique_ptr<Gateway> gateway(new Gateway(std::move(options), parts));

@@ -30,7 +30,7 @@ struct GatewayParts {
 
 class Gateway {
  public:
-  static Result<std::unique_ptr<Gateway>> Start(GatewayOptions options, GatewayParts parts);
+  static Result<std::unique_ptr<Gateway>> Start(GatewayOptions options, const GatewayParts& parts);
   ~Gateway();
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;

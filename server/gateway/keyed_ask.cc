@@ -63,8 +63,8 @@ std::string ScopeOf(const Route& route, const Principal& principal) {
   const auto digest = [](std::string_view name) {
     return Sha256Hex(name).substr(0, kPrincipalHex);
   };
-  static const std::string kNobody = digest("");  // who all are where nobody is told apart
-  return "gw:" + scope + ":" + (principal.name.empty() ? kNobody : digest(principal.name));
+  static const std::string nobody = digest("");  // who all are where nobody is told apart
+  return "gw:" + scope + ":" + (principal.name.empty() ? nobody : digest(principal.name));
 }
 
 KeyedAsk::KeyedAsk(GatewayServices* services, Keyed keyed, Key key, wire::Exchange& exchange)
