@@ -25,6 +25,11 @@ struct BreakerLimits {
   std::chrono::milliseconds open_for{5'000};
 };
 
+// Whether a whole answer with this status is one of an upstream that cannot serve.
+constexpr bool SaysItCannotServe(int status) {
+  return status == 502 || status == 503 || status == 504;
+}
+
 class Breaker {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;

@@ -20,6 +20,9 @@ namespace onced {
 
 using wire::HeaderList;
 
+// Of an answer that is passed on while it comes, in memory.
+constexpr size_t kAnswerRoom = size_t{64} << 10;
+
 struct UpstreamRequest {
   std::shared_ptr<const Origin> origin;
   std::string method;

@@ -250,6 +250,9 @@ Gateway::Judged Gateway::Judge(const wire::Request& head, const wire::Peer& peer
         Refusal(judged.route, "idempotency_key_required",
                 "This operation is idempotent and it requires correct usage of Idempotency Key.");
   }
+  // A route that only watches refuses nothing.
+  const bool refuses = judged.way == Judged::Way::kRefused;
+  if (refuses && judged.route->shadow) judged.way = Judged::Way::kPasses;
   return judged;
 }
 
@@ -280,7 +283,7 @@ std::optional<Telling> Gateway::BeginKeyed(wire::Exchange& exchange, Judged judg
   const Route& route = *judged.route;
   if (judged.key.empty()) {
     judged.key = KeyInBody(route, exchange.request().body);
-    if (judged.key.empty() && route.key_required) {
+    if (judged.key.empty() && route.key_required && !route.shadow) {
       return Refusal(&route, "idempotency_key_required",
                      "This operation is idempotent and it requires correct usage of Idempotency "
                      "Key, in a header or in the body at " +
@@ -291,7 +294,9 @@ std::optional<Telling> Gateway::BeginKeyed(wire::Exchange& exchange, Judged judg
       return std::nullopt;
     }
   }
-  if (options_.principal == PrincipalSource::kHeader && judged.principal.name.empty()) {
+  const bool nobodys =
+      options_.principal == PrincipalSource::kHeader && judged.principal.name.empty();
+  if (nobodys && !route.shadow) {
     return Refusal(&route, "invalid_request",
                    options_.principal_header + ": says nobody; whose key it is must be known");
   }

@@ -11,7 +11,10 @@ namespace onced {
 namespace {
 
 Status Wrong(std::string_view url, const std::string& why) {
-  return Status::InvalidArgument("upstream \"" + std::string(url) + "\": " + why);
+  // With a user in it there may be a password in it.
+  const bool secret = url.find('@') != std::string_view::npos;
+  const std::string shown = secret ? "..." : std::string(url);
+  return Status::InvalidArgument("upstream \"" + shown + "\": " + why);
 }
 
 bool IsPort(std::string_view text) {

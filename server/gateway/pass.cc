@@ -13,10 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr size_t kPipeRoom = size_t{64} << 10;
 constexpr std::chrono::hours kStreamMax{1};
-
-bool SaysItCannotServe(int status) { return status == 502 || status == 503 || status == 504; }
 
 }  // namespace
 
@@ -61,7 +58,7 @@ void Passage::OnHead(int status, HeaderList headers, int64_t length) {
 
 void Passage::BeginStream() {
   streams_ = true;
-  pipe_ = std::make_shared<wire::Pipe>(kPipeRoom);
+  pipe_ = std::make_shared<wire::Pipe>(kAnswerRoom);
   pipe_->OnRoom([weak = weak_from_this()] {
     const std::shared_ptr<Passage> self = weak.lock();
     if (self == nullptr) return;
@@ -77,7 +74,7 @@ void Passage::BeginStream() {
 }
 
 bool Passage::OnBody(std::string_view bytes) {
-  if (!streams_ && answer_.body.size() + bytes.size() > kPipeRoom) BeginStream();
+  if (!streams_ && answer_.body.size() + bytes.size() > kAnswerRoom) BeginStream();
   if (streams_) return pipe_->Write(bytes);
   answer_.body.append(bytes);
   return true;

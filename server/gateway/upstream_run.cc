@@ -13,7 +13,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr size_t kPipeRoom = size_t{64} << 10;
 // How long the end of a run is tried to be recorded while the store would not take a write. Nobody
 // sleeps meanwhile, and giving up means not to know.
 constexpr std::chrono::seconds kSettlePatience{10};
@@ -28,9 +27,6 @@ milliseconds LookOf(const std::vector<Route>& routes) {
   for (const Route& route : routes) look = std::min(look, route.lease / 6);
   return std::max(look, kLookMin);
 }
-
-// It could not be reached, gave no whole answer, or says itself that it cannot serve.
-bool SaysItCannotServe(int status) { return status == 502 || status == 503 || status == 504; }
 
 const char* StatusWord(Outcome outcome) {
   switch (outcome) {
@@ -142,7 +138,7 @@ bool UpstreamRun::OnBody(std::string_view bytes) {
 void UpstreamRun::BecomeLarge() {
   large_ = true;
   policy_.store_body = false;
-  auto pipe = std::make_shared<wire::Pipe>(kPipeRoom);
+  auto pipe = std::make_shared<wire::Pipe>(kAnswerRoom);
   pipe->OnRoom([weak = weak_from_this(), runs = runs_] {
     (void)runs->Post([weak, runs] {
       if (const std::shared_ptr<UpstreamRun> self = weak.lock())
