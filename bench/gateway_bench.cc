@@ -6,6 +6,9 @@
 //   first/32         requests with a new key each, durability os, beside the same
 //   first-sync/32    the same with durability sync; for information
 //   replay/32        duplicates of a finished request, beside replays of the API (POST /v1/claim)
+//   crowd/1000       1,000 duplicates at once of a request that takes 200 ms: from the first answer
+//   to
+//                    the last, beside the 250 ms it may take; the service is asked once
 //
 // Load comes from wrk, on the same cores. Every run checks that there were no errors, and that the
 // service was asked once for every request, or never, as it must.
@@ -21,6 +24,7 @@
 #include <string>
 
 #include "bench/comparison.h"
+#include "bench/crowd.h"
 #include "bench/proxies.h"
 
 namespace onced::bench {
@@ -71,12 +75,33 @@ void CompareReplays(const Settings& settings) {
       });
 }
 
+void AskOnceForMany(const Settings& settings, int clients) {
+  constexpr double kMostMs = 250;
+  const std::string name = "crowd/" + std::to_string(clients);
+  if (name.find(settings.only) == std::string::npos) return;
+  const TimedService service(settings.service, 200);
+  const OncedGateway gateway(settings.onced, "os", service);
+  Row row{.name = name, .unit = "ms", .target = 1, .less_is_better = true};
+  for (int round = 0; round < settings.rounds; ++round) {
+    const int64_t before = service.Count();
+    const CrowdTimes times =
+        AskAtOnce(gateway.gateway_port(), clients,
+                  "POST /pay HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n"
+                  "Idempotency-Key: crowd-" +
+                      std::to_string(round) + "\r\n\r\npaid");
+    if (service.Count() - before != 1) Fail("the crowd's request was sent more than once");
+    row.Add(times.last_ms - times.first_ms, kMostMs);
+  }
+  row.Print();
+}
+
 void Compare(const Settings& settings) {
   PrintHead(settings);
   CompareWithNginx(settings, "pass/32", Kind::kPass, "os", 0.8);
   CompareWithNginx(settings, "first/32", Kind::kKeyed, "os", 0.6);
   CompareWithNginx(settings, "first-sync/32", Kind::kKeyed, "sync", 0);
   CompareReplays(settings);
+  AskOnceForMany(settings, 1'000);
 }
 
 // Every script and every count once, with few connections and no judgement.
@@ -87,6 +112,7 @@ void Smoke(const Settings& settings) {
   for (const Kind kind : {Kind::kPass, Kind::kKeyed, Kind::kKeyedDuplicate}) {
     gateway.Serve({.kind = kind, .connections = 4}, blink);
   }
+  AskOnceForMany(settings, 100);
   if (!NginxProxy::IsInstalled()) return;
   NginxProxy(service.port()).Serve({.kind = Kind::kPass, .connections = 4}, blink);
 }

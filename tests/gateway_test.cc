@@ -289,6 +289,14 @@ TEST(Gateway, OnlyWatchesInShadow) {
   EXPECT_EQ(here.upstream.HitsOfKey("\"k\""), 3u);
 }
 
+// The story: a route that was to be tried out refused what had no key, or a malformed one.
+TEST(Gateway, RefusesNothingInShadow) {
+  GatewayInAFolder here(
+      {.route = "shadow = true\nkey = \"required\"", .upstream = "", .gateway = ""});
+  EXPECT_EQ(here.Ask("POST", "/pay", "body").body, "POST /pay 1\n");
+  EXPECT_EQ(here.Post("\"unbalanced").body, "POST /pay 2\n");
+}
+
 TEST(Gateway, StopsInGoodOrderWithARunUnderWay) {
   GatewayInAFolder here;
   const auto latch = MakeLatch();
