@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -209,7 +210,7 @@ bool Transfer::TakeBody(std::string_view bytes) {
 
 size_t Transfer::GiveBody(char* into, size_t room) {
   const wire::Pipe::Taken taken = request_.body_pipe->TakeSome(room);
-  std::memcpy(into, taken.bytes.data(), taken.bytes.size());
+  std::copy(taken.bytes.begin(), taken.bytes.end(), into);
   body_given_ += static_cast<int64_t>(taken.bytes.size());
   const bool over = taken.bytes.empty() && taken.ended;
   if (!taken.bytes.empty() && request_.body_length >= 0 && body_given_ > request_.body_length) {

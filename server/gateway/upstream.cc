@@ -46,6 +46,9 @@ TimePoint After(milliseconds time) {
   return SteadyClock::now() + std::clamp(time, milliseconds(0), 365 * kDay);
 }
 
+// Whose loop runs on this thread.
+thread_local const void* loop_here = nullptr;
+
 }  // namespace
 
 class Upstreams::Impl {
@@ -115,11 +118,8 @@ class Upstreams::Impl {
   bool letters_here_ = true;  // perhaps
   bool stopping_ = false;
 
-  static thread_local Impl* mine_;  // on whose thread we are
   std::thread thread_;
 };
-
-thread_local Upstreams::Impl* Upstreams::Impl::mine_ = nullptr;
 
 Upstreams::Impl::Impl(size_t connections_max)
     : connections_max_(std::max<size_t>(connections_max, 1)) {
@@ -174,7 +174,7 @@ void Upstreams::Impl::Run() {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
-  mine_ = this;
+  loop_here = this;
   for (;;) {
     if (std::exchange(letters_here_, false)) TakeInbox();
     if (stopping_) break;
@@ -203,7 +203,7 @@ void Upstreams::Impl::Run() {
 
 // From this thread it needs no waking.
 void Upstreams::Impl::PutTask(Letter letter) {
-  mine_ == this ? Take(std::move(letter)) : Put(std::move(letter));
+  loop_here == this ? Take(std::move(letter)) : Put(std::move(letter));
 }
 
 void Upstreams::Impl::TakeInbox() {
