@@ -50,6 +50,24 @@ TEST(Breaker, OpensAfterSoManyFailuresInARow) {
   EXPECT_EQ(1u, breaker.opened());
 }
 
+// The story: a call from before it opened ended while the probe was under way, and decided for it.
+TEST(Breaker, HearsNothingOfCallsFromBeforeItOpened) {
+  Breaker breaker(kLimits);
+  Breaker::Pass old = 0;
+  ASSERT_FALSE(breaker.RefusedFor(At(0), &old).has_value());
+  FailThreeTimes(breaker, 1);
+  Breaker::Pass probe = 0;
+  ASSERT_FALSE(breaker.RefusedFor(At(600), &probe).has_value());
+  breaker.Succeeded(At(601), old);
+  EXPECT_EQ(State::kHalfOpen, breaker.state(At(601)));
+  breaker.Failed(At(602), old);
+  EXPECT_EQ(State::kHalfOpen, breaker.state(At(602)));
+  breaker.Forgotten(At(603), old);
+  EXPECT_TRUE(breaker.RefusedFor(At(604)).has_value());  // the probe's place is still taken
+  breaker.Succeeded(At(605), probe);
+  EXPECT_EQ(State::kClosed, breaker.state(At(605)));
+}
+
 TEST(Breaker, StartsCountingTheRowAnewWithEverySuccess) {
   Breaker breaker(kLimits);
   for (int i = 0; i < 4; ++i) {

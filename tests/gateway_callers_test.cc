@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/gateway.h"
@@ -107,6 +108,29 @@ TEST(GatewayBreaker, AnUpstreamThatKeepsFailingIsLeftAlone) {
   // What is remembered is still told.
   ExpectReplay(here.Post("stored", "/stored"), stored);
   ExpectProblem(here.Post("k0"), 409, "idempotency_outcome_unknown");
+}
+
+// The story: five clients that broke off their own bodies shut a healthy service off for everybody.
+TEST(GatewayBreaker, IsNotOpenedByClientsThatBreakOff) {
+  GatewayInAFolder here({.route = "", .upstream = kQuickBreaker, .gateway = ""});
+  for (int i = 0; i < 6; ++i) {
+    Client client = here.Connect();
+    client.Send("PUT /up HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc");
+    // real time: by then the service is being sent what there is.
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_EQ(here.Ask("GET", "/well").status, 200);
+  EXPECT_EQ(here.Post("k").status, 200);
+}
+
+// The story: a request with a body and no key had an hour, not the route's deadline.
+TEST(GatewayBreaker, ARequestWithABodyHasTheDeadlineToo) {
+  GatewayInAFolder here({.route = "deadline = \"300ms\"", .upstream = "", .gateway = ""});
+  const auto latch = MakeLatch();
+  here.upstream.On("/hangs", Script().Wait(latch).Send(AnswerText(200, "late")));
+  const HttpAnswer answer = here.Ask("PUT", "/hangs", "body");
+  EXPECT_EQ(answer.status, 504) << answer.body;
+  latch->Open();
 }
 
 TEST(GatewayBreaker, OneCallIsLetThroughAndDecides) {

@@ -48,7 +48,7 @@ TEST(GatewayHeaders, NothingIsAddedButWhatIsTold) {
   here.Post("k", "/pay", "{}");
   const std::string allowed =
       " host idempotency-key idempotency-fence accept-encoding content-length x-forwarded-for "
-      "x-forwarded-proto x-forwarded-host via ";
+      "x-forwarded-proto x-forwarded-host via traceparent ";
   for (const auto& [name, value] : here.upstream.last().headers) {
     std::string lower;
     for (const unsigned char c : name) lower += static_cast<char>(std::tolower(c));
@@ -176,6 +176,19 @@ TEST(GatewayHeaders, WhatIsOfOneMomentOrOneClientIsNotReplayed) {
 }
 
 // Some services echo the key themselves.
+// The story: an answer whose header held a control byte was stored, and could not be read again.
+TEST(GatewayHeaders, OneThatIsNoTextDoesNotKeepAnAnswerFromBeingReplayed) {
+  GatewayInAFolder here;
+  here.upstream.On("/pay", Script().Send("HTTP/1.1 200 OK\r\nContent-Disposition: a\x01z\r\n"
+                                         "Content-Language: en\r\nContent-Length: 4\r\n\r\npaid"));
+  EXPECT_EQ(here.Post("k").body, "paid");
+  const HttpAnswer replay = here.Post("k");
+  EXPECT_EQ(replay.status, 200);
+  EXPECT_EQ(replay.body, "paid");
+  EXPECT_EQ(replay.Header("Content-Language"), "en");
+  EXPECT_EQ(replay.Header("Content-Disposition"), "");
+}
+
 TEST(GatewayHeaders, TheKeyIsToldOnce) {
   GatewayInAFolder here;
   here.upstream.On("/pay", Answer(200, "ok", {{"Idempotency-Key", "\"k\""}}));
@@ -212,6 +225,20 @@ TEST(GatewayHeaders, TheKeyGoesOnAsTheRouteSays) {
   derived.Post("\"k\"");
   EXPECT_EQ(derived.upstream.last().Header("Idempotency-Key"),
             "e51aafa1d4392040fcc4f20192c9dad2ac19262d236b87c4595a1aaf2af1e518");
+}
+
+// The story: with the key in two headers only one of them was hidden.
+TEST(GatewayHeaders, TheKeyIsHiddenUnderWhateverNamesItCame) {
+  GatewayInAFolder here({.route = "downstream_key = \"drop\"\nkey_headers = [\"X-Request-Key\"]",
+                         .upstream = "",
+                         .gateway = ""});
+  Client client = here.Connect();
+  client.Send(
+      "POST /pay HTTP/1.1\r\nHost: a\r\nIdempotency-Key: k\r\nX-Request-Key: k\r\n"
+      "Content-Length: 1\r\n\r\nb");
+  EXPECT_EQ(client.Receive().status, 200);
+  EXPECT_EQ(here.upstream.last().Header("Idempotency-Key"), "");
+  EXPECT_EQ(here.upstream.last().Header("X-Request-Key"), "");
 }
 
 }  // namespace

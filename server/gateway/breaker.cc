@@ -10,9 +10,12 @@ using std::chrono::milliseconds;
 
 }  // namespace
 
-std::optional<milliseconds> Breaker::RefusedFor(TimePoint now) {
+std::optional<milliseconds> Breaker::RefusedFor(TimePoint now, Pass* pass) {
   MutexLock lock(mutex_);
-  if (state_ == State::kClosed) return std::nullopt;
+  if (state_ == State::kClosed) {
+    if (pass != nullptr) *pass = pass_;
+    return std::nullopt;
+  }
   // The probe's place too comes free by time: who was let through may never tell how it ended.
   const bool waits = state_ == State::kOpen || probing_;
   const auto left = std::chrono::ceil<milliseconds>(since_ + limits_.open_for - now);
@@ -20,11 +23,14 @@ std::optional<milliseconds> Breaker::RefusedFor(TimePoint now) {
   state_ = State::kHalfOpen;
   probing_ = true;
   since_ = now;
+  ++pass_;
+  if (pass != nullptr) *pass = pass_;
   return std::nullopt;
 }
 
-void Breaker::Succeeded(TimePoint now) {
+void Breaker::Succeeded(TimePoint now, Pass pass) {
   MutexLock lock(mutex_);
+  if (pass != kNewest && pass != pass_) return;
   // Open: of a call that was let through before it opened, and no sign that it is over.
   if (state_ == State::kOpen) return;
   if (state_ == State::kHalfOpen) {
@@ -34,8 +40,9 @@ void Breaker::Succeeded(TimePoint now) {
   Count(now, /*failed=*/false);
 }
 
-void Breaker::Failed(TimePoint now) {
+void Breaker::Failed(TimePoint now, Pass pass) {
   MutexLock lock(mutex_);
+  if (pass != kNewest && pass != pass_) return;
   if (state_ == State::kOpen) return;
   if (state_ == State::kHalfOpen) {
     Open(now);
@@ -47,8 +54,9 @@ void Breaker::Failed(TimePoint now) {
   if (in_row_ >= limits_.failures_in_row || too_many) Open(now);
 }
 
-void Breaker::Forgotten(TimePoint now) {
+void Breaker::Forgotten(TimePoint now, Pass pass) {
   MutexLock lock(mutex_);
+  if (pass != kNewest && pass != pass_) return;
   if (state_ != State::kHalfOpen || !probing_) return;
   // The next to ask is the probe.
   probing_ = false;
@@ -79,6 +87,7 @@ void Breaker::Count(TimePoint now, bool failed) {
 
 void Breaker::Open(TimePoint now) {
   state_ = State::kOpen;
+  ++pass_;
   since_ = now;
   probing_ = false;
   ++opened_;
@@ -86,6 +95,7 @@ void Breaker::Open(TimePoint now) {
 
 void Breaker::Close(TimePoint now) {
   state_ = State::kClosed;
+  ++pass_;
   since_ = now;
   probing_ = false;
   in_row_ = 0;

@@ -33,18 +33,23 @@ constexpr bool SaysItCannotServe(int status) {
 class Breaker {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
+  using Pass = uint64_t;
+  static constexpr Pass kNewest = UINT64_MAX;
   enum class State { kClosed, kOpen, kHalfOpen };
 
   explicit Breaker(BreakerLimits limits = {}) : limits_(limits) {}
 
   // Whether a call may be made at `now`; if not, for how long to stay away.
-  std::optional<std::chrono::milliseconds> RefusedFor(TimePoint now) EXCLUDES(mutex_);
+  // `pass`, if given, is set to what the end of the call is to be told with.
+  std::optional<std::chrono::milliseconds> RefusedFor(TimePoint now, Pass* pass = nullptr)
+      EXCLUDES(mutex_);
   // How a call ended that was let through. Failed: the upstream could not be reached, or gave no
   // whole answer, or one that says it cannot serve (502, 503, 504).
-  void Succeeded(TimePoint now) EXCLUDES(mutex_);
-  void Failed(TimePoint now) EXCLUDES(mutex_);
+  // A call that was let through before the breaker last opened or closed tells nothing any more.
+  void Succeeded(TimePoint now, Pass pass = kNewest) EXCLUDES(mutex_);
+  void Failed(TimePoint now, Pass pass = kNewest) EXCLUDES(mutex_);
   // It was let through and not made after all.
-  void Forgotten(TimePoint now) EXCLUDES(mutex_);
+  void Forgotten(TimePoint now, Pass pass = kNewest) EXCLUDES(mutex_);
 
   State state(TimePoint now) const EXCLUDES(mutex_);
   uint64_t opened() const EXCLUDES(mutex_);  // how often it has opened
@@ -64,6 +69,7 @@ class Breaker {
   uint32_t failures_ GUARDED_BY(mutex_) = 0;
   bool probing_ GUARDED_BY(mutex_) = false;
   uint64_t opened_ GUARDED_BY(mutex_) = 0;
+  Pass pass_ GUARDED_BY(mutex_) = 0;  // another with each change, and for each probe
 };
 
 }  // namespace onced

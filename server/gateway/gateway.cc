@@ -34,7 +34,8 @@ Telling FromAnswer(Answer answer) {
           .body = std::move(answer.body)};
 }
 
-bool IsHex(std::string_view text, std::string_view lower) {
+// Whatever the case of `text`.
+bool BeginsWith(std::string_view text, std::string_view lower) {
   return text.size() >= lower.size() &&
          std::equal(lower.begin(), lower.end(), text.begin(), [](char a, char b) {
            return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b - 'A' + 'a') : b);
@@ -45,7 +46,7 @@ bool IsHex(std::string_view text, std::string_view lower) {
 bool IsDots(std::string_view segment) {
   size_t dots = 0;
   while (!segment.empty()) {
-    const size_t dot = segment.front() == '.' ? 1 : IsHex(segment, "%2e") ? 3 : 0;
+    const size_t dot = segment.front() == '.' ? 1 : BeginsWith(segment, "%2e") ? 3 : 0;
     if (dot == 0) return false;
     segment.remove_prefix(dot);
     ++dots;
@@ -57,8 +58,8 @@ bool IsDots(std::string_view segment) {
 const char* AmbiguityIn(std::string_view path) {
   for (size_t i = 0; i < path.size(); ++i) {
     const std::string_view rest = path.substr(i);
-    if (path[i] == '\\' || IsHex(rest, "%5c")) return "target: a backslash is not passed on";
-    if (IsHex(rest, "%2f")) return "target: an encoded slash is not passed on";
+    if (path[i] == '\\' || BeginsWith(rest, "%5c")) return "target: a backslash is not passed on";
+    if (BeginsWith(rest, "%2f")) return "target: an encoded slash is not passed on";
     if (path[i] == '/') {
       const std::string_view segment = rest.substr(1, rest.substr(1).find('/'));
       if (IsDots(segment)) return "target: segments of dots are not passed on";
@@ -69,7 +70,7 @@ const char* AmbiguityIn(std::string_view path) {
 
 bool HasNul(std::string_view path) {
   for (size_t i = 0; i < path.size(); ++i) {
-    if (IsHex(path.substr(i), "%00")) return true;
+    if (BeginsWith(path.substr(i), "%00")) return true;
   }
   return false;
 }
@@ -131,8 +132,9 @@ Result<std::unique_ptr<Gateway>> Gateway::Start(GatewayOptions options, const Ga
   Result<std::unique_ptr<Upstreams>> upstreams = Upstreams::Start(parts.upstream_connections_max);
   if (!upstreams.ok()) return upstreams.status();
   std::unique_ptr<Gateway> gateway(new Gateway(std::move(options), parts));
-  gateway->runs_ = std::make_unique<UpstreamRuns>(parts.ledger, std::move(*upstreams),
-                                                  gateway->routes_.routes(), parts.report);
+  gateway->runs_ = std::make_unique<UpstreamRuns>(
+      parts.ledger, std::move(*upstreams), gateway->routes_.routes(),
+      RunTerms{.quota = parts.quota, .memory_max = parts.memory_max, .report = parts.report});
   gateway->services_.runs = gateway->runs_.get();
   return gateway;
 }

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "engine/keygen.h"
 #include "server/gateway/header_policy.h"
 
 namespace onced {
@@ -93,6 +94,14 @@ bool SaysWhereFrom(std::string_view name) {
   return SameName(name, "Forwarded") || SameName(name, "X-Real-IP") || Begins(name, "X-Forwarded-");
 }
 
+// A trace of its own for a run that came without one (W3C Trace Context, 3.2): not sampled, which
+// is for whoever collects traces to decide.
+std::string NewTrace() {
+  std::string ids = RandomUuid() + RandomUuid();
+  std::erase(ids, '-');
+  return "00-" + ids.substr(0, 32) + "-" + ids.substr(32, 16) + "-00";
+}
+
 void AddWhereFrom(const wire::Request& request, const wire::Peer& peer,
                   const Forwarding& forwarding, HeaderList* out) {
   std::string from = peer.address;
@@ -133,12 +142,17 @@ HeaderList HeadersForUpstream(const wire::Request& request, const wire::Peer& pe
     if (forwarding.drop_authorization && SameName(name, "Authorization")) continue;
     if (forwarding.identity && SameName(name, "Accept-Encoding")) continue;
     if (!forwarding.key_header.empty() && SameName(name, forwarding.key_header)) continue;
+    const auto is_it = [&name = name](const std::string& one) { return SameName(one, name); };
+    if (std::any_of(forwarding.hidden.begin(), forwarding.hidden.end(), is_it)) continue;
     out.emplace_back(name, value);
   }
   if (!forwarding.key_header.empty() && !forwarding.key.empty()) {
     out.emplace_back(forwarding.key_header, forwarding.key);
   }
-  if (!forwarding.fence.empty()) out.emplace_back("Idempotency-Fence", forwarding.fence);
+  if (!forwarding.fence.empty()) {
+    out.emplace_back("Idempotency-Fence", forwarding.fence);
+    if (request.Header("traceparent").empty()) out.emplace_back("traceparent", NewTrace());
+  }
   if (forwarding.identity) out.emplace_back("Accept-Encoding", "identity");
   AddWhereFrom(request, peer, forwarding, &out);
   const std::string_view via = request.Header("Via");
@@ -163,13 +177,25 @@ bool MayBeKept(std::string_view name) {
          !Begins(name, "Proxy-") && !Begins(name, "X-B3-");
 }
 
+namespace {
+
+// RFC 9110, 5.5. What has other bytes in it reaches the first client as it came, and no other.
+bool IsText(std::string_view value) {
+  return std::none_of(value.begin(), value.end(), [](char c) {
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;
+  });
+}
+
+}  // namespace
+
 HeaderList HeadersToKeep(const HeaderList& headers, std::span<const std::string> more) {
   HeaderList kept;
   for (const auto& [name, value] : headers) {
     const bool asked =
         std::any_of(more.begin(), more.end(),
                     [&name = name](const std::string& one) { return SameName(one, name); });
-    if (MayBeKept(name) && (asked || IsOneOf(kKept, name))) kept.emplace_back(name, value);
+    if (MayBeKept(name) && IsText(value) && (asked || IsOneOf(kKept, name)))
+      kept.emplace_back(name, value);
   }
   return kept;
 }

@@ -25,13 +25,14 @@ namespace onced {
 std::optional<std::string> OffenceInConnection(const wire::Request& request);
 
 struct Forwarding {
-  bool tls = false;                 // how the client came
-  bool trusted = false;             // it is a proxy whose X-Forwarded-* are believed, and added to
-  std::string_view key_header;      // the header that carried the key; empty: none
-  std::string_view key;             // its value for the upstream; empty: it is dropped
-  std::string_view fence;           // of the run; empty: there is none
-  bool drop_authorization = false;  // it is a token of onced's
-  bool identity = false;            // the answer may be kept: it must not be encoded for one client
+  bool tls = false;             // how the client came
+  bool trusted = false;         // it is a proxy whose X-Forwarded-* are believed, and added to
+  std::string_view key_header;  // the header that carried the key; empty: none
+  std::string_view key;         // its value for the upstream; empty: it is dropped
+  std::span<const std::string> hidden;  // further names that are not passed on
+  std::string_view fence;               // of the run; empty: there is none
+  bool drop_authorization = false;      // it is a token of onced's
+  bool identity = false;  // the answer may be kept: it must not be encoded for one client
 };
 HeaderList HeadersForUpstream(const wire::Request& request, const wire::Peer& peer,
                               const Forwarding& forwarding);

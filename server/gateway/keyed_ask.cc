@@ -9,6 +9,7 @@
 #include <charconv>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "engine/keygen.h"
 #include "server/gateway/breaker.h"
@@ -105,12 +106,14 @@ std::optional<Telling> KeyedAsk::AskRun(wire::Exchange& exchange) {
 std::optional<Telling> KeyedAsk::Decide(wire::Exchange& exchange) {
   if (std::optional<Telling> refused = RefusedQuota()) return refused;
   Breaker& breaker = *keyed_.route->breaker;
-  const std::optional<milliseconds> away = breaker.RefusedFor(steady_clock::now());
+  const std::optional<milliseconds> away = breaker.RefusedFor(steady_clock::now(), &breaker_pass_);
   const bool full = services_->runs->memory() > services_->memory_max;
   std::optional<Telling> telling;
   if (away.has_value() || full) telling = RefusedBegin(away);
   if (!telling.has_value()) telling = Claim(exchange);
-  if (run_ == nullptr && !away.has_value()) breaker.Forgotten(steady_clock::now());
+  if (run_ == nullptr && !away.has_value()) {
+    breaker.Forgotten(steady_clock::now(), breaker_pass_);
+  }
   return telling;
 }
 
@@ -169,6 +172,7 @@ std::optional<Telling> KeyedAsk::Claimed(wire::Exchange& exchange, const Reply& 
                                  .key = key_,
                                  .fence = fence,
                                  .sequence = reply.sequence,
+                                 .breaker_pass = breaker_pass_,
                                  .request = RequestFor(exchange, fence)});
   return AskRun(exchange);
 }
@@ -202,7 +206,11 @@ bool KeyedAsk::ReleasedByTime(const Reply& reply) {
     return false;
   }
   const Result<Reply> resolved = services_->ledger->Resolve(key_, {.completed = false});
-  return resolved.ok() && resolved->outcome == Outcome::kResolved;
+  if (!resolved.ok() || resolved->outcome != Outcome::kResolved) return false;
+  if (services_->quota != nullptr) {
+    services_->quota->Change(key_.tenant(), resolved->keys_change);
+  }
+  return true;
 }
 
 Telling KeyedAsk::Told(Reply reply) {
@@ -263,6 +271,12 @@ UpstreamRequest KeyedAsk::RequestFor(wire::Exchange& exchange, uint64_t fence) c
     case DownstreamKey::kDrop:
       break;
   }
+  // Under whatever name it came.
+  std::vector<std::string> hidden;
+  if (route.downstream_key != DownstreamKey::kPass) {
+    hidden = route.key_headers;
+    hidden.emplace_back(kKeyHeader);
+  }
   return {.origin = route.origin,
           .method = exchange.request().method,
           .target = exchange.request().target,
@@ -271,6 +285,7 @@ UpstreamRequest KeyedAsk::RequestFor(wire::Exchange& exchange, uint64_t fence) c
                                          .trusted = keyed_.principal.trusted,
                                          .key_header = header,
                                          .key = key,
+                                         .hidden = hidden,
                                          .fence = std::to_string(fence),
                                          .drop_authorization = keyed_.principal.caller.has_value(),
                                          .identity = true}),

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "server/gateway/asking.h"
+#include "server/gateway/breaker.h"
 
 namespace onced {
 
@@ -58,6 +59,7 @@ class KeyedAsk : public Asking {
   std::chrono::steady_clock::time_point until_;
   std::unique_ptr<Waiter> waiter_;
   bool waited_ = false;
+  Breaker::Pass breaker_pass_ = Breaker::kNewest;
   std::shared_ptr<UpstreamRun> run_;
 };
 

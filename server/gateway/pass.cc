@@ -18,6 +18,7 @@ constexpr std::chrono::hours kStreamMax{1};
 }  // namespace
 
 void Passage::Start(UpstreamRequest request) {
+  request_body_ = request.body_pipe;
   (void)services_->runs->Call(std::move(request), shared_from_this());
 }
 
@@ -31,18 +32,19 @@ std::optional<Telling> Passage::Ended(std::function<void()> wake) {
   return std::nullopt;
 }
 
-void Passage::Abandon() {
+void Passage::Abandon(bool timed_out) {
   {
     MutexLock lock(mutex_);
     if (told_) return;  // the connection has the answer's pipe, and lets go of that
     wake_ = nullptr;
     told_ = true;
   }
-  (void)services_->runs->Post([self = shared_from_this()] { self->Cancel(); });
+  (void)services_->runs->Post([self = shared_from_this(), timed_out] { self->Cancel(timed_out); });
 }
 
-void Passage::Cancel() {
+void Passage::Cancel(bool timed_out) {
   cancelled_ = true;
+  timed_out_ = timed_out;
   services_->runs->upstreams().Cancel(call_);
 }
 
@@ -63,7 +65,7 @@ void Passage::BeginStream() {
     const std::shared_ptr<Passage> self = weak.lock();
     if (self == nullptr) return;
     (void)self->services_->runs->Post([self] {
-      if (self->pipe_->abandoned()) return self->Cancel();
+      if (self->pipe_->abandoned()) return self->Cancel(/*timed_out=*/false);
       self->services_->runs->upstreams().Resume(self->call_);
     });
   });
@@ -91,11 +93,18 @@ void Passage::OnEnd(CallEnd end, std::string why) {
   Tell(end == CallEnd::kWhole ? std::exchange(answer_, {}) : Failure(end));
 }
 
+// What the client did, or did not, is not the upstream's failure.
 void Passage::TellBreaker(CallEnd end) {
   const steady_clock::time_point now = steady_clock::now();
-  if (cancelled_) return route_->breaker->Forgotten(now);
-  if (end == CallEnd::kWhole && !SaysItCannotServe(status_)) return route_->breaker->Succeeded(now);
-  route_->breaker->Failed(now);
+  Breaker& breaker = *route_->breaker;
+  const bool body_broke = request_body_ != nullptr && request_body_->broken();
+  if (end == CallEnd::kWhole && !SaysItCannotServe(status_)) {
+    breaker.Succeeded(now, breaker_pass_);
+  } else if (!timed_out_ && (cancelled_ || body_broke)) {
+    breaker.Forgotten(now, breaker_pass_);
+  } else {
+    breaker.Failed(now, breaker_pass_);
+  }
 }
 
 Telling Passage::Failure(CallEnd end) const {
@@ -123,12 +132,13 @@ Pass::Pass(GatewayServices* services, const Route* route, Principal principal)
     : services_(services), route_(route), principal_(std::move(principal)) {}
 
 Pass::~Pass() {
-  if (passage_ != nullptr) passage_->Abandon();
+  if (passage_ != nullptr) passage_->Abandon(/*timed_out=*/false);
 }
 
 std::optional<Telling> Pass::Ask(wire::Exchange& exchange) {
   if (passage_ == nullptr) {
-    const auto away = route_->breaker->RefusedFor(steady_clock::now());
+    Breaker::Pass breaker_pass = 0;
+    const auto away = route_->breaker->RefusedFor(steady_clock::now(), &breaker_pass);
     if (away.has_value() && !route_->shadow) {  // who only watches refuses nothing
       services_->counts.suspended.fetch_add(1, std::memory_order_relaxed);
       return ProblemTelling(
@@ -138,18 +148,23 @@ std::optional<Telling> Pass::Ask(wire::Exchange& exchange) {
            .retry_after_s = std::clamp<int64_t>((away->count() + 999) / 1000, 1, 30)});
     }
     services_->counts.passed.fetch_add(1, std::memory_order_relaxed);
-    passage_ = std::make_shared<Passage>(services_, route_);
+    passage_ = std::make_shared<Passage>(services_, route_, breaker_pass);
     passage_->Start(RequestFor(exchange));
   }
   if (std::optional<Telling> telling = passage_->Ended(exchange.Waker())) return telling;
   // Also while stopping: it ends by its deadline.
-  const milliseconds most = exchange.body_pipe() == nullptr ? route_->deadline : kStreamMax;
-  const auto left = std::chrono::ceil<milliseconds>(exchange.begun() + most - steady_clock::now());
+  const steady_clock::time_point now = steady_clock::now();
+  const std::shared_ptr<wire::Pipe>& body = exchange.body_pipe();
+  if (body == nullptr) body_ended_ = exchange.begun();
+  if (!body_ended_.has_value() && body->whole()) body_ended_ = now;
+  const auto end =
+      body_ended_.has_value() ? *body_ended_ + route_->deadline : exchange.begun() + kStreamMax;
+  const auto left = std::chrono::ceil<milliseconds>(end - now);
   if (left.count() > 0) {
-    exchange.Park(left);
+    exchange.Park(std::min(left, route_->deadline));  // to see whether the body has ended meanwhile
     return std::nullopt;
   }
-  passage_->Abandon();
+  passage_->Abandon(/*timed_out=*/true);
   return ProblemTelling(route_->profile, {.code = "upstream_timeout",
                                           .detail = "the request was sent on, and no answer came "
                                                     "in time"});

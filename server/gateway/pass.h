@@ -8,25 +8,29 @@
 // 2. A client that goes away ends the call: nobody else waits for it.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "engine/mutex.h"
 #include "server/gateway/asking.h"
+#include "server/gateway/breaker.h"
 
 namespace onced {
 
 // Hears of the call. It outlives the request's client.
 class Passage : public CallEvents, public std::enable_shared_from_this<Passage> {
  public:
-  Passage(GatewayServices* services, const Route* route) : services_(services), route_(route) {}
+  // `pass`: the breaker's.
+  Passage(GatewayServices* services, const Route* route, Breaker::Pass pass)
+      : services_(services), route_(route), breaker_pass_(pass) {}
 
   void Start(UpstreamRequest request);
   // As UpstreamRun::Ended.
   std::optional<Telling> Ended(std::function<void()> wake) EXCLUDES(mutex_);
-  // Its client has gone, or waits no longer.
-  void Abandon() EXCLUDES(mutex_);
+  // Its client has gone; or the upstream has taken too long.
+  void Abandon(bool timed_out) EXCLUDES(mutex_);
 
   void OnTaken(uint64_t call) override { call_ = call; }
   void OnHead(int status, HeaderList headers, int64_t length) override;
@@ -36,18 +40,21 @@ class Passage : public CallEvents, public std::enable_shared_from_this<Passage> 
  private:
   Telling Failure(CallEnd end) const;
   void BeginStream() EXCLUDES(mutex_);
-  void Cancel();
+  void Cancel(bool timed_out);
   void TellBreaker(CallEnd end);
   void Tell(Telling telling) EXCLUDES(mutex_);
 
   GatewayServices* const services_;
   const Route* const route_;
+  const Breaker::Pass breaker_pass_;
+  std::shared_ptr<wire::Pipe> request_body_;  // set before the call
 
   // On the upstreams' thread only.
   Upstreams::CallId call_ = 0;
   Telling answer_;  // until it is told
   int status_ = 0;
   bool cancelled_ = false;
+  bool timed_out_ = false;
   bool ended_ = false;
   bool streams_ = false;
   std::shared_ptr<wire::Pipe> pipe_;
@@ -72,6 +79,7 @@ class Pass : public Asking {
   const Route* const route_;
   const Principal principal_;
   std::shared_ptr<Passage> passage_;
+  std::optional<std::chrono::steady_clock::time_point> body_ended_;  // as far as was looked
 };
 
 }  // namespace onced

@@ -97,6 +97,8 @@ Telling ReplayTelling(Profile profile, const Record& record, int64_t now_ms, boo
   Result<StoredAnswer> stored = StoredAnswer::Parse(record.result.value_or(""));
   if (!stored.ok() || stored->consumed) {
     telling = ProblemTelling(profile, consumed);
+    if (!stored.ok())
+      telling.for_operator = "a stored answer is none: " + stored.status().message();
   } else {
     telling = {.status = stored->status,
                .headers = std::move(stored->headers),

@@ -119,12 +119,14 @@ void UpstreamRun::OnHead(int status, HeaderList headers, int64_t length) {
   if (told > task_.route->stored_body_max) {
     BecomeLarge();
   } else {
-    body_.reserve(told);
+    body_.reserve(std::min<uint64_t>(told, kAnswerRoom));
   }
 }
 
 bool UpstreamRun::OnBody(std::string_view bytes) {
-  if (!large_ && body_.size() + bytes.size() > task_.route->stored_body_max) BecomeLarge();
+  const bool full = runs_->memory() + bytes.size() > runs_->terms_.memory_max;
+  const bool fits = body_.size() + bytes.size() <= task_.route->stored_body_max;
+  if (!large_ && (full || !fits)) BecomeLarge();
   if (!large_) {
     Charge(bytes.size());
     body_.append(bytes);
@@ -158,11 +160,11 @@ void UpstreamRun::OnEnd(CallEnd end, std::string why) {
   if (end == CallEnd::kWhole) runs_->Took(task_.route, took);
   Breaker& breaker = *task_.route->breaker;
   if (end == CallEnd::kWhole && !SaysItCannotServe(status_)) {
-    breaker.Succeeded(steady_clock::now());
+    breaker.Succeeded(steady_clock::now(), task_.breaker_pass);
   } else {
-    breaker.Failed(steady_clock::now());
+    breaker.Failed(steady_clock::now(), task_.breaker_pass);
   }
-  if (!why.empty()) runs_->report_("gateway: " + task_.route->name + ": " + why);
+  if (!why.empty()) runs_->terms_.report("gateway: " + task_.route->name + ": " + why);
   if (large_) {
     const std::shared_ptr<wire::Pipe> pipe = this->pipe();
     if (pipe != nullptr) {
@@ -207,8 +209,11 @@ void UpstreamRun::JudgeAnswer() {
 }
 
 std::string UpstreamRun::Stored() const {
-  StoredAnswer answer{.status = status_, .consumed = !policy_.store_head};
-  if (policy_.store_head) {
+  // A status that is none (RFC 9110, 15) cannot be told again.
+  constexpr int kLastStatus = 599;
+  const bool keeps = policy_.store_head && status_ <= kLastStatus;
+  StoredAnswer answer{.status = std::min(status_, kLastStatus), .consumed = !keeps};
+  if (keeps) {
     answer.headers = HeadersToKeep(headers_, task_.route->replay_headers);
     answer.body_omitted = !policy_.store_body || !task_.route->store_body;
     if (!answer.body_omitted) answer.body = body_;
@@ -222,7 +227,8 @@ void UpstreamRun::Settled(const Result<Reply>& reply) {
     Tell(OwnAnswer(*reply));
   } else {
     // What the upstream did, it did; but it must not be told as if it were remembered.
-    runs_->report_("gateway: the end of a run could not be recorded: " + reply.status().message());
+    runs_->terms_.report("gateway: the end of a run could not be recorded: " +
+                         reply.status().message());
     Tell(ProblemTelling(task_.route->profile, NotKnown()));
   }
   if (!large_) runs_->Remove(this);
@@ -255,11 +261,10 @@ void UpstreamRun::Tell(Telling telling) {
 }
 
 UpstreamRuns::UpstreamRuns(Ledger* ledger, std::unique_ptr<Upstreams> upstreams,
-                           const std::vector<Route>& routes,
-                           std::function<void(const std::string&)> report)
+                           const std::vector<Route>& routes, RunTerms terms)
     : ledger_(ledger),
       look_(LookOf(routes)),
-      report_(std::move(report)),
+      terms_(std::move(terms)),
       upstreams_(upstreams.get()),
       owned_(std::move(upstreams)) {
   for (const Route& route : routes) usual_ms_[&route] = 0;
@@ -341,6 +346,10 @@ void UpstreamRuns::SettleSome(std::span<Settling> some) {
     if (stalled && steady_clock::now() < some[i].until) {
       again_.push_back(std::move(some[i]));
     } else {
+      const int change = replies.ok() ? (*replies)[i].keys_change : 0;
+      if (change != 0 && terms_.quota != nullptr) {
+        terms_.quota->Change(some[i].run->key().tenant(), change);
+      }
       some[i].run->Settled(replies.ok() ? Result<Reply>((*replies)[i]) : replies.status());
     }
   }
@@ -349,8 +358,9 @@ void UpstreamRuns::SettleSome(std::span<Settling> some) {
     for (Settling& one : std::exchange(again_, {})) settling_.push_back(std::move(one));
     SettleAll();
   };
-  // Ended meanwhile: they stay in flight, and are unknown at the next start.
-  if (!PostAfter(kStallPause, try_again)) again_.clear();
+  // Ended meanwhile: Stop tries them once more; then they stay in flight, and are unknown at the
+  // next start.
+  (void)PostAfter(kStallPause, try_again);
 }
 
 void UpstreamRuns::Remove(const UpstreamRun* run) {
@@ -392,6 +402,9 @@ bool UpstreamRuns::Stop(milliseconds patience) {
     ended_ = true;
   }
   owned_.reset();
+  // Its thread is gone, and with it what it had put off to its next turn.
+  for (Settling& one : std::exchange(again_, {})) settling_.push_back(std::move(one));
+  SettleAll();
   return under_way() == 0;
 }
 

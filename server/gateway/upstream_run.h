@@ -23,7 +23,9 @@
 
 #include "engine/ledger.h"
 #include "engine/mutex.h"
+#include "server/access/key_quota.h"
 #include "server/gateway/answer_policy.h"
+#include "server/gateway/breaker.h"
 #include "server/gateway/telling.h"
 #include "server/gateway/upstream.h"
 
@@ -36,6 +38,7 @@ struct UpstreamRunTask {
   Key key;
   uint64_t fence = 0;
   uint64_t sequence = 0;  // of the claim
+  Breaker::Pass breaker_pass = Breaker::kNewest;
   UpstreamRequest request;
 };
 
@@ -98,12 +101,18 @@ class UpstreamRun : public CallEvents, public std::enable_shared_from_this<Upstr
   bool abandoned_ GUARDED_BY(mutex_) = false;
 };
 
+struct RunTerms {
+  KeyQuota* quota = nullptr;              // hears of the keys that end; may be absent
+  size_t memory_max = size_t{256} << 20;  // of bodies; an answer beyond it is passed on as it comes
+  std::function<void(const std::string&)> report;  // a fault, for the operator
+};
+
 class UpstreamRuns {
  public:
   // `routes`: all there will be, and where they stay. `report`: a fault, to be told to the
   // operator.
   UpstreamRuns(Ledger* ledger, std::unique_ptr<Upstreams> upstreams,
-               const std::vector<Route>& routes, std::function<void(const std::string&)> report);
+               const std::vector<Route>& routes, RunTerms terms);
   UpstreamRuns(const UpstreamRuns&) = delete;
   UpstreamRuns& operator=(const UpstreamRuns&) = delete;
 
@@ -145,7 +154,7 @@ class UpstreamRuns {
 
   Ledger* const ledger_;
   const std::chrono::milliseconds look_;
-  const std::function<void(const std::string&)> report_;
+  const RunTerms terms_;
   std::atomic<size_t> memory_{0};
   std::vector<Settling> settling_;  // of this turn; on the upstreams' thread only, as is
   std::vector<Settling> again_;     // what the store would not take just now

@@ -37,29 +37,37 @@ void Loop::LetLeave() {
 }
 
 void Loop::Wake(std::weak_ptr<Connection> connection, uint64_t request) {
-  MutexLock lock(mutex_);
-  woken_.push_back({.connection = std::move(connection), .request = request});
-  if (woken_.size() == 1)
-    asio::post(context, [self = shared_from_this()] { self->AskSomeAgain(); });
+  bool first = false;
+  {
+    MutexLock lock(mutex_);
+    first = !std::exchange(asking_, true);
+    woken_.push_back({.connection = std::move(connection), .request = request});
+  }
+  if (first) asio::post(context, [self = shared_from_this()] { self->AskSomeAgain(); });
 }
 
 // For a moment at a time: the end of one run may wake thousands, and who is not waiting for it must
-// not have to wait for them. By the clock, for what an ask costs depends on what it finds.
+// not have to wait for them. By the clock, for what an ask costs depends on what it finds. The next
+// turn is posted first: one that throws must not be the last.
 void Loop::AskSomeAgain() {
+  {
+    MutexLock lock(mutex_);
+    asking_ = !woken_.empty();
+    if (!asking_) return;
+  }
+  asio::post(context, [self = shared_from_this()] { self->AskSomeAgain(); });
   const auto until = std::chrono::steady_clock::now() + kAskingTime;
   do {
     Woken one;
     {
       MutexLock lock(mutex_);
-      one = std::move(woken_.front());  // its place is kept, or Wake would post another of these
+      if (woken_.empty()) return;
+      one = std::move(woken_.front());
+      woken_.pop_front();
     }
     const std::shared_ptr<Connection> connection = one.connection.lock();
     if (connection != nullptr) connection->AskAgain(one.request);
-    MutexLock lock(mutex_);
-    woken_.pop_front();
-    if (woken_.empty()) return;
   } while (std::chrono::steady_clock::now() < until);
-  asio::post(context, [self = shared_from_this()] { self->AskSomeAgain(); });
 }
 
 }  // namespace onced::wire

@@ -50,7 +50,8 @@ class Loop : public std::enable_shared_from_this<Loop> {
 
   Mutex mutex_;
   std::vector<Released> released_ GUARDED_BY(mutex_);  // LetLeave is posted while there are any
-  std::deque<Woken> woken_ GUARDED_BY(mutex_);         // and so is AskSomeAgain
+  std::deque<Woken> woken_ GUARDED_BY(mutex_);
+  bool asking_ GUARDED_BY(mutex_) = false;  // AskSomeAgain is posted, or runs
 };
 
 }  // namespace onced::wire

@@ -51,6 +51,11 @@ size_t Pipe::size() const {
   return bytes_.size();
 }
 
+bool Pipe::broken() const {
+  MutexLock lock(mutex_);
+  return broken_;
+}
+
 void Pipe::OnRoom(std::function<void()> call) {
   MutexLock lock(mutex_);
   on_room_.swap(call);

@@ -38,6 +38,8 @@ class Pipe {
   bool abandoned() const EXCLUDES(mutex_);
   // Close was called, and said that this was all.
   bool whole() const EXCLUDES(mutex_);
+  // Close was called, and said that the rest will never come.
+  bool broken() const EXCLUDES(mutex_);
   void OnRoom(std::function<void()> call) EXCLUDES(mutex_);
 
   // The reader's side.
