@@ -95,6 +95,21 @@ TEST(HeaderRules, BelieveNobodyWhoSpeaksForOnced) {
                           "Idempotency-Key"));
 }
 
+// CGI and its heirs cannot tell the two apart.
+TEST(HeaderRules, PassNoLookAlikeOfWhatIsBelieved) {
+  const wire::Request request = With({{"X_User_Id", "admin"},
+                                      {"Idempotency_Fence", "1"},
+                                      {"idempotency_key", "k"},
+                                      {"X_Forwarded_For", "6.6.6.6"},
+                                      {"my_own", "1"}});
+  const HeaderList out = HeadersForUpstream(request, kPeer, {.principal_header = "X-User-Id"});
+  for (const char* name :
+       {"X_User_Id", "Idempotency_Fence", "idempotency_key", "X_Forwarded_For"}) {
+    EXPECT_EQ("(none)", All(out, name)) << name;
+  }
+  EXPECT_EQ("1", All(out, "my_own"));
+}
+
 TEST(HeaderRules, HideATokenOfOnced) {
   const wire::Request request = With({{"Authorization", "Bearer x"}, {"Accept-Encoding", "gzip"}});
   EXPECT_EQ("Bearer x", All(HeadersForUpstream(request, kPeer, {}), "Authorization"));

@@ -122,6 +122,7 @@ Gateway::Gateway(GatewayOptions options, const GatewayParts& parts)
   services_.doorkeeper = parts.doorkeeper;
   services_.quota = parts.quota;
   services_.tls = parts.tls;
+  services_.principal_header = options_.principal_header;
   services_.memory_max = parts.memory_max;
   services_.report = parts.report;
 }

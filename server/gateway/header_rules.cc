@@ -102,6 +102,16 @@ std::string NewTrace() {
   return "00-" + ids.substr(0, 32) + "-" + ids.substr(32, 16) + "-00";
 }
 
+// CGI and its heirs read X_User_Id as X-User-Id: a look-alike of a header that is believed must not
+// come from a client.
+bool LooksLikeOneBelieved(std::string_view name, std::string_view principal_header) {
+  if (name.find('_') == std::string_view::npos) return false;
+  std::string meant(name);
+  std::replace(meant.begin(), meant.end(), '_', '-');
+  return IsOneOf(kOurs, meant) || SaysWhereFrom(meant) || SameName(meant, "Idempotency-Key") ||
+         SameName(meant, "Authorization") || SameName(meant, principal_header);
+}
+
 void AddWhereFrom(const wire::Request& request, const wire::Peer& peer,
                   const Forwarding& forwarding, HeaderList* out) {
   std::string from = peer.address;
@@ -139,6 +149,7 @@ HeaderList HeadersForUpstream(const wire::Request& request, const wire::Peer& pe
         SaysWhereFrom(name)) {
       continue;
     }
+    if (LooksLikeOneBelieved(name, forwarding.principal_header)) continue;
     if (forwarding.drop_authorization && SameName(name, "Authorization")) continue;
     if (forwarding.identity && SameName(name, "Accept-Encoding")) continue;
     if (!forwarding.key_header.empty() && SameName(name, forwarding.key_header)) continue;

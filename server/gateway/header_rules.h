@@ -29,6 +29,7 @@ struct Forwarding {
   bool trusted = false;         // it is a proxy whose X-Forwarded-* are believed, and added to
   std::string_view key_header;  // the header that carried the key; empty: none
   std::string_view key;         // its value for the upstream; empty: it is dropped
+  std::string_view principal_header;    // that says who asks; may be empty
   std::span<const std::string> hidden;  // further names that are not passed on
   std::string_view fence;               // of the run; empty: there is none
   bool drop_authorization = false;      // it is a token of onced's

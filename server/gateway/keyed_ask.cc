@@ -285,6 +285,7 @@ UpstreamRequest KeyedAsk::RequestFor(wire::Exchange& exchange, uint64_t fence) c
                                          .trusted = keyed_.principal.trusted,
                                          .key_header = header,
                                          .key = key,
+                                         .principal_header = services_->principal_header,
                                          .hidden = hidden,
                                          .fence = std::to_string(fence),
                                          .drop_authorization = keyed_.principal.caller.has_value(),

@@ -178,6 +178,7 @@ UpstreamRequest Pass::RequestFor(wire::Exchange& exchange) const {
           .headers = HeadersForUpstream(request, exchange.peer(),
                                         {.tls = services_->tls,
                                          .trusted = principal_.trusted,
+                                         .principal_header = services_->principal_header,
                                          .drop_authorization = principal_.caller.has_value()}),
           .body = request.body,
           .body_pipe = exchange.body_pipe(),

@@ -42,7 +42,9 @@ struct Transfer::Callbacks {
 
   static int BeforeSending(void* self, char*, char*, int, int) {
     // A second time: the kept connection ended under us, and libcurl would send it all again.
-    return std::exchange(Of(self).begun_, true) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+    if (!std::exchange(Of(self).begun_, true)) return CURL_PREREQFUNC_OK;
+    Of(self).why_ = "the connection was closed before an answer came; nothing is sent again";
+    return CURL_PREREQFUNC_ABORT;
   }
   static size_t HeadLine(char* bytes, size_t one, size_t size, void* self) {
     return Of(self).TakeHeadLine({bytes, size}) ? size * one : 0;
