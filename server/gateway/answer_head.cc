@@ -1,34 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "server/gateway/answer_head.h"
 
-#include <strings.h>
-
 #include <algorithm>
 
 #include "engine/check.h"
+#include "server/wire/field_syntax.h"
 
 namespace onced {
 namespace {
 
+using wire::SameName;
+
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-bool SameName(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
-// RFC 9110 section 5.6.2.
-bool IsToken(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
-  });
-}
-
-std::string_view Trimmed(std::string_view text) {
-  const size_t from = text.find_first_not_of(" \t");
-  if (from == text.npos) return {};
-  return text.substr(from, text.find_last_not_of(" \t") - from + 1);
-}
 
 }  // namespace
 
@@ -86,12 +69,12 @@ AnswerHead::Verdict AnswerHead::TakeHeader(std::string_view line) {
     return Bad("a header of the answer goes on in another line");
   }
   const size_t colon = line.find(':');
-  if (colon == line.npos || !IsToken(line.substr(0, colon))) {
+  if (colon == line.npos || !wire::IsToken(line.substr(0, colon))) {
     return Bad("a line in the head of the answer is no header");
   }
   if (headers_.size() >= kHeadersMax) return Bad("the answer has too many headers");
   const std::string_view name = line.substr(0, colon);
-  const std::string_view value = Trimmed(line.substr(colon + 1));
+  const std::string_view value = wire::Trimmed(line.substr(colon + 1));
   if (SameName(name, "content-length")) return TakeLength(value);
   if (SameName(name, "transfer-encoding")) {
     if (chunked_ || !SameName(value, "chunked")) {

@@ -6,16 +6,10 @@
 #include <string_view>
 
 #include "engine/limits.h"
-#include "server/wire/request_parser.h"
+#include "server/wire/field_syntax.h"
 
 namespace onced {
 namespace {
-
-std::string_view Trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
-}
 
 bool TakeWord(std::string_view word, AnswerPolicy* policy) {
   if (word == "store") {
@@ -60,7 +54,7 @@ AnswerPolicy PolicyIn(const HeaderList& headers) {
   bool first = true;
   while (!rest.empty() || first) {
     const size_t end = std::min(rest.find(';'), rest.size());
-    const std::string_view part = Trimmed(rest.substr(0, end));
+    const std::string_view part = wire::Trimmed(rest.substr(0, end));
     if (!(first ? TakeWord(part, &policy) : TakeTtl(part, &policy))) return {};
     rest.remove_prefix(std::min(end + 1, rest.size()));
     first = false;

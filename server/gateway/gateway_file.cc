@@ -19,6 +19,7 @@
 #include "server/gateway/header_policy.h"
 #include "server/gateway/origin.h"
 #include "server/gateway/route_file.h"
+#include "server/wire/field_syntax.h"
 #include "server/wire/request_parser.h"
 
 namespace onced {
@@ -175,7 +176,7 @@ Status ReadPrincipal(std::string_view text, GatewayOptions* gateway) {
   }
   const std::string_view name = text.substr(kHeader.size());
   // Authorization may tell who asks, though not after the token in it was renewed.
-  if (!IsToken(name) || (NeverCarriesAKey(name) && !wire::SameName(name, "Authorization"))) {
+  if (!wire::IsToken(name) || (NeverCarriesAKey(name) && !wire::SameName(name, "Authorization"))) {
     return Status::InvalidArgument("header:NAME must name a header that tells who asks");
   }
   gateway->principal = PrincipalSource::kHeader;

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "server/wire/request_parser.h"
+#include "server/wire/field_syntax.h"
 
 namespace onced {
 namespace {
@@ -36,14 +36,6 @@ bool Holds(const Names& names, std::string_view name) {
 }
 
 }  // namespace
-
-bool IsToken(std::string_view text) {
-  static constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           kMarks.find(c) != std::string_view::npos;
-  });
-}
 
 bool IsHopOrFraming(std::string_view name) { return Holds(kHopOrFraming, name); }
 

@@ -9,9 +9,6 @@
 
 namespace onced {
 
-// A token (RFC 9110, 5.6.2): what a header, or a method, may be called.
-bool IsToken(std::string_view text);
-
 // About one connection (RFC 9110, 7.6.1) or about one message's framing: nobody's business beyond
 // it.
 bool IsHopOrFraming(std::string_view name);

@@ -50,18 +50,12 @@ bool Begins(std::string_view name, std::string_view prefix) {
   return name.size() >= prefix.size() && SameName(name.substr(0, prefix.size()), prefix);
 }
 
-std::string_view Trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
-}
-
 // What Connection names, of all its lines.
 std::vector<std::string_view> NamedIn(std::string_view list) {
   std::vector<std::string_view> names;
   while (!list.empty()) {
     const size_t comma = std::min(list.find(','), list.size());
-    const std::string_view name = Trimmed(list.substr(0, comma));
+    const std::string_view name = wire::Trimmed(list.substr(0, comma));
     if (!name.empty()) names.push_back(name);
     list.remove_prefix(std::min(comma + 1, list.size()));
   }
@@ -188,24 +182,14 @@ bool MayBeKept(std::string_view name) {
          !Begins(name, "Proxy-") && !Begins(name, "X-B3-");
 }
 
-namespace {
-
-// RFC 9110, 5.5. What has other bytes in it reaches the first client as it came, and no other.
-bool IsText(std::string_view value) {
-  return std::none_of(value.begin(), value.end(), [](char c) {
-    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;
-  });
-}
-
-}  // namespace
-
+// What is no text reaches the first client as it came, and no other.
 HeaderList HeadersToKeep(const HeaderList& headers, std::span<const std::string> more) {
   HeaderList kept;
   for (const auto& [name, value] : headers) {
     const bool asked =
         std::any_of(more.begin(), more.end(),
                     [&name = name](const std::string& one) { return SameName(one, name); });
-    if (MayBeKept(name) && IsText(value) && (asked || IsOneOf(kKept, name)))
+    if (MayBeKept(name) && wire::IsFieldText(value) && (asked || IsOneOf(kKept, name)))
       kept.emplace_back(name, value);
   }
   return kept;

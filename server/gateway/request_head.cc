@@ -2,26 +2,18 @@
 #include "server/gateway/request_head.h"
 
 #include <curl/curl.h>
-#include <strings.h>
 
 #include <algorithm>
 #include <cstring>
 #include <string>
 
+#include "server/wire/field_syntax.h"
+
 namespace onced {
 namespace {
 
-bool SameName(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
-// RFC 9110 section 5.6.2.
-bool IsToken(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
-  });
-}
+using wire::IsToken;
+using wire::SameName;
 
 // Bytes above 0x7F pass: they are sent as they came.
 bool IsTarget(std::string_view text) {

@@ -10,6 +10,7 @@
 #include "server/access/credential_file.h"
 #include "server/gateway/header_policy.h"
 #include "server/gateway/header_rules.h"
+#include "server/wire/field_syntax.h"
 #include "server/wire/request_parser.h"
 
 namespace onced {
@@ -47,12 +48,12 @@ std::string JudgeMethod(const std::string& method) {
   }
   const bool lower =
       std::any_of(method.begin(), method.end(), [](char c) { return c >= 'a' && c <= 'z'; });
-  if (lower || !IsToken(method)) return "must be methods in capitals, such as \"POST\"";
+  if (lower || !wire::IsToken(method)) return "must be methods in capitals, such as \"POST\"";
   return "";
 }
 
 std::string JudgeKeyHeader(const std::string& name) {
-  if (!IsToken(name)) return "must be names of headers";
+  if (!wire::IsToken(name)) return "must be names of headers";
   if (wire::SameName(name, "Idempotency-Key")) {
     return "Idempotency-Key is always read, and read first: leave it out";
   }
@@ -60,12 +61,12 @@ std::string JudgeKeyHeader(const std::string& name) {
 }
 
 std::string JudgeReplayHeader(const std::string& name) {
-  if (!IsToken(name)) return "must be names of headers";
+  if (!wire::IsToken(name)) return "must be names of headers";
   return MayBeKept(name) ? "" : name + " is never kept: see server/GATEWAY.md";
 }
 
 std::string JudgeFingerprintHeader(const std::string& name) {
-  if (!IsToken(name)) return "must be names of headers";
+  if (!wire::IsToken(name)) return "must be names of headers";
   return IsHopOrFraming(name) ? name + " is about a connection, not about a request" : "";
 }
 

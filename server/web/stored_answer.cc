@@ -11,6 +11,7 @@
 
 #include "server/json/json_reader.h"
 #include "server/json/json_writer.h"
+#include "server/wire/field_syntax.h"
 
 namespace onced {
 namespace {
@@ -21,7 +22,6 @@ constexpr int kStatusMin = 200;
 constexpr int kStatusMax = 599;
 constexpr std::string_view kBase64 =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-constexpr std::string_view kTokenMarks = "!#$%&'*+-.^_`|~";  // RFC 9110, 5.6.2
 constexpr std::array<std::string_view, 13> kNotForAnswers = {
     "connection",      "content-length",     "date",
     "keep-alive",      "proxy-authenticate", "proxy-connection",
@@ -115,25 +115,10 @@ std::optional<std::string> ReadBytes(std::string_view raw) {
   return BytesOfText(DecodeJsonString(raw));
 }
 
-bool IsToken(std::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    const char lower = static_cast<char>(c | 0x20);
-    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
-           kTokenMarks.find(c) != std::string_view::npos;
-  });
-}
-
 bool IsForAnswers(std::string_view name) {
   constexpr auto same = [](char lower, char c) { return lower == (c | 0x20); };
   return std::none_of(kNotForAnswers.begin(), kNotForAnswers.end(), [&](std::string_view other) {
     return std::equal(other.begin(), other.end(), name.begin(), name.end(), same);
-  });
-}
-
-bool StaysOnItsLine(std::string_view value) {
-  return std::none_of(value.begin(), value.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return (byte < 0x20 && c != '\t') || byte == 0x7F;
   });
 }
 
@@ -239,7 +224,7 @@ class Reader {
 
   Status AddHeader(std::string_view raw_name, std::string_view raw_value) {
     std::optional<std::string> name = ReadBytes(raw_name);
-    if (!name.has_value() || !IsToken(*name)) {
+    if (!name.has_value() || !wire::IsToken(*name)) {
       return Wrong("headers", "a name must be a token (RFC 9110, 5.6.2)");
     }
     if (!IsForAnswers(*name)) {
@@ -249,7 +234,7 @@ class Reader {
     if (!value.has_value()) {
       return Wrong("headers", "a value must be of bytes, written as U+0000..U+00FF");
     }
-    if (!StaysOnItsLine(*value)) return Wrong("headers", "a value has a control character");
+    if (!wire::IsFieldText(*value)) return Wrong("headers", "a value has a control character");
     answer_.headers.emplace_back(*std::move(name), *std::move(value));
     return Status::Ok();
   }

@@ -116,12 +116,6 @@ ChunkHead ReadChunkHead(std::string_view bytes, bool first) {
 
 }  // namespace
 
-bool SameName(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
-}
-
 std::string_view Request::Header(std::string_view name) const {
   for (const auto& [header, value] : headers) {
     if (SameName(header, name)) return value;

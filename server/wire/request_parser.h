@@ -20,12 +20,10 @@
 #include <utility>
 #include <vector>
 
+#include "server/wire/field_syntax.h"
 #include "server/wire/problem.h"
 
 namespace onced::wire {
-
-// Header names are equal whatever their case.
-bool SameName(std::string_view a, std::string_view b);
 
 using HeaderList = std::vector<std::pair<std::string, std::string>>;
 
