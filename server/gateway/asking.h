@@ -45,7 +45,6 @@ struct GatewayServices {
   KeyQuota* quota = nullptr;               // with a doorkeeper
   bool tls = false;
   std::string principal_header;                    // that says who asks; may be empty
-  size_t memory_max = size_t{256} << 20;           // of the bodies of runs
   std::function<void(const std::string&)> report;  // to the operator; no key, no body
   GatewayCounts counts;
 };

@@ -123,7 +123,6 @@ Gateway::Gateway(GatewayOptions options, const GatewayParts& parts)
   services_.quota = parts.quota;
   services_.tls = parts.tls;
   services_.principal_header = options_.principal_header;
-  services_.memory_max = parts.memory_max;
   services_.report = parts.report;
 }
 

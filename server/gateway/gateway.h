@@ -2,7 +2,7 @@
 // Gateway: the door in front of a service that knows nothing of onced. A request with an
 // Idempotency-Key runs once and is answered the same way ever after; everything else passes.
 //
-// Threads: Handle, Admits and Streams from any number of threads; Drain and the destructor from
+// Threads: Handle, Admits and Streams from any number of threads; Stop and the destructor from
 // one, when the listener has stopped. Invariants: 1. It is judged by its head alone who sends a
 // request, where it goes, and whether its key is well formed; no body of a stranger is waited
 // for. 2. A target that a route and its upstream could read in two ways is not passed on.

@@ -61,8 +61,9 @@ std::vector<std::string_view> NamedIn(std::string_view list) {
   }
   return names;
 }
-std::vector<std::string_view> NamedByConnection(const HeaderList& headers) {
-  std::vector<std::string_view> all;
+// Strings of their own, for the headers may be moved; hardly any request or answer has one.
+std::vector<std::string> NamedByConnection(const HeaderList& headers) {
+  std::vector<std::string> all;
   for (const auto& [name, value] : headers) {
     if (!SameName(name, "Connection")) continue;
     const std::vector<std::string_view> some = NamedIn(value);
@@ -78,10 +79,10 @@ bool EndToEnd(std::string_view name) {
          Begins(name, "X-Forwarded-") || Begins(name, "Accept");
 }
 
-bool StaysOnHop(std::string_view name, const std::vector<std::string_view>& named) {
+bool StaysOnHop(std::string_view name, const std::vector<std::string>& named) {
   return IsHopOrFraming(name) ||
          std::any_of(named.begin(), named.end(),
-                     [name](std::string_view one) { return SameName(one, name); });
+                     [name](const std::string& one) { return SameName(one, name); });
 }
 
 bool SaysWhereFrom(std::string_view name) {
@@ -125,7 +126,7 @@ void AddWhereFrom(const wire::Request& request, const wire::Peer& peer,
 }  // namespace
 
 std::optional<std::string> OffenceInConnection(const wire::Request& request) {
-  for (const std::string_view name : NamedByConnection(request.headers)) {
+  for (const std::string& name : NamedByConnection(request.headers)) {
     if (EndToEnd(name)) {
       return "Connection: names a header that is not for one hop only";
     }
@@ -135,7 +136,7 @@ std::optional<std::string> OffenceInConnection(const wire::Request& request) {
 
 HeaderList HeadersForUpstream(const wire::Request& request, const wire::Peer& peer,
                               const Forwarding& forwarding) {
-  const std::vector<std::string_view> named = NamedByConnection(request.headers);
+  const std::vector<std::string> named = NamedByConnection(request.headers);
   HeaderList out;
   out.reserve(request.headers.size() + 6);
   for (const auto& [name, value] : request.headers) {
@@ -167,8 +168,7 @@ HeaderList HeadersForUpstream(const wire::Request& request, const wire::Peer& pe
 }
 
 HeaderList HeadersForClient(HeaderList headers) {
-  const HeaderList all = headers;  // what Connection names points into it
-  const std::vector<std::string_view> named = NamedByConnection(all);
+  const std::vector<std::string> named = NamedByConnection(headers);
   std::erase_if(headers, [&](const auto& header) {
     const std::string_view name = header.first;
     return (StaysOnHop(name, named) && !SameName(name, "Via")) || IsOneOf(kOurs, name);

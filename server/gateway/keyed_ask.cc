@@ -95,7 +95,7 @@ std::optional<Telling> KeyedAsk::Ask(wire::Exchange& exchange) {
 }
 
 std::optional<Telling> KeyedAsk::AskRun(wire::Exchange& exchange) {
-  std::optional<Telling> telling = run_->Ended(exchange.Waker());
+  std::optional<Telling> telling = run_->box().Fetch(exchange.Waker());
   if (telling.has_value()) return telling;
   // Also while stopping: the run ends by its deadline, and its client is the one who must hear of
   // it.
@@ -107,9 +107,8 @@ std::optional<Telling> KeyedAsk::Decide(wire::Exchange& exchange) {
   if (std::optional<Telling> refused = RefusedQuota()) return refused;
   Breaker& breaker = *keyed_.route->breaker;
   const std::optional<milliseconds> away = breaker.RefusedFor(steady_clock::now(), &breaker_pass_);
-  const bool full = services_->runs->memory() > services_->memory_max;
   std::optional<Telling> telling;
-  if (away.has_value() || full) telling = RefusedBegin(away);
+  if (away.has_value() || services_->runs->full()) telling = RefusedBegin(away);
   if (!telling.has_value()) telling = Claim(exchange);
   if (run_ == nullptr && !away.has_value()) {
     breaker.Forgotten(steady_clock::now(), breaker_pass_);
@@ -117,20 +116,23 @@ std::optional<Telling> KeyedAsk::Decide(wire::Exchange& exchange) {
   return telling;
 }
 
-// Nothing new can begin: what is already there is told all the same.
 std::optional<Telling> KeyedAsk::RefusedBegin(std::optional<milliseconds> away) {
+  if (!away.has_value()) {
+    return UnlessKnown(Problem("overloaded", "too many bytes are in flight; try again", 1));
+  }
+  std::optional<Telling> refused =
+      UnlessKnown(ProblemTelling(keyed_.route->profile, UpstreamSuspended(*away)));
+  if (refused.has_value()) services_->counts.suspended.fetch_add(1, std::memory_order_relaxed);
+  return refused;
+}
+
+// Nothing new can begin: what is already there is told all the same.
+std::optional<Telling> KeyedAsk::UnlessKnown(Telling refusal) {
   const Result<FoundReply> found = services_->ledger->Find(key_);
   if (!found.ok()) return FaultTelling(keyed_.route->profile, found.status());
   if (found->record.has_value()) return std::nullopt;
-  Telling telling = Problem("overloaded", "too many bytes are in flight; try again", 1);
-  if (away.has_value()) {
-    services_->counts.suspended.fetch_add(1, std::memory_order_relaxed);
-    telling = Problem("upstream_suspended",
-                      "the service keeps failing; nothing is sent to it for a while",
-                      std::clamp<int64_t>((away->count() + 999) / 1000, 1, 30));
-  }
-  telling.sequence = found->sequence;
-  return telling;
+  refusal.sequence = found->sequence;
+  return refusal;
 }
 
 std::optional<Telling> KeyedAsk::Claim(wire::Exchange& exchange) {
@@ -193,7 +195,7 @@ std::optional<Telling> KeyedAsk::Wait(wire::Exchange& exchange, const Reply& rep
   Telling telling = Problem("idempotency_in_flight",
                             "the first request with this key has not finished; send this one "
                             "again, with the same key",
-                            std::clamp<int64_t>((left_ms + 999) / 1000, 1, 30));
+                            RetryAfterS(left_ms));
   telling.sequence = reply.sequence;
   return telling;
 }
@@ -241,14 +243,9 @@ std::optional<Telling> KeyedAsk::RefusedQuota() {
   if (services_->quota == nullptr || !keyed_.principal.caller.has_value()) return std::nullopt;
   const Caller& caller = *keyed_.principal.caller;
   if (services_->quota->Room(caller) > 0) return std::nullopt;
-  const Result<FoundReply> found = services_->ledger->Find(key_);
-  if (!found.ok()) return FaultTelling(keyed_.route->profile, found.status());
-  if (found->record.has_value()) return std::nullopt;
-  Telling telling =
-      Problem("quota_exceeded", "this tenant has as many live keys as it may; some must end first",
-              services_->quota->RetryAfter(caller).count());
-  telling.sequence = found->sequence;
-  return telling;
+  return UnlessKnown(Problem("quota_exceeded",
+                             "this tenant has as many live keys as it may; some must end first",
+                             services_->quota->RetryAfter(caller).count()));
 }
 
 Telling KeyedAsk::Problem(const char* code, const char* detail, int64_t retry_after_s) const {

@@ -47,6 +47,7 @@ class KeyedAsk : public Asking {
   std::optional<Telling> Wait(wire::Exchange& exchange, const Reply& reply);
   std::optional<Telling> RefusedBegin(std::optional<std::chrono::milliseconds> away);
   std::optional<Telling> RefusedQuota();
+  std::optional<Telling> UnlessKnown(Telling refusal);
   bool ReleasedByTime(const Reply& reply);
   Telling Told(Reply reply);
   Telling Problem(const char* code, const char* detail, int64_t retry_after_s = 0) const;

@@ -22,23 +22,8 @@ void Passage::Start(UpstreamRequest request) {
   (void)services_->runs->Call(std::move(request), shared_from_this());
 }
 
-std::optional<Telling> Passage::Ended(std::function<void()> wake) {
-  MutexLock lock(mutex_);
-  if (telling_.has_value()) {
-    told_ = true;
-    return std::exchange(telling_, std::nullopt);
-  }
-  wake_ = std::move(wake);
-  return std::nullopt;
-}
-
 void Passage::Abandon(bool timed_out) {
-  {
-    MutexLock lock(mutex_);
-    if (told_) return;  // the connection has the answer's pipe, and lets go of that
-    wake_ = nullptr;
-    told_ = true;
-  }
+  if (!box_.Drop()) return;  // the connection has the answer's pipe, and lets go of that
   (void)services_->runs->Post([self = shared_from_this(), timed_out] { self->Cancel(timed_out); });
 }
 
@@ -72,7 +57,7 @@ void Passage::BeginStream() {
   (void)pipe_->Write(std::exchange(answer_.body, {}));
   Telling telling = std::exchange(answer_, {});
   telling.pipe = pipe_;
-  Tell(std::move(telling));
+  box_.Put(std::move(telling));
 }
 
 bool Passage::OnBody(std::string_view bytes) {
@@ -90,7 +75,7 @@ void Passage::OnEnd(CallEnd end, std::string why) {
     pipe_->Close(end == CallEnd::kWhole ? wire::Pipe::End::kWhole : wire::Pipe::End::kBroken);
     return;
   }
-  Tell(end == CallEnd::kWhole ? std::exchange(answer_, {}) : Failure(end));
+  box_.Put(end == CallEnd::kWhole ? std::exchange(answer_, {}) : Failure(end));
 }
 
 // What the client did, or did not, is not the upstream's failure.
@@ -109,23 +94,11 @@ void Passage::TellBreaker(CallEnd end) {
 
 Telling Passage::Failure(CallEnd end) const {
   if (end == CallEnd::kNotSent) {
-    return ProblemTelling(route_->profile,
-                          {.code = "upstream_unreachable",
-                           .detail = "the service could not be reached; nothing was sent to it"});
+    return ProblemTelling(route_->profile, UpstreamUnreachable());
   }
   return ProblemTelling(
       route_->profile,
       {.code = "upstream_failed", .detail = "the request was sent on, and no whole answer came"});
-}
-
-void Passage::Tell(Telling telling) {
-  std::function<void()> wake;
-  {
-    MutexLock lock(mutex_);
-    telling_ = std::move(telling);
-    wake.swap(wake_);
-  }
-  if (wake) wake();
 }
 
 Pass::Pass(GatewayServices* services, const Route* route, Principal principal)
@@ -141,17 +114,13 @@ std::optional<Telling> Pass::Ask(wire::Exchange& exchange) {
     const auto away = route_->breaker->RefusedFor(steady_clock::now(), &breaker_pass);
     if (away.has_value() && !route_->shadow) {  // who only watches refuses nothing
       services_->counts.suspended.fetch_add(1, std::memory_order_relaxed);
-      return ProblemTelling(
-          route_->profile,
-          {.code = "upstream_suspended",
-           .detail = "the service keeps failing; nothing is sent to it for a while",
-           .retry_after_s = std::clamp<int64_t>((away->count() + 999) / 1000, 1, 30)});
+      return ProblemTelling(route_->profile, UpstreamSuspended(*away));
     }
     services_->counts.passed.fetch_add(1, std::memory_order_relaxed);
     passage_ = std::make_shared<Passage>(services_, route_, breaker_pass);
     passage_->Start(RequestFor(exchange));
   }
-  if (std::optional<Telling> telling = passage_->Ended(exchange.Waker())) return telling;
+  if (std::optional<Telling> telling = passage_->box().Fetch(exchange.Waker())) return telling;
   // Also while stopping: it ends by its deadline.
   const steady_clock::time_point now = steady_clock::now();
   const std::shared_ptr<wire::Pipe>& body = exchange.body_pipe();

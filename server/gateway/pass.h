@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Pass: a request that carries no key, or a method that needs none: sent on and answered as it
-// comes, in constant memory both ways. Nothing of it is kept, and it is sent once. Its head must
-// come within the route's deadline, unless its own body takes longer; all of it within an hour.
+// comes, in constant memory both ways. Nothing of it is kept, and it is sent once. The head of the
+// answer must come within the route's deadline, counted from the end of the request's body; all of
+// it within an hour.
 //
 // Threads: see Asking; the events come on the upstreams' thread.
 // Invariants: 1. A small answer that is whole when its client is asked again leaves in one write.
@@ -13,9 +14,9 @@
 #include <optional>
 #include <string>
 
-#include "engine/mutex.h"
 #include "server/gateway/asking.h"
 #include "server/gateway/breaker.h"
+#include "server/gateway/telling_box.h"
 
 namespace onced {
 
@@ -27,10 +28,9 @@ class Passage : public CallEvents, public std::enable_shared_from_this<Passage> 
       : services_(services), route_(route), breaker_pass_(pass) {}
 
   void Start(UpstreamRequest request);
-  // As UpstreamRun::Ended.
-  std::optional<Telling> Ended(std::function<void()> wake) EXCLUDES(mutex_);
+  TellingBox& box() { return box_; }
   // Its client has gone; or the upstream has taken too long.
-  void Abandon(bool timed_out) EXCLUDES(mutex_);
+  void Abandon(bool timed_out);
 
   void OnTaken(uint64_t call) override { call_ = call; }
   void OnHead(int status, HeaderList headers, int64_t length) override;
@@ -39,10 +39,9 @@ class Passage : public CallEvents, public std::enable_shared_from_this<Passage> 
 
  private:
   Telling Failure(CallEnd end) const;
-  void BeginStream() EXCLUDES(mutex_);
+  void BeginStream();
   void Cancel(bool timed_out);
   void TellBreaker(CallEnd end);
-  void Tell(Telling telling) EXCLUDES(mutex_);
 
   GatewayServices* const services_;
   const Route* const route_;
@@ -59,10 +58,7 @@ class Passage : public CallEvents, public std::enable_shared_from_this<Passage> 
   bool streams_ = false;
   std::shared_ptr<wire::Pipe> pipe_;
 
-  Mutex mutex_;
-  std::optional<Telling> telling_ GUARDED_BY(mutex_);
-  std::function<void()> wake_ GUARDED_BY(mutex_);
-  bool told_ GUARDED_BY(mutex_) = false;
+  TellingBox box_;
 };
 
 class Pass : public Asking {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "server/gateway/telling.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <string_view>
@@ -61,6 +62,19 @@ Telling ProblemTelling(Profile profile, const wire::Problem& problem) {
     telling.headers.emplace_back("Retry-After", std::to_string(problem.retry_after_s));
   }
   return telling;
+}
+
+int64_t RetryAfterS(int64_t ms) { return std::clamp<int64_t>((ms + 999) / 1000, 1, 30); }
+
+wire::Problem UpstreamUnreachable() {
+  return {.code = "upstream_unreachable",
+          .detail = "the service could not be reached; nothing was sent to it"};
+}
+
+wire::Problem UpstreamSuspended(std::chrono::milliseconds away) {
+  return {.code = "upstream_suspended",
+          .detail = "the service keeps failing; nothing is sent to it for a while",
+          .retry_after_s = RetryAfterS(away.count())};
 }
 
 Telling FaultTelling(Profile profile, const Status& status) {

@@ -6,6 +6,7 @@
 // Invariants: an error tells nothing of a stored payload, nor whether another principal exists.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -34,6 +35,12 @@ struct Telling {
 
 // REQUIRES: problem.code is one of wire/problem.cc.
 Telling ProblemTelling(Profile profile, const wire::Problem& problem);
+// Nothing was sent: it could not be; it was not tried, and is not for so long.
+wire::Problem UpstreamUnreachable();
+wire::Problem UpstreamSuspended(std::chrono::milliseconds away);
+// In seconds, within what a client should be told: 1..30.
+int64_t RetryAfterS(int64_t ms);
+
 Telling FaultTelling(Profile profile, const Status& status);
 
 // A stored answer, again. `record` is completed.

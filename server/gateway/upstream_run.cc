@@ -41,10 +41,6 @@ const char* StatusWord(Outcome outcome) {
   }
 }
 
-wire::Problem NotReached() {
-  return {.code = "upstream_unreachable",
-          .detail = "the service could not be reached; nothing was sent to it"};
-}
 wire::Problem NotKnown() {
   return {.code = "idempotency_outcome_unknown",
           .detail =
@@ -82,26 +78,9 @@ void UpstreamRun::RenewIfDue(steady_clock::time_point now) {
   if (!renewed.ok() && renewed.status().fault() == Fault::kUnavailable) renewed_ -= lease / 3;
 }
 
-std::optional<Telling> UpstreamRun::Ended(std::function<void()> wake) {
-  MutexLock lock(mutex_);
-  if (telling_.has_value()) {
-    told_ = true;
-    return std::exchange(telling_, std::nullopt);
-  }
-  wake_ = std::move(wake);
-  return std::nullopt;
-}
-
 void UpstreamRun::Abandon() {
-  std::shared_ptr<wire::Pipe> pipe;
-  {
-    MutexLock lock(mutex_);
-    if (told_) return;  // what it was told is the connection's now
-    abandoned_ = true;
-    wake_ = nullptr;
-    pipe = pipe_;
-  }
-  if (pipe != nullptr) pipe->Abandon();
+  if (!box_.Drop()) return;  // what it was told is the connection's now
+  if (const std::shared_ptr<wire::Pipe> pipe = this->pipe()) pipe->Abandon();
 }
 
 std::shared_ptr<wire::Pipe> UpstreamRun::pipe() {
@@ -124,9 +103,8 @@ void UpstreamRun::OnHead(int status, HeaderList headers, int64_t length) {
 }
 
 bool UpstreamRun::OnBody(std::string_view bytes) {
-  const bool full = runs_->memory() + bytes.size() > runs_->terms_.memory_max;
   const bool fits = body_.size() + bytes.size() <= task_.route->stored_body_max;
-  if (!large_ && (full || !fits)) BecomeLarge();
+  if (!large_ && (!fits || runs_->full(bytes.size()))) BecomeLarge();
   if (!large_) {
     Charge(bytes.size());
     body_.append(bytes);
@@ -150,8 +128,9 @@ void UpstreamRun::BecomeLarge() {
   (void)pipe->Write(std::exchange(body_, {}));
   {
     MutexLock lock(mutex_);
-    if (!abandoned_) pipe_ = std::move(pipe);
+    pipe_ = pipe;
   }
+  if (box_.dropped()) pipe->Abandon();  // by now, or Abandon sees the pipe
   JudgeAnswer();
 }
 
@@ -178,7 +157,7 @@ void UpstreamRun::OnEnd(CallEnd end, std::string why) {
     case CallEnd::kWhole:
       return JudgeAnswer();
     case CallEnd::kNotSent:
-      return Fail(ReleaseCommand{.fence = task_.fence}, NotReached());
+      return Fail(ReleaseCommand{.fence = task_.fence}, UpstreamUnreachable());
     case CallEnd::kUnknown:
       return Fail(MarkUnknownCommand{.fence = task_.fence}, NotKnown());
   }
@@ -208,7 +187,7 @@ void UpstreamRun::JudgeAnswer() {
   runs_->Settle(shared_from_this(), std::move(command));
 }
 
-std::string UpstreamRun::Stored() const {
+std::string UpstreamRun::Stored() {
   // A status that is none (RFC 9110, 15) cannot be told again.
   constexpr int kLastStatus = 599;
   const bool keeps = policy_.store_head && status_ <= kLastStatus;
@@ -216,20 +195,22 @@ std::string UpstreamRun::Stored() const {
   if (keeps) {
     answer.headers = HeadersToKeep(headers_, task_.route->replay_headers);
     answer.body_omitted = !policy_.store_body || !task_.route->store_body;
-    if (!answer.body_omitted) answer.body = body_;
+    if (!answer.body_omitted) answer.body.swap(body_);  // for as long as it is written
   }
-  return answer.Encode();
+  std::string stored = answer.Encode();
+  if (keeps && !answer.body_omitted) answer.body.swap(body_);
+  return stored;
 }
 
 void UpstreamRun::Settled(const Result<Reply>& reply) {
   settled_ = true;
   if (reply.ok()) {
-    Tell(OwnAnswer(*reply));
+    box_.Put(OwnAnswer(*reply));
   } else {
     // What the upstream did, it did; but it must not be told as if it were remembered.
     runs_->terms_.report("gateway: the end of a run could not be recorded: " +
                          reply.status().message());
-    Tell(ProblemTelling(task_.route->profile, NotKnown()));
+    box_.Put(ProblemTelling(task_.route->profile, NotKnown()));
   }
   if (!large_) runs_->Remove(this);
 }
@@ -248,16 +229,6 @@ Telling UpstreamRun::OwnAnswer(const Reply& reply) {
   }
   telling.sequence = reply.sequence;
   return telling;
-}
-
-void UpstreamRun::Tell(Telling telling) {
-  std::function<void()> wake;
-  {
-    MutexLock lock(mutex_);
-    telling_ = std::move(telling);
-    wake.swap(wake_);
-  }
-  if (wake) wake();
 }
 
 UpstreamRuns::UpstreamRuns(Ledger* ledger, std::unique_ptr<Upstreams> upstreams,
@@ -329,13 +300,16 @@ void UpstreamRuns::SettleAll() {
     const size_t end = std::min(begin + kSettledAtOnce, all.size());
     SettleSome(std::span(all).subspan(begin, end - begin));
   }
+  // Ended meanwhile: Stop tries them once more; then they stay in flight, and are unknown at the
+  // next start.
+  if (!again_.empty()) (void)PostAfter(kStallPause, [this] { SettleAgain(); });
 }
 
 void UpstreamRuns::SettleSome(std::span<Settling> some) {
   std::vector<Operation> operations;
   operations.reserve(some.size());
   for (const Settling& one : some) operations.push_back({one.run->key(), one.command});
-  const Result<std::vector<Reply>> replies = ledger_->DoAll(operations);
+  Result<std::vector<Reply>> replies = ledger_->DoAll(operations);
   // One that cannot be kept must not take the others with it.
   if (!replies.ok() && replies.status().fault() == Fault::kInvalidArgument && some.size() > 1) {
     for (size_t i = 0; i < some.size(); ++i) SettleSome(some.subspan(i, 1));
@@ -350,17 +324,15 @@ void UpstreamRuns::SettleSome(std::span<Settling> some) {
       if (change != 0 && terms_.quota != nullptr) {
         terms_.quota->Change(some[i].run->key().tenant(), change);
       }
-      some[i].run->Settled(replies.ok() ? Result<Reply>((*replies)[i]) : replies.status());
+      some[i].run->Settled(replies.ok() ? Result<Reply>(std::move((*replies)[i]))
+                                        : replies.status());
     }
   }
-  if (again_.empty()) return;
-  const auto try_again = [this] {
-    for (Settling& one : std::exchange(again_, {})) settling_.push_back(std::move(one));
-    SettleAll();
-  };
-  // Ended meanwhile: Stop tries them once more; then they stay in flight, and are unknown at the
-  // next start.
-  (void)PostAfter(kStallPause, try_again);
+}
+
+void UpstreamRuns::SettleAgain() {
+  for (Settling& one : std::exchange(again_, {})) settling_.push_back(std::move(one));
+  SettleAll();
 }
 
 void UpstreamRuns::Remove(const UpstreamRun* run) {
@@ -403,8 +375,7 @@ bool UpstreamRuns::Stop(milliseconds patience) {
   }
   owned_.reset();
   // Its thread is gone, and with it what it had put off to its next turn.
-  for (Settling& one : std::exchange(again_, {})) settling_.push_back(std::move(one));
-  SettleAll();
+  SettleAgain();
   return under_way() == 0;
 }
 

@@ -27,6 +27,7 @@
 #include "server/gateway/answer_policy.h"
 #include "server/gateway/breaker.h"
 #include "server/gateway/telling.h"
+#include "server/gateway/telling_box.h"
 #include "server/gateway/upstream.h"
 
 namespace onced {
@@ -47,10 +48,9 @@ class UpstreamRun : public CallEvents, public std::enable_shared_from_this<Upstr
   UpstreamRun(UpstreamRuns* runs, UpstreamRunTask task);
   ~UpstreamRun() override;
 
-  // What its client is told: nullopt until the run has ended, or its large answer has begun.
-  // `wake` is called once when there is something to tell. A second client never asks: it claims,
-  // and gets the stored answer.
-  std::optional<Telling> Ended(std::function<void()> wake) EXCLUDES(mutex_);
+  // What its client is told, when the run has ended, or its large answer has begun. A second client
+  // never asks: it claims, and gets the stored answer.
+  TellingBox& box() { return box_; }
   // Its client has gone.
   void Abandon() EXCLUDES(mutex_);
 
@@ -68,10 +68,9 @@ class UpstreamRun : public CallEvents, public std::enable_shared_from_this<Upstr
   void BecomeLarge() EXCLUDES(mutex_);
   void JudgeAnswer();
   void Fail(Command command, wire::Problem problem);
-  std::string Stored() const;
+  std::string Stored();
   void Settled(const Result<Reply>& reply) EXCLUDES(mutex_);
   Telling OwnAnswer(const Reply& reply) EXCLUDES(mutex_);
-  void Tell(Telling telling) EXCLUDES(mutex_);
   std::shared_ptr<wire::Pipe> pipe() EXCLUDES(mutex_);
 
   UpstreamRuns* const runs_;
@@ -93,12 +92,9 @@ class UpstreamRun : public CallEvents, public std::enable_shared_from_this<Upstr
   bool settled_ = false;                  // the key is
   std::optional<wire::Problem> failure_;  // told instead of an answer
 
+  TellingBox box_;
   Mutex mutex_;
   std::shared_ptr<wire::Pipe> pipe_ GUARDED_BY(mutex_);
-  std::optional<Telling> telling_ GUARDED_BY(mutex_);
-  std::function<void()> wake_ GUARDED_BY(mutex_);
-  bool told_ GUARDED_BY(mutex_) = false;
-  bool abandoned_ GUARDED_BY(mutex_) = false;
 };
 
 struct RunTerms {
@@ -109,8 +105,7 @@ struct RunTerms {
 
 class UpstreamRuns {
  public:
-  // `routes`: all there will be, and where they stay. `report`: a fault, to be told to the
-  // operator.
+  // `routes`: all there will be, and where they stay.
   UpstreamRuns(Ledger* ledger, std::unique_ptr<Upstreams> upstreams,
                const std::vector<Route>& routes, RunTerms terms);
   UpstreamRuns(const UpstreamRuns&) = delete;
@@ -130,8 +125,10 @@ class UpstreamRuns {
   size_t under_way() const EXCLUDES(mutex_);
   // How long a run of the route takes, as the last ones went; 0 while there was none.
   std::chrono::milliseconds UsualTime(const Route* route) const;
-  // Of the bodies that runs keep: what was sent, and what has come.
-  size_t memory() const { return memory_.load(std::memory_order_relaxed); }
+  // Whether the bodies that runs keep, sent or come, and `more`, are more than there may be.
+  bool full(size_t more = 0) const {
+    return memory_.load(std::memory_order_relaxed) + more > terms_.memory_max;
+  }
 
   // Lets what runs end for `patience` at most, then ends the calls: their runs are unknown. False
   // when some are left all the same: their claims are not yet durable, so nothing was sent, and
@@ -150,6 +147,7 @@ class UpstreamRuns {
   void Settle(std::shared_ptr<UpstreamRun> run, Command command);
   void SettleAll();
   void SettleSome(std::span<Settling> some);
+  void SettleAgain();
   void Took(const Route* route, std::chrono::milliseconds time);
 
   Ledger* const ledger_;
