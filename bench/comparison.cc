@@ -1,13 +1,49 @@
 // SPDX-License-Identifier: MIT
 #include "bench/comparison.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <utility>
 
 #include "bench/child.h"
 
 namespace onced::bench {
+namespace {
+
+constexpr int kExitSkipped = 77;
+
+int Run(int argc, char** argv, Rounds* rounds, const Program& program) {
+  CLI::App app(program.about, std::string("onced_") + program.name);
+  app.require_subcommand(1);
+  CLI::App* compare = app.add_subcommand("compare", "alternate runs and print ratios");
+  compare->add_option("--rounds", rounds->rounds, "pairs of runs a row")->check(CLI::Range(1, 99));
+  compare->add_option("--seconds", rounds->wrk.seconds, "of each run")->check(CLI::Range(1, 600));
+  compare->add_option("--wrk-threads", rounds->wrk.threads, "threads of wrk")
+      ->check(CLI::Range(1, 64));
+  compare->add_option("--only", rounds->only, "rows whose name contains this");
+  compare->add_option("--onced", rounds->onced, "the program to measure");
+  CLI::App* smoke = app.add_subcommand("smoke", "each script and count once");
+  CLI11_PARSE(app, argc, argv);
+  if (!CanRun("wrk")) {
+    std::fprintf(stderr, "%s: skipped: wrk is not installed (see server/packages)\n", program.name);
+    return kExitSkipped;
+  }
+  smoke->parsed() ? program.smoke() : program.compare();
+  return 0;
+}
+
+}  // namespace
+
+int RunComparison(int argc, char** argv, Rounds* rounds, const Program& program) {
+  try {
+    return Run(argc, argv, rounds, program);
+  } catch (const std::exception& error) {  // every server has ended by now, every folder is gone
+    std::fprintf(stderr, "%s: %s\n", program.name, error.what());
+    return 1;
+  }
+}
 
 double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());

@@ -16,7 +16,8 @@ namespace onced::bench {
 struct Rounds {
   int rounds = 5;
   WrkOptions wrk;
-  std::string only;  // rows whose name contains this
+  std::string only;   // rows whose name contains this
+  std::string onced;  // the program to measure
 };
 
 double Median(std::vector<double> values);
@@ -46,5 +47,16 @@ void InTurns(int round, const std::function<void()>& ours, const std::function<v
 // The row of two rates that each side measures anew every round.
 void CompareRates(const Rounds& rounds, Row row, const std::function<double()>& ours,
                   const std::function<double()>& theirs);
+
+// A benchmark program, but for what it measures.
+struct Program {
+  const char* name;
+  const char* about;
+  std::function<void()> compare;  // alternates runs and prints ratios
+  std::function<void()> smoke;    // a blink of each
+};
+// Its main(): `compare [flags]`, read into `rounds`, or `smoke`. Returns 0, or 1 after wrong
+// outcomes or counts, or 77 when wrk is not there.
+int RunComparison(int argc, char** argv, Rounds* rounds, const Program& program);
 
 }  // namespace onced::bench

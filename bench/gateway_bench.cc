@@ -18,9 +18,7 @@
 //
 // Exit: 0 all was measured (missed targets are told, not failed), 1 wrong outcomes or counts, 77
 // wrk is not there. Without nginx its rows are left out.
-#include <CLI/CLI.hpp>
 #include <cstdio>
-#include <exception>
 #include <string>
 
 #include "bench/comparison.h"
@@ -30,12 +28,11 @@
 namespace onced::bench {
 namespace {
 
-constexpr int kExitSkipped = 77;
 constexpr int kServiceMs = 1;
 using Kind = Workload::Kind;
 
 struct Settings : Rounds {
-  std::string onced = ONCED_PROGRAM;
+  Settings() { onced = ONCED_PROGRAM; }
   std::string service = ONCED_TIMED_SERVICE;
 };
 
@@ -117,37 +114,16 @@ void Smoke(const Settings& settings) {
   NginxProxy(service.port()).Serve({.kind = Kind::kPass, .connections = 4}, blink);
 }
 
-int Main(int argc, char** argv) {
-  Settings settings;
-  CLI::App app("onced's gateway beside nginx, and beside onced's API", "onced_gateway_bench");
-  app.require_subcommand(1);
-  CLI::App* compare = app.add_subcommand("compare", "alternate runs and print ratios");
-  compare->add_option("--rounds", settings.rounds, "pairs of runs a row")->check(CLI::Range(1, 99));
-  compare->add_option("--seconds", settings.wrk.seconds, "of each run")->check(CLI::Range(1, 600));
-  compare->add_option("--only", settings.only, "rows whose name contains this");
-  compare->add_option("--onced", settings.onced, "the program to measure");
-  CLI::App* smoke = app.add_subcommand("smoke", "each script and count once");
-  CLI11_PARSE(app, argc, argv);
-  if (!CanRun("wrk")) {
-    std::fprintf(stderr, "gateway_bench: skipped: wrk is not installed (see server/packages)\n");
-    return kExitSkipped;
-  }
-  if (smoke->parsed()) {
-    Smoke(settings);
-  } else {
-    Compare(settings);
-  }
-  return 0;
-}
-
 }  // namespace
 }  // namespace onced::bench
 
 int main(int argc, char** argv) {
-  try {
-    return onced::bench::Main(argc, argv);
-  } catch (const std::exception& error) {  // every server has ended by now, every folder is gone
-    std::fprintf(stderr, "gateway_bench: %s\n", error.what());
-    return 1;
-  }
+  using onced::bench::Settings;
+  Settings settings;
+  return onced::bench::RunComparison(
+      argc, argv, &settings,
+      {.name = "gateway_bench",
+       .about = "onced's gateway beside nginx, and beside onced's API",
+       .compare = [&] { onced::bench::Compare(settings); },
+       .smoke = [&] { onced::bench::Smoke(settings); }});
 }

@@ -20,10 +20,8 @@
 //
 // Exit: 0 all was measured (missed targets are told, not failed), 1 wrong outcomes or counts, 77
 // wrk is not there.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <exception>
 #include <functional>
 #include <string>
 #include <utility>
@@ -35,11 +33,10 @@
 namespace onced::bench {
 namespace {
 
-constexpr int kExitSkipped = 77;
 using Kind = Workload::Kind;
 
 struct Settings : Rounds {
-  std::string onced = ONCED_PROGRAM;
+  Settings() { onced = ONCED_PROGRAM; }
   std::string echo = ONCED_STOCK_ECHO;
 };
 
@@ -152,39 +149,16 @@ void Smoke(const Settings& settings) {
   onced.ServeNewKeys({.kind = Kind::kBatch, .connections = 1}, blink);
 }
 
-int Main(int argc, char** argv) {
-  Settings settings;
-  CLI::App app("onced beside what people would use instead, over HTTP", "onced_http_bench");
-  app.require_subcommand(1);
-  CLI::App* compare = app.add_subcommand("compare", "alternate runs and print ratios");
-  compare->add_option("--rounds", settings.rounds, "pairs of runs a row")->check(CLI::Range(1, 99));
-  compare->add_option("--seconds", settings.wrk.seconds, "of each run")->check(CLI::Range(1, 600));
-  compare->add_option("--wrk-threads", settings.wrk.threads, "threads of wrk")
-      ->check(CLI::Range(1, 64));
-  compare->add_option("--only", settings.only, "rows whose name contains this");
-  compare->add_option("--onced", settings.onced, "the program to measure");
-  CLI::App* smoke = app.add_subcommand("smoke", "each script and count once");
-  CLI11_PARSE(app, argc, argv);
-  if (!CanRun("wrk")) {
-    std::fprintf(stderr, "http_bench: skipped: wrk is not installed (see server/packages)\n");
-    return kExitSkipped;
-  }
-  if (smoke->parsed()) {
-    Smoke(settings);
-  } else {
-    Compare(settings);
-  }
-  return 0;
-}
-
 }  // namespace
 }  // namespace onced::bench
 
 int main(int argc, char** argv) {
-  try {
-    return onced::bench::Main(argc, argv);
-  } catch (const std::exception& error) {  // every server has ended by now, every folder is gone
-    std::fprintf(stderr, "http_bench: %s\n", error.what());
-    return 1;
-  }
+  using onced::bench::Settings;
+  Settings settings;
+  return onced::bench::RunComparison(
+      argc, argv, &settings,
+      {.name = "http_bench",
+       .about = "onced beside what people would use instead, over HTTP",
+       .compare = [&] { onced::bench::Compare(settings); },
+       .smoke = [&] { onced::bench::Smoke(settings); }});
 }

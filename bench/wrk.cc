@@ -26,14 +26,18 @@ wrk.headers["Content-Type"] = "%TYPE%"
 wrk.body = '%BODY%'
 )";
 
-// New keys: the thread's number, then a counter. The length is always the same, so everything but
-// the number is made once: what the load costs is taken from the server under test.
-constexpr char kFresh[] = R"(
+// So that no two threads make the same key.
+constexpr char kNumbered[] = R"(
 local threads = 0
 function setup(thread)
   thread:set("thread_number", threads)
   threads = threads + 1
 end
+)";
+
+// New keys: the thread's number, then a counter. The length is always the same, so everything but
+// the number is made once: what the load costs is taken from the server under test.
+constexpr char kFresh[] = R"(
 local n = 0
 local function number()
   n = n + 1
@@ -68,11 +72,6 @@ end
 
 // 100 bytes with a new key each; without a scope's number always the same.
 constexpr char kPost[] = R"(
-local threads = 0
-function setup(thread)
-  thread:set("thread_number", threads)
-  threads = threads + 1
-end
 local n = 0
 local begin = "POST /pay HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n" ..
     "Content-Length: 100\r\nIdempotency-Key: "
@@ -107,12 +106,12 @@ std::string Script(const Workload& workload) {
       return "";
     case Workload::Kind::kKeyed:
     case Workload::Kind::kKeyedDuplicate:
-      return Replaced(kPost, "%SCOPE%", workload.scope);
+      return kNumbered + Replaced(kPost, "%SCOPE%", workload.scope);
     case Workload::Kind::kFresh:
     case Workload::Kind::kBatch:
       break;
   }
-  std::string script = Replaced(kFresh, "%SCOPE%", workload.scope);
+  std::string script = kNumbered + Replaced(kFresh, "%SCOPE%", workload.scope);
   script = Replaced(script, "%FINGERPRINT%", Fingerprint());
   script = Replaced(script, "%OP%", batch ? "\"op\":\"claim\"," : "");
   return script + (batch ? Replaced(kManyAtOnce, "%SIZE%", std::to_string(kBatchSize)) : kOneByOne);
