@@ -60,6 +60,24 @@ TEST(GatewayCallers, ATokenSaysWhoAsksAndIsNotPassedOn) {
   EXPECT_EQ(here.upstream.hits(), 2u);
 }
 
+// The story: keys that were claimed and given back went on counting, so a service that said "later"
+// used up its callers' limits.
+TEST(GatewayCallers, AKeyThatIsGivenBackIsOffTheLimit) {
+  const TempFolder folder;
+  const std::string tokens =
+      PutTokens(folder, Tenant("shop", Role::kApp, {"shop-1"}) + "keys_max = 3\n");
+  GatewayInAFolder here({.route = "",
+                         .upstream = "[gateway.upstream.breaker]\nfailures_in_row = 99\n",
+                         .gateway = "principal = \"token\""},
+                        {"--tokens", tokens});
+  here.upstream.On("/pay", Script().Send(AnswerText(429, "later")));
+  for (int i = 0; i < 9; ++i) {
+    const HttpAnswer answer = here.Post("k" + std::to_string(i), "/pay", "{}", Bearer("shop-1"));
+    EXPECT_EQ(answer.body, "later") << i;
+  }
+  EXPECT_EQ(here.upstream.hits(), 9u);
+}
+
 TEST(GatewayCallers, WhereStrangersCanAskSomebodyMustSayWhoTheyAre) {
   const TempFolder folder;
   const Ended refused =
