@@ -76,9 +76,10 @@ using EffectDecider =
 struct ListQuery {
   std::string tenant;
   std::string scope;
+  bool scope_is_prefix = false;      // every scope that begins so: by their lengths, then in order
   std::string prefix;                // of the key
   std::optional<State> state;        // absent: any
-  std::optional<std::string> after;  // resume behind this key
+  std::optional<std::string> after;  // a page's `next`
   size_t limit = 100;
 };
 template <typename Row>

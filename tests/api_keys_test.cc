@@ -116,6 +116,13 @@ TEST(HistoryCall, IsEmptyWithoutAnAudit) {
   EXPECT_EQ(here.Get("/v1/keys/k/history").body, "{\"events\":[]}");
 }
 
+std::string Escaped(std::string text) {
+  for (size_t at = 0; (at = text.find_first_of("% ", at)) != std::string::npos; ++at) {
+    text.replace(at, 1, text[at] == '%' ? "%25" : "%20");
+  }
+  return text;
+}
+
 TEST(ListCall, FiltersByScopePrefixAndState) {
   const OncedInAFolder here;
   for (const std::string key : {"a-1", "a-2", "b-1"}) here.Claim(key);
@@ -137,6 +144,41 @@ TEST(ListCall, FiltersByScopePrefixAndState) {
   EXPECT_EQ(keys("?state=unknown"), "");
   EXPECT_EQ(keys("?scope=other"), "a-9 ");
   EXPECT_EQ(keys("?scope=none"), "");
+  here.Claim("a-0", "'scope':'otherwise'");
+  here.Claim("b-9", "'scope':'other'");
+  EXPECT_EQ(keys("?scope_prefix=other"), "a-9 b-9 a-0 ");
+  EXPECT_EQ(keys("?scope_prefix=other&prefix=a-"), "a-9 a-0 ");
+  EXPECT_EQ(keys("?scope_prefix="), "a-9 b-9 a-1 a-2 a-3 b-1 a-0 ");
+  EXPECT_EQ(keys("?scope_prefix=&state=completed"), "a-3 ");
+  EXPECT_EQ(keys("?scope_prefix=x"), "");
+  ExpectRefusal(here.Get("/v1/keys?scope_prefix=a&scope=a"), 400, "invalid_request",
+                "scope_prefix");
+  ExpectRefusal(here.Get("/v1/keys?scope_prefix=a%20b"), 400, "invalid_request", "scope_prefix");
+}
+
+TEST(ListCall, GoesThroughScopesPageByPage) {
+  const OncedInAFolder here;
+  std::set<std::string> claimed, listed;
+  for (const std::string scope : {"s", "sa", "sb", "sbb", "t"}) {
+    for (const std::string key : {"k", "l", "m"}) {
+      here.Claim(key, "'scope':'" + scope + "'");
+      if (scope != "t") claimed.insert(scope + " " + key);
+    }
+  }
+  std::string cursor;
+  do {
+    const HttpAnswer page = here.Get("/v1/keys?scope_prefix=s&limit=2" +
+                                     (cursor.empty() ? "" : "&cursor=" + Escaped(cursor)));
+    ASSERT_EQ(page.status, 200) << page.body;
+    for (size_t i = 0; i < page.Count("/keys"); ++i) {
+      const std::string at = "/keys/" + std::to_string(i);
+      EXPECT_TRUE(listed.insert(page.Field(at + "/scope") + " " + page.Field(at + "/key")).second);
+    }
+    cursor = page.Field("/cursor");
+    ExpectRefusal(here.Get("/v1/keys?scope=s&cursor=" + Escaped(cursor + "x")), 400,
+                  "invalid_request", "cursor");
+  } while (!cursor.empty() && listed.size() < 100);
+  EXPECT_EQ(listed, claimed);
 }
 
 // It gave an empty page, which looks like the end of the listing.
@@ -154,12 +196,6 @@ TEST(ListCall, RefusesACursorThatItHasNotGiven) {
     ExpectRefusal(here.Get("/v1/keys?cursor=" + bad), 400, "invalid_request", "cursor");
   }
   ExpectRefusal(here.Get("/api/payments?cursor=garbage"), 400, "invalid_request", "cursor");
-}
-
-std::string Escaped(std::string text) {
-  for (size_t at = 0; (at = text.find('%', at)) != std::string::npos; ++at)
-    text.insert(at + 1, "25");
-  return text;
 }
 
 TEST(ListCall, GivesEveryKeyOncePageByPage) {

@@ -214,6 +214,28 @@ TEST(List, ShowsOneTenantsScopeAlone) {
   EXPECT_TRUE(Listed(here, {.tenant = "x", .scope = "s"}).empty());
 }
 
+TEST(List, GoesThroughTheScopesThatBeginAlike) {
+  LedgerInAFolder here;
+  for (const char* scope : {"s", "sa", "sab", "sb", "r", "ta"}) {
+    for (const char* key : {"1", "2"}) Store(here, K(std::string(scope) + key, scope));
+  }
+  Store(here, K("another", "sa", "tenant"));
+  for (const size_t limit : {size_t{1}, size_t{2}, size_t{3}, size_t{100}}) {
+    ListQuery query = {.tenant = "default", .scope = "s", .scope_is_prefix = true, .limit = limit};
+    EXPECT_EQ(Listed(here, query),
+              std::vector<std::string>({"s1", "s2", "sa1", "sa2", "sb1", "sb2", "sab1", "sab2"}));
+    query.scope = "sa";
+    EXPECT_EQ(Listed(here, query), std::vector<std::string>({"sa1", "sa2", "sab1", "sab2"}));
+    query.prefix = "sab2";
+    EXPECT_EQ(Listed(here, query), std::vector<std::string>({"sab2"}));
+    query.prefix.clear();
+    query.scope.clear();
+    EXPECT_EQ(Listed(here, query).size(), 12u);
+    query.scope = std::string(Key::kMaxLength, 's');
+    EXPECT_TRUE(Listed(here, query).empty());
+  }
+}
+
 TEST(List, LooksAtTenThousandRowsAPageAndThenGoesOn) {
   LedgerInAFolder here;
   std::vector<Operation> operations;

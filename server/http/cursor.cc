@@ -11,7 +11,8 @@ namespace {
 constexpr size_t kMarkLength = 8;
 
 std::string MarkOf(const ListQuery& list, std::string_view last) {
-  std::string text = list.scope + '\n' + list.prefix + '\n';  // neither has a line's end in it
+  // Neither has a space or a line's end in it.
+  std::string text = list.scope + (list.scope_is_prefix ? " \n" : "\n") + list.prefix + '\n';
   return Sha256Hex(text.append(last)).substr(0, kMarkLength);
 }
 

@@ -46,6 +46,39 @@ std::variant<Key, Answer> KeyOf(const Target& target, Query& query, const Caller
 
 Answer NotFound() { return ProblemOf("not_found", "there is no live record under this key"); }
 
+// What to list, from the query's parameters, read to its end.
+Status ReadListing(Query& query, ListQuery* list) {
+  list->tenant = query.Text("tenant").value_or(list->tenant);
+  list->prefix = query.Text("prefix").value_or("");
+  const std::optional<std::string> scope = query.Text("scope");
+  const std::optional<std::string> scope_prefix = query.Text("scope_prefix");
+  const std::optional<std::string> cursor = query.Text("cursor");
+  const std::optional<std::string> state = query.Text("state");
+  list->limit = static_cast<size_t>(
+      query.Integer("limit", 1, static_cast<int64_t>(kListMax)).value_or(kListDefault));
+  ONCED_RETURN_IF_ERROR(query.Finish());
+  ONCED_RETURN_IF_ERROR(CheckPrintable("tenant", list->tenant, 1, Key::kMaxTenantLength));
+  if (scope_prefix.has_value()) {
+    if (scope.has_value()) {
+      return Status::InvalidArgument("scope_prefix: is instead of scope, not beside it");
+    }
+    list->scope = *scope_prefix;
+    list->scope_is_prefix = true;
+    ONCED_RETURN_IF_ERROR(CheckPrintable("scope_prefix", list->scope, 0, Key::kMaxLength));
+  } else {
+    list->scope = scope.value_or("default");
+    ONCED_RETURN_IF_ERROR(CheckPrintable("scope", list->scope, 1, Key::kMaxLength));
+  }
+  ONCED_RETURN_IF_ERROR(CheckPrintable("prefix", list->prefix, 0, Key::kMaxLength));
+  ONCED_RETURN_IF_ERROR(GoOnAfter(cursor, list));
+  if (!state.has_value()) return Status::Ok();
+  for (const State known : {State::kInFlight, State::kCompleted, State::kUnknown}) {
+    if (*state == StateName(known)) list->state = known;
+  }
+  if (list->state.has_value()) return Status::Ok();
+  return Status::InvalidArgument("state: must be in_flight, completed or unknown");
+}
+
 Answer ResultOf(const FoundReply& found) {
   if (!found.record.has_value()) return NotFound();
   const Record& record = *found.record;
@@ -124,27 +157,8 @@ Answer Api::KeyHistory(Call& call) {
 
 Answer Api::ListKeys(Call& call) {
   Query query(call.target);
-  ListQuery list{.tenant = query.Text("tenant").value_or(call.tenant),
-                 .scope = query.Text("scope").value_or("default"),
-                 .prefix = query.Text("prefix").value_or("")};
-  const std::optional<std::string> cursor = query.Text("cursor");
-  const std::optional<std::string> state = query.Text("state");
-  list.limit = static_cast<size_t>(
-      query.Integer("limit", 1, static_cast<int64_t>(kListMax)).value_or(kListDefault));
-  Status checked = query.Finish();
-  if (checked.ok()) checked = CheckPrintable("tenant", list.tenant, 1, Key::kMaxTenantLength);
-  if (checked.ok()) checked = CheckPrintable("scope", list.scope, 1, Key::kMaxLength);
-  if (checked.ok()) checked = CheckPrintable("prefix", list.prefix, 0, Key::kMaxLength);
-  if (checked.ok()) checked = GoOnAfter(cursor, &list);
-  if (checked.ok() && state.has_value()) {
-    for (const State known : {State::kInFlight, State::kCompleted, State::kUnknown}) {
-      if (*state == StateName(known)) list.state = known;
-    }
-    if (!list.state.has_value()) {
-      checked = Status::InvalidArgument("state: must be in_flight, completed or unknown");
-    }
-  }
-  if (!checked.ok()) return FaultAnswer(checked);
+  ListQuery list{.tenant = call.tenant};
+  if (const Status read = ReadListing(query, &list); !read.ok()) return FaultAnswer(read);
   if (!call.caller.MayName(list.tenant)) return ForbiddenTenant();
   const Result<Page<ListedRecord>> page = ledger_->List(list);
   if (!page.ok()) return FaultAnswer(page.status());
