@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include "server/gateway/gateway_file.h"
+#include "server/gateway/origin.h"
 
 namespace onced {
 namespace {
@@ -32,6 +33,17 @@ void CheckPrincipal(const ServeOptions& options) {
         "header:NAME, beyond loopback, is believed only from trusted_proxies: name them in the "
         "[gateway] of --config");
   }
+}
+
+// Of what can be told from how they are written; the rest is found when a request comes back.
+bool LeadsBack(const Origin& upstream, const GatewayOptions& gateway) {
+  const std::string port = ":" + std::to_string(gateway.port);
+  if (!upstream.unix_socket.empty() || !upstream.authority.ends_with(port)) return false;
+  std::string host = upstream.authority.substr(0, upstream.authority.size() - port.size());
+  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  const bool everywhere = gateway.host == "0.0.0.0" || gateway.host == "::";
+  if (host == "localhost") return everywhere || IsLoopback(gateway.host);
+  return host == gateway.host || (everywhere && IsLoopback(host));
 }
 
 }  // namespace
@@ -101,6 +113,11 @@ void GatewayFlags::Settle(ServeOptions* options) const {
 
 void GatewayFlags::CheckWhole(const GatewayOptions& gateway) const {
   if (gateway.enabled) {
+    for (const Route& route : gateway.routes) {
+      if (!LeadsBack(*route.origin, gateway)) continue;
+      throw CLI::ValidationError(upstream_.empty() ? "--config" : "--upstream",
+                                 route.origin->url + " is the gateway's own address");
+    }
     if (!gateway.routes.empty()) return;
     throw CLI::ValidationError(
         "--gateway", "needs --upstream URL, or a [[gateway.route]] in the file of --config");

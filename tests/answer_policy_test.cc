@@ -62,7 +62,8 @@ TEST(Fingerprint, ChangesWithEachOfItsPartsAndNeverRunsTwoTogether) {
 }
 
 TEST(Fingerprint, LeavesOutWhatTheRouteExcludes) {
-  const FingerprintRules rules{.body_excludes = {"/sent_at", "/meta/trace"}};
+  const FingerprintRules rules{
+      .body_excludes = {*JsonPointer::Parse("/sent_at"), *JsonPointer::Parse("/meta/trace")}};
   const auto of = [&](const char* body) {
     return FingerprintOf(Request("POST", "/a", "t", body), rules);
   };

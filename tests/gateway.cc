@@ -42,11 +42,13 @@ std::string FaultOfReplay(const HttpAnswer& replay, const HttpAnswer& first,
 
 uint16_t GatewayPort(const Program& program) {
   const std::string said = program.Said();
-  const std::string words = "  gateway    http://127.0.0.1:";
-  const size_t at = said.find(words);
   uint16_t port = 0;
-  if (at == std::string::npos) return port;
-  std::from_chars(said.data() + at + words.size(), said.data() + said.size(), port);
+  for (const std::string words :
+       {"  gateway    http://127.0.0.1:", "  gateway    https://127.0.0.1:"}) {
+    const size_t at = said.find(words);
+    if (at == std::string::npos) continue;
+    std::from_chars(said.data() + at + words.size(), said.data() + said.size(), port);
+  }
   return port;
 }
 

@@ -73,14 +73,15 @@ void ExpectPayments(const Route& route) {
   EXPECT_EQ(route.methods, (Texts{"POST", "PUT", "DELETE"}));
   EXPECT_TRUE(route.key_required);
   EXPECT_EQ(route.key_headers, Texts{"X-Request-Key"});
-  EXPECT_EQ(route.key_pointer, "/meta/request_id");
+  EXPECT_EQ(route.key_pointer.value().text(), "/meta/request_id");
   EXPECT_EQ(route.scope, "money");
   EXPECT_TRUE(route.fingerprint.method);
   EXPECT_TRUE(route.fingerprint.target);
   EXPECT_FALSE(route.fingerprint.content_type);
   EXPECT_TRUE(route.fingerprint.body);
   EXPECT_EQ(route.fingerprint.headers, Texts{"X-Account"});
-  EXPECT_EQ(route.fingerprint.body_excludes, Texts{"/meta/sent_at"});
+  ASSERT_EQ(route.fingerprint.body_excludes.size(), 1U);
+  EXPECT_EQ(route.fingerprint.body_excludes[0].text(), "/meta/sent_at");
   EXPECT_EQ(route.retention, milliseconds(7 * kDayMs));
   EXPECT_EQ(route.lease, milliseconds(kMinuteMs));
   EXPECT_EQ(route.deadline, milliseconds(90'000));
@@ -102,7 +103,8 @@ void ExpectUsual(const Route& route) {
   EXPECT_EQ(route.methods, (Texts{"POST", "PATCH"}));
   EXPECT_FALSE(route.key_required);
   EXPECT_EQ(route.key_headers, Texts());
-  EXPECT_EQ(route.key_pointer + route.scope + route.derive_secret, "");
+  EXPECT_FALSE(route.key_pointer.has_value());
+  EXPECT_EQ(route.scope + route.derive_secret, "");
   EXPECT_TRUE(route.fingerprint.method && route.fingerprint.target &&
               route.fingerprint.content_type && route.fingerprint.body);
   EXPECT_EQ(route.retention, milliseconds(kDayMs));

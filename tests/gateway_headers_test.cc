@@ -81,7 +81,7 @@ TEST(GatewayHeaders, WhereItCameFromIsSetAndNotAppended) {
     EXPECT_EQ(seen.Header("X-Forwarded-Host"), "shop.example");
     EXPECT_EQ(seen.Count("X-Forwarded-For"), 1u);
     EXPECT_EQ(seen.head.find("6.6.6.6"), std::string::npos);
-    EXPECT_NE(seen.Header("Via").find("1.1 onced"), std::string::npos);
+    EXPECT_NE(seen.Header("Via").find("1.1 onced-"), std::string::npos);
   }
 }
 
@@ -93,7 +93,7 @@ TEST(GatewayHeaders, ATrustedProxyIsBelieved) {
   const Seen seen = here.upstream.last();
   EXPECT_EQ(seen.Header("X-Forwarded-For"), "10.1.1.1, 127.0.0.1");
   EXPECT_EQ(seen.Header("X-Forwarded-Proto"), "https");
-  EXPECT_EQ(seen.Header("Via"), "1.0 edge, 1.1 onced");
+  EXPECT_TRUE(seen.Header("Via").starts_with("1.0 edge, 1.1 onced-")) << seen.Header("Via");
 }
 
 TEST(GatewayHeaders, WhatIsForOneHopStaysOnIt) {

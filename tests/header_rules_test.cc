@@ -48,13 +48,29 @@ TEST(HeaderRules, KeepWhatBelongsToOneHopOnIt) {
   EXPECT_EQ("a/b", All(out, "Accept"));
   EXPECT_EQ("c=1", All(out, "Cookie"));
   const HeaderList back = HeadersForClient({{"connection", "x-back"},
+                                            {"date", "then"},
                                             {"X-Back", "1"},
                                             {"Transfer-Encoding", "chunked"},
                                             {"Set-Cookie", "a=1"},
                                             {"Set-Cookie", "b=2"},
                                             {"Onced-Policy", "store"},
                                             {"Idempotent-Replayed", "true"}});
-  EXPECT_EQ((HeaderList{{"Set-Cookie", "a=1"}, {"Set-Cookie", "b=2"}}), back);
+  EXPECT_EQ((HeaderList{{"date", "then"}, {"Set-Cookie", "a=1"}, {"Set-Cookie", "b=2"}}), back);
+}
+
+TEST(HeaderRules, GiveAnAnswerWithoutADateOne) {
+  const HeaderList back = HeadersForClient({{"A", "1"}});
+  ASSERT_EQ(2U, back.size());
+  EXPECT_EQ("Date", back[1].first);
+  EXPECT_EQ(29U, back[1].second.size()) << back[1].second;
+  EXPECT_TRUE(back[1].second.ends_with(" GMT")) << back[1].second;
+}
+
+TEST(HeaderRules, KnowARequestThatWentOutOfHereBefore) {
+  const auto out = HeadersForUpstream(With({{"Host", "a"}, {"Via", "1.1 edge"}}), kPeer, {});
+  EXPECT_TRUE(WentInACircle(With(out)));
+  EXPECT_FALSE(WentInACircle(With({{"Via", "1.1 edge"}, {"Via", "1.1 onced-0"}})));
+  EXPECT_FALSE(WentInACircle(With({})));
 }
 
 TEST(HeaderRules, SayWhereARequestCameFromAndBelieveOnlyTrustedProxies) {
@@ -72,7 +88,7 @@ TEST(HeaderRules, SayWhereARequestCameFromAndBelieveOnlyTrustedProxies) {
   EXPECT_EQ("(none)", All(set, "X-Forwarded-Port"));
   EXPECT_EQ("(none)", All(set, "Forwarded"));
   EXPECT_EQ("(none)", All(set, "X-Real-IP"));
-  EXPECT_EQ("1.1 edge, 1.1 onced", All(set, "Via"));
+  EXPECT_EQ("1.1 edge, 1.1 " + ViaName(), All(set, "Via"));
   const HeaderList added = HeadersForUpstream(request, kPeer, {.trusted = true});
   EXPECT_EQ("203.0.113.9, 192.0.2.7", All(added, "X-Forwarded-For"));
   EXPECT_EQ("https", All(added, "X-Forwarded-Proto"));

@@ -371,6 +371,21 @@ TEST(Options, OfTheGatewayGoTogether) {
   EXPECT_EQ(CodeOf({"serve", "--config", ""}), kExitUsage);
 }
 
+TEST(Options, LeadNoGatewayToItselfOrToLinkLocal) {
+  for (const char* upstream : {"http://127.0.0.1:6680", "http://localhost:6680"}) {
+    EXPECT_NE(Complaint({"--gateway", "127.0.0.1", "--upstream", upstream})
+                  .find("is the gateway's own address"),
+              std::string::npos)
+        << upstream;
+  }
+  for (const char* upstream : {"http://127.0.0.2:6680", "http://127.0.0.1", "unix:/a:6680"}) {
+    EXPECT_EQ(Complaint({"--gateway", "127.0.0.1", "--upstream", upstream}), "accepted");
+  }
+  EXPECT_NE(Complaint({"--gateway", "127.0.0.1", "--upstream", "http://169.254.169.254"})
+                .find("--upstream: is a link-local address"),
+            std::string::npos);
+}
+
 // A flag is what was said last, and nearest.
 TEST(Options, GoBeforeTheConfigurationFile) {
   const TempFolder folder;

@@ -27,6 +27,18 @@ TEST(Origin, IsASocket) {
   EXPECT_EQ("localhost", origin.authority);
 }
 
+TEST(Origin, TellsALinkLocalAddressHoweverItIsWritten) {
+  for (const char* url :
+       {"http://169.254.169.254", "http://169.254.0.1:80", "http://2851995649",
+        "http://0xa9.254.1:8080", "https://[fe80::1]:443", "http://[::ffff:169.254.169.254]"}) {
+    EXPECT_TRUE(Origin::Parse(url)->IsWrittenLinkLocal()) << url;
+  }
+  for (const char* url : {"http://169.255.0.1", "http://127.0.0.1:80", "http://a", "http://[::1]",
+                          "http://[fd00::1]:1", "unix:/run/169.254.169.254"}) {
+    EXPECT_FALSE(Origin::Parse(url)->IsWrittenLinkLocal()) << url;
+  }
+}
+
 TEST(Origin, IsNothingElse) {
   for (const std::string& url : {std::string(""),
                                  std::string("127.0.0.1:3000"),

@@ -304,6 +304,29 @@ TEST_F(Upstream, MakesHundredsOfCallsAtTheSameTime) {
   }
 }
 
+// After a burst two thousand connections stayed open for as long as nothing more was asked for.
+TEST_F(Upstream, LetsGoOfWhatABurstHasOpened) {
+  constexpr size_t kCalls = 300;
+  upstreams_ = Value(Upstreams::Start(kCalls));
+  std::atomic<size_t> waiting{0};
+  std::atomic<size_t> open{0};
+  RawUpstream upstream([&](RawPeer& peer) {
+    open.fetch_add(1);
+    (void)peer.ReadRequest();
+    waiting.fetch_add(1);
+    EXPECT_TRUE(Eventually([&] { return waiting.load() >= kCalls; }));
+    peer.Send(Ok("abc"));
+    peer.WaitForEnd();
+    open.fetch_sub(1);
+  });
+  std::vector<std::shared_ptr<Heard>> calls;
+  for (size_t i = 0; i < kCalls; ++i) calls.push_back(Call(To(upstream.origin())));
+  for (const auto& heard : calls) EXPECT_EQ(CallEnd::kWhole, heard->End()) << heard->why;
+  EXPECT_EQ(open.load(), kCalls);
+  EXPECT_TRUE(Eventually([&] { return open.load() == 0; })) << open.load();
+  EXPECT_EQ(CallEnd::kWhole, Call(To(upstream.origin()))->End());
+}
+
 TEST_F(Upstream, EndsEveryCallBeforeItEnds) {
   RawUpstream upstream([](RawPeer& peer) { peer.WaitForEnd(); });
   const std::shared_ptr<const Origin> origin = upstream.origin();

@@ -16,13 +16,8 @@ void Add(std::string_view part, std::string* hashed) {
 }
 
 // Empty when the body is not JSON, or its excludes cannot be told apart.
-std::string CanonicalBody(std::string_view body, const std::vector<std::string>& excludes) {
-  std::vector<JsonPointer> pointers;
-  for (const std::string& text : excludes) {
-    Result<JsonPointer> pointer = JsonPointer::Parse(text);
-    if (pointer.ok()) pointers.push_back(*std::move(pointer));
-  }
-  const Result<std::string> rest = WithoutValues(body, pointers);
+std::string CanonicalBody(std::string_view body, const std::vector<JsonPointer>& excludes) {
+  const Result<std::string> rest = WithoutValues(body, excludes);
   if (!rest.ok()) return {};
   Result<std::string> canonical = CanonicalJson(*rest);
   return canonical.ok() ? *std::move(canonical) : std::string();

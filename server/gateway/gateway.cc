@@ -81,9 +81,8 @@ bool MayCarryKey(const Route& route, const std::string& method) {
 
 // The key in the body, for routes that look there. Empty: there is none.
 std::string KeyInBody(const Route& route, std::string_view body) {
-  const Result<JsonPointer> pointer = JsonPointer::Parse(route.key_pointer);
-  if (!pointer.ok()) return {};
-  const Result<std::optional<JsonValue>> value = ValueAt(body, *pointer);
+  if (!route.key_pointer.has_value()) return {};
+  const Result<std::optional<JsonValue>> value = ValueAt(body, *route.key_pointer);
   if (!value.ok() || !value->has_value()) return {};
   if ((*value)->kind == JsonKind::kString) return DecodeJsonString((*value)->raw);
   if ((*value)->kind == JsonKind::kInteger) return std::string((*value)->raw);
@@ -228,6 +227,10 @@ Gateway::Judged Gateway::Judge(const wire::Request& head, const wire::Peer& peer
     judged.refusal = Refusal(nullptr, "not_implemented", "TRACE is not passed on");
     return judged;
   }
+  if (WentInACircle(head)) {
+    judged.refusal = Refusal(nullptr, "loop_detected", "the service behind this gateway is itself");
+    return judged;
+  }
   if (std::optional<std::string> offence = OffenceInConnection(head)) {
     judged.refusal = Refusal(nullptr, "invalid_request", *std::move(offence));
     return judged;
@@ -244,7 +247,7 @@ Gateway::Judged Gateway::Judge(const wire::Request& head, const wire::Peer& peer
     judged.way = Judged::Way::kRefused;
   } else if (!judged.key.empty()) {
     judged.way = Judged::Way::kIsKeyed;
-  } else if (!judged.route->key_pointer.empty()) {
+  } else if (judged.route->key_pointer.has_value()) {
     judged.way = Judged::Way::kMayBeKeyed;
   } else if (judged.route->key_required) {
     judged.way = Judged::Way::kRefused;
@@ -289,7 +292,7 @@ std::optional<Telling> Gateway::BeginKeyed(wire::Exchange& exchange, Judged judg
       return Refusal(&route, "idempotency_key_required",
                      "This operation is idempotent and it requires correct usage of Idempotency "
                      "Key, in a header or in the body at " +
-                         route.key_pointer + ".");
+                         route.key_pointer->text() + ".");
     }
     if (judged.key.empty()) {
       exchange.kept = std::make_unique<Pass>(&services_, &route, std::move(judged.principal));

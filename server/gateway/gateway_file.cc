@@ -30,6 +30,10 @@ constexpr uint32_t kCallsMax = 1'000'000;
 constexpr int64_t kShortestMs = 100;
 constexpr int64_t kLongestMs = 3'600'000;
 
+constexpr const char* kLinkLocal =
+    "is a link-local address, where a cloud keeps its metadata; a file's [[gateway.upstream]] can "
+    "say allow_link_local = true";
+
 std::string AnyText(const std::string&) { return ""; }
 
 // As it is written when the system shows a peer's; an IPv4 address in IPv6 clothes as IPv4.
@@ -97,6 +101,8 @@ std::shared_ptr<const Origin> ReadOrigin(Settings* in, const std::string& folder
   in->Text("url", &url, judge);
   ReadAuthorities(in, folder, &origin);
   in->Flag("allow_link_local", &origin.allow_link_local);
+  if (origin.IsWrittenLinkLocal() && !origin.allow_link_local)
+    in->Wrong(*in->Find("url"), kLinkLocal);
   in->Duration("connect_timeout", &origin.connect_timeout, 10, 60'000);
   return std::make_shared<const Origin>(std::move(origin));
 }
@@ -187,6 +193,7 @@ Status ReadPrincipal(std::string_view text, GatewayOptions* gateway) {
 Result<Route> OnlyRoute(std::string_view url, Route unless_said) {
   Result<Origin> origin = Origin::Parse(url);
   if (!origin.ok()) return origin.status();
+  if (origin->IsWrittenLinkLocal()) return Status::InvalidArgument(kLinkLocal);
   unless_said.origin = std::make_shared<const Origin>(std::move(*origin));
   unless_said.breaker = std::make_shared<Breaker>();
   return unless_said;

@@ -7,6 +7,7 @@
 
 #include "engine/keygen.h"
 #include "server/gateway/header_policy.h"
+#include "server/gateway/http_date.h"
 
 namespace onced {
 namespace {
@@ -92,9 +93,7 @@ bool SaysWhereFrom(std::string_view name) {
 // A trace of its own for a run that came without one (W3C Trace Context, 3.2): not sampled, which
 // is for whoever collects traces to decide.
 std::string NewTrace() {
-  std::string ids = RandomUuid() + RandomUuid();
-  std::erase(ids, '-');
-  return "00-" + ids.substr(0, 32) + "-" + ids.substr(32, 16) + "-00";
+  return "00-" + RandomHex(16) + "-" + RandomHex(8) + "-00";
 }
 
 // CGI and its heirs read X_User_Id as X-User-Id: a look-alike of a header that is believed must not
@@ -134,6 +133,17 @@ std::optional<std::string> OffenceInConnection(const wire::Request& request) {
   return std::nullopt;
 }
 
+const std::string& ViaName() {
+  static const std::string name = "onced-" + RandomHex(4);
+  return name;
+}
+
+bool WentInACircle(const wire::Request& request) {
+  return std::any_of(request.headers.begin(), request.headers.end(), [](const auto& header) {
+    return SameName(header.first, "Via") && header.second.find(ViaName()) != std::string::npos;
+  });
+}
+
 HeaderList HeadersForUpstream(const wire::Request& request, const wire::Peer& peer,
                               const Forwarding& forwarding) {
   const std::vector<std::string> named = NamedByConnection(request.headers);
@@ -162,7 +172,7 @@ HeaderList HeadersForUpstream(const wire::Request& request, const wire::Peer& pe
   if (forwarding.identity) out.emplace_back("Accept-Encoding", "identity");
   AddWhereFrom(request, peer, forwarding, &out);
   const std::string_view via = request.Header("Via");
-  const std::string own = std::string(request.minor_version == 0 ? "1.0" : "1.1") + " onced";
+  const std::string own = std::string(request.minor_version == 0 ? "1.0 " : "1.1 ") + ViaName();
   out.emplace_back("Via", via.empty() ? own : std::string(via) + ", " + own);
   return out;
 }
@@ -173,6 +183,9 @@ HeaderList HeadersForClient(HeaderList headers) {
     const std::string_view name = header.first;
     return (StaysOnHop(name, named) && !SameName(name, "Via")) || IsOneOf(kOurs, name);
   });
+  const bool dated = std::any_of(headers.begin(), headers.end(),
+                                 [](const auto& header) { return SameName(header.first, "Date"); });
+  if (!dated) headers.emplace_back("Date", HttpDateNow());
   return headers;
 }
 

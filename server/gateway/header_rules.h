@@ -2,7 +2,7 @@
 // HeaderRules: which headers cross the gateway, in each direction, and which are kept with an
 // answer.
 //
-// Threads: pure functions.
+// Threads: callable from any.
 // Invariants: 1. What belongs to one hop stays on it (RFC 9110, 7.6.1). 2. No header of onced's own
 // crosses from outside: what a client or an upstream sends under such a name is dropped. 3. What is
 // kept is a short list of what describes the body, and what the route adds; never a cookie, a
@@ -24,6 +24,11 @@ namespace onced {
 // the upstream would have a proxy strip it (a known attack).
 std::optional<std::string> OffenceInConnection(const wire::Request& request);
 
+// This process's name in Via: another onced in front of, or behind, this one has another.
+const std::string& ViaName();
+// It went out of this gateway before: an upstream leads back here.
+bool WentInACircle(const wire::Request& request);
+
 struct Forwarding {
   bool tls = false;             // how the client came
   bool trusted = false;         // it is a proxy whose X-Forwarded-* are believed, and added to
@@ -38,6 +43,7 @@ struct Forwarding {
 HeaderList HeadersForUpstream(const wire::Request& request, const wire::Peer& peer,
                               const Forwarding& forwarding);
 
+// With the time at which they came when they tell none (RFC 9110, 6.6.1).
 HeaderList HeadersForClient(HeaderList headers);
 
 // Of what HeadersForClient let through. `more`: names that the route adds.

@@ -14,6 +14,7 @@
 #include "engine/keygen.h"
 #include "server/gateway/breaker.h"
 #include "server/gateway/header_rules.h"
+#include "server/gateway/http_date.h"
 #include "server/web/idempotency_key.h"
 
 namespace onced {

@@ -2,10 +2,13 @@
 #include "server/gateway/origin.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 namespace onced {
 namespace {
@@ -48,6 +51,32 @@ Result<Origin> ParseUnix(std::string_view url, std::string_view path) {
 }
 
 }  // namespace
+
+bool IsLinkLocal(const sockaddr* address) {
+  if (address->sa_family == AF_INET) {
+    const auto* const v4 = reinterpret_cast<const sockaddr_in*>(address);
+    return (ntohl(v4->sin_addr.s_addr) & 0xFFFF0000U) == 0xA9FE0000U;  // 169.254.0.0/16
+  }
+  if (address->sa_family != AF_INET6) return false;
+  const auto* const bytes = reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr.s6_addr;
+  constexpr unsigned char kMapped[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 169, 254};
+  return (bytes[0] == 0xFE && (bytes[1] & 0xC0U) == 0x80U) ||  // fe80::/10
+         std::memcmp(bytes, kMapped, sizeof(kMapped)) == 0;
+}
+
+bool Origin::IsWrittenLinkLocal() const {
+  if (!unix_socket.empty()) return false;
+  std::string host = authority.substr(0, authority.rfind(':'));
+  sockaddr_in v4{.sin_family = AF_INET};
+  if (inet_aton(host.c_str(), &v4.sin_addr) != 0) {  // in all the forms that the resolver knows
+    return IsLinkLocal(reinterpret_cast<const sockaddr*>(&v4));
+  }
+  if (!authority.starts_with('[')) return false;
+  host = authority.substr(1, authority.find(']') - 1);
+  sockaddr_in6 v6{.sin6_family = AF_INET6};
+  return inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) == 1 &&
+         IsLinkLocal(reinterpret_cast<const sockaddr*>(&v6));
+}
 
 Result<Origin> Origin::Parse(std::string_view url) {
   constexpr std::string_view kUnix = "unix:";

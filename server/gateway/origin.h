@@ -12,12 +12,18 @@
 
 #include "engine/status.h"
 
+struct sockaddr;
+
 namespace onced {
 
 struct Origin {
   // InvalidArgument unless `url` is http://HOST[:PORT], https://HOST[:PORT] or unix:/PATH, without
   // user, path, query or fragment.
   static Result<Origin> Parse(std::string_view url);
+
+  // Whether the host is written as a link-local address: what a name comes to is seen when it is
+  // connected to.
+  bool IsWrittenLinkLocal() const;
 
   std::string url;          // scheme, host and port, as given to libcurl
   std::string authority;    // for the Host header: HOST[:PORT]; "localhost" over a unix socket
@@ -26,5 +32,8 @@ struct Origin {
   bool allow_link_local = false;
   std::chrono::milliseconds connect_timeout{5'000};
 };
+
+// Where a cloud keeps the metadata of its instances, and their credentials (RFC 3927, RFC 4291).
+bool IsLinkLocal(const sockaddr* address);
 
 }  // namespace onced

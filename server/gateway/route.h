@@ -12,11 +12,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/limits.h"
+#include "server/json/json_pointer.h"
 
 namespace onced {
 
@@ -55,8 +57,8 @@ struct FingerprintRules {
   bool content_type = true;
   bool body = true;
   std::vector<std::string> headers;        // whose values count as well
-  std::vector<std::string> body_excludes;  // JSON pointers (RFC 6901) of what does not count. With
-                                           // any, a JSON body counts in its canonical form
+  std::vector<JsonPointer> body_excludes;  // what does not count. With any, a JSON body counts in
+                                           // its canonical form
 };
 
 struct Route {
@@ -66,10 +68,10 @@ struct Route {
   std::shared_ptr<const Origin> origin;
   std::shared_ptr<Breaker> breaker;  // its origin's
 
-  bool key_required = false;             // without a key: 400, or else it just passes
-  std::vector<std::string> key_headers;  // other names of Idempotency-Key, in their order
-  std::string key_pointer;               // a JSON pointer into the body, when no header has it
-  std::string scope;                     // keys are apart by this; the name unless given
+  bool key_required = false;               // without a key: 400, or else it just passes
+  std::vector<std::string> key_headers;    // other names of Idempotency-Key, in their order
+  std::optional<JsonPointer> key_pointer;  // into the body, when no header has it
+  std::string scope;                       // keys are apart by this; the name unless given
   FingerprintRules fingerprint;
 
   std::chrono::milliseconds retention{kRetentionDefaultMs};

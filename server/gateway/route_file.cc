@@ -70,15 +70,10 @@ std::string JudgeFingerprintHeader(const std::string& name) {
   return IsHopOrFraming(name) ? name + " is about a connection, not about a request" : "";
 }
 
-// RFC 6901; the empty one is the whole document.
-std::string JudgePointer(const std::string& pointer) {
-  if (!pointer.starts_with('/')) return "must be a JSON pointer, such as \"/meta/id\"";
-  for (size_t i = 0; i < pointer.size(); ++i) {
-    if (pointer[i] != '~') continue;
-    const char next = i + 1 < pointer.size() ? pointer[i + 1] : ' ';
-    if (next != '0' && next != '1') return "must be a JSON pointer: ~ is followed by 0 or 1 in it";
-  }
-  return "";
+// The empty one would be the whole document.
+std::string JudgePointer(const std::string& text) {
+  if (text.empty()) return "must be a JSON pointer, such as \"/meta/id\"";
+  return JsonPointer::Parse(text).status().message();
 }
 
 // "404", or "4xx", as KeepOf knows it.
@@ -112,7 +107,10 @@ void ReadKey(Settings* in, Route* route) {
   if (route->methods.empty()) in->Wrong(*in->Find("methods"), "must name at least one");
   in->Choice<bool>("key", &route->key_required, {{"required", true}, {"optional", false}});
   in->Texts("key_headers", &route->key_headers, JudgeKeyHeader);
-  in->Text("key_pointer", &route->key_pointer, JudgePointer);
+  std::string pointer;
+  if (in->Text("key_pointer", &pointer, JudgePointer)) {
+    route->key_pointer = *JsonPointer::Parse(pointer);
+  }
   in->Text("scope", &route->scope, JudgeName);
 }
 
@@ -136,7 +134,12 @@ void ReadFingerprint(Settings* in, Route* route) {
     rules.body = holds("body");
   }
   in->Texts("fingerprint_headers", &rules.headers, JudgeFingerprintHeader);
-  in->Texts("fingerprint_body_excludes", &rules.body_excludes, JudgePointer);
+  std::vector<std::string> excludes;
+  if (in->Texts("fingerprint_body_excludes", &excludes, JudgePointer)) {
+    for (const std::string& one : excludes) {
+      rules.body_excludes.push_back(*JsonPointer::Parse(one));
+    }
+  }
   if (!rules.body && !rules.body_excludes.empty()) {
     in->Wrong(*in->Find("fingerprint_body_excludes"), "the body does not count in `fingerprint`");
   }

@@ -46,7 +46,4 @@ Telling FaultTelling(Profile profile, const Status& status);
 // A stored answer, again. `record` is completed.
 Telling ReplayTelling(Profile profile, const Record& record, int64_t now_ms, bool attached);
 
-// As HTTP writes a date: Wed, 25 Nov 2026 02:41:47 GMT (RFC 9110, 5.6.7).
-std::string HttpDate(int64_t unix_ms);
-
 }  // namespace onced

@@ -2,12 +2,10 @@
 #include "server/gateway/transfer.h"
 
 #include <curl/curl.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "engine/check.h"
@@ -21,18 +19,6 @@ constexpr long kIdleSecondsMax = 3;
 template <typename T>
 void Set(void* easy, CURLoption option, T value) {
   ONCED_CHECK(curl_easy_setopt(easy, option, value) == CURLE_OK);
-}
-
-bool IsLinkLocal(const sockaddr* address) {
-  if (address->sa_family == AF_INET) {
-    const auto* const v4 = reinterpret_cast<const sockaddr_in*>(address);
-    return (ntohl(v4->sin_addr.s_addr) & 0xFFFF0000U) == 0xA9FE0000U;  // 169.254.0.0/16
-  }
-  if (address->sa_family != AF_INET6) return false;
-  const auto* const bytes = reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr.s6_addr;
-  constexpr unsigned char kMapped[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 169, 254};
-  return (bytes[0] == 0xFE && (bytes[1] & 0xC0U) == 0x80U) ||  // fe80::/10
-         std::memcmp(bytes, kMapped, sizeof(kMapped)) == 0;
 }
 
 }  // namespace

@@ -34,8 +34,9 @@ using SteadyClock = std::chrono::steady_clock;
 using TimePoint = SteadyClock::time_point;
 using std::chrono::milliseconds;
 
-constexpr size_t kCallsOfAShare = 128;
+constexpr size_t kCallsOfAShare = 16;
 constexpr size_t kIdleHandlesMax = 256;  // of an origin: about 6 KB each
+constexpr milliseconds kShareIdleMax{5'000};
 
 // What it says about its options and handles can only be wrong by our own fault, or without memory.
 void Must(CURLMcode code) { ONCED_CHECK(code == CURLM_OK); }
@@ -67,6 +68,8 @@ class Upstreams::Impl {
     CURLM* const multi;
     std::optional<TimePoint> due;  // libcurl's timer
     size_t in_place = 0;
+    TimePoint empty_since;
+    bool stirred = false;  // libcurl may have ended calls of it
   };
   struct Waiting {
     std::unique_ptr<NewCall> call;       // until it has a place
@@ -87,6 +90,8 @@ class Upstreams::Impl {
   static void Act(Share& share, curl_socket_t socket, int events);
   void Collect(Share& share);
   Share& FreeShare();
+  void Leave(Share& share);
+  void CloseIdleShares(TimePoint now);
   void EndOverdue(TimePoint now);
   void RunTasks(TimePoint now);
   int TimeoutMs(TimePoint now) const;
@@ -193,12 +198,28 @@ void Upstreams::Impl::Run() {
     const TimePoint now = SteadyClock::now();
     for (const std::unique_ptr<Share>& share : shares_) {
       if (share->due.has_value() && *share->due <= now) Act(*share, CURL_SOCKET_TIMEOUT, 0);
-      Collect(*share);
+      if (std::exchange(share->stirred, false)) Collect(*share);
     }
     EndOverdue(now);
     RunTasks(now);
+    CloseIdleShares(now);
   }
   EndAll();
+}
+
+void Upstreams::Impl::Leave(Share& share) {
+  --in_place_;
+  if (--share.in_place == 0) share.empty_since = SteadyClock::now();
+}
+
+// libcurl looks at a kept connection only when it makes another call. After a burst nobody would
+// make one there, and the upstream would hold thousands open for nothing.
+void Upstreams::Impl::CloseIdleShares(TimePoint now) {
+  std::erase_if(shares_, [now](const std::unique_ptr<Share>& share) {
+    if (share->in_place != 0 || now - share->empty_since < kShareIdleMax) return false;
+    Must(curl_multi_cleanup(share->multi));
+    return true;
+  });
 }
 
 // From this thread it needs no waking.
@@ -274,6 +295,7 @@ void Upstreams::Impl::Act(Share& share, curl_socket_t socket, int events) {
   if (socket == CURL_SOCKET_TIMEOUT) share.due.reset();
   int running = 0;
   Must(curl_multi_socket_action(share.multi, socket, events, &running));
+  share.stirred = true;
 }
 
 void Upstreams::Impl::Collect(Share& share) {
@@ -287,8 +309,7 @@ void Upstreams::Impl::Collect(Share& share) {
     due_.erase(found->second.due);
     calls_.erase(found);
     Must(curl_multi_remove_handle(share.multi, transfer->easy()));
-    --share.in_place;
-    --in_place_;
+    Leave(share);
     under_way_.fetch_sub(1, std::memory_order_relaxed);
     transfer->Done(code);
     Keep(std::move(transfer));
@@ -313,8 +334,7 @@ void Upstreams::Impl::EndEarly(CallId id, const char* why) {
   }
   // The handle is not kept: it is in the middle of something.
   Must(curl_multi_remove_handle(waiting.share->multi, waiting.transfer->easy()));
-  --waiting.share->in_place;
-  --in_place_;
+  Leave(*waiting.share);
   under_way_.fetch_sub(1, std::memory_order_relaxed);
   waiting.transfer->Abandoned(why);
 }
@@ -349,6 +369,7 @@ int Upstreams::Impl::TimeoutMs(TimePoint now) const {
   TimePoint next = now + kLongest;
   for (const std::unique_ptr<Share>& share : shares_) {
     if (share->due.has_value()) next = std::min(next, *share->due);
+    if (share->in_place == 0) next = std::min(next, share->empty_since + kShareIdleMax);
   }
   if (!due_.empty()) next = std::min(next, due_.begin()->first);
   if (!tasks_.empty()) next = std::min(next, tasks_.begin()->first);

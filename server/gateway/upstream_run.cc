@@ -6,6 +6,7 @@
 
 #include "server/gateway/breaker.h"
 #include "server/gateway/header_rules.h"
+#include "server/gateway/http_date.h"
 
 namespace onced {
 namespace {

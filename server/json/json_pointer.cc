@@ -68,8 +68,10 @@ class Copy {
 
 Result<JsonPointer> JsonPointer::Parse(std::string_view text) {
   JsonPointer pointer;
+  pointer.text_ = text;
   if (text.empty()) return pointer;
-  if (text.front() != '/') return Status::InvalidArgument("must be empty or begin with '/'");
+  if (text.front() != '/')
+    return Status::InvalidArgument("must be a JSON pointer, such as \"/meta/id\"");
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '/') {
       pointer.steps_.emplace_back();
@@ -78,7 +80,7 @@ Result<JsonPointer> JsonPointer::Parse(std::string_view text) {
     } else if (++i < text.size() && (text[i] == '0' || text[i] == '1')) {
       pointer.steps_.back() += text[i] == '0' ? '~' : '/';
     } else {
-      return Status::InvalidArgument("'~' must be followed by 0 or 1");
+      return Status::InvalidArgument("must be a JSON pointer: ~ is followed by 0 or 1 in it");
     }
   }
   return pointer;

@@ -23,9 +23,11 @@ class JsonPointer {
   // escapes.
   static Result<JsonPointer> Parse(std::string_view text);
 
+  const std::string& text() const { return text_; }
   const std::vector<std::string>& steps() const { return steps_; }
 
  private:
+  std::string text_;
   std::vector<std::string> steps_;  // decoded
 };
 

@@ -228,7 +228,8 @@ class Reader {
       return Wrong("headers", "a name must be a token (RFC 9110, 5.6.2)");
     }
     if (!IsForAnswers(*name)) {
-      return Wrong("headers", "\"" + PrintableName(*name) + "\" is not kept with an answer");
+      const std::string shown = PrintableName(*name);
+      return Wrong("headers", "\"" + shown + "\" is not kept with an answer");
     }
     std::optional<std::string> value = ReadBytes(raw_value);
     if (!value.has_value()) {

@@ -18,7 +18,7 @@ struct Kind {
   std::string_view key_action;  // reuse: with the same key; rotate: only with another
 };
 
-constexpr std::array<Kind, 30> kKinds = {{
+constexpr std::array<Kind, 31> kKinds = {{
     {"idempotency_key_required", 400, "Idempotency-Key is missing", false, "reuse"},
     {"idempotency_key_invalid", 400, "Idempotency-Key is invalid", false, "rotate"},
     {"idempotency_conflict", 422, "Idempotency-Key is already used", false, "rotate"},
@@ -51,6 +51,7 @@ constexpr std::array<Kind, 30> kKinds = {{
     {"upstream_failed", 502, "The service gave no whole answer", false, "reuse"},
     {"upstream_timeout", 504, "The service did not answer in time", false, "reuse"},
     {"upstream_suspended", 503, "The service keeps failing", true, "reuse"},
+    {"loop_detected", 508, "The request came back to where it was", false, "reuse"},
     {"internal_error", 500, "Internal error", false, "reuse"},
 }};
 
