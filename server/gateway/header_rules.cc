@@ -92,9 +92,7 @@ bool SaysWhereFrom(std::string_view name) {
 
 // A trace of its own for a run that came without one (W3C Trace Context, 3.2): not sampled, which
 // is for whoever collects traces to decide.
-std::string NewTrace() {
-  return "00-" + RandomHex(16) + "-" + RandomHex(8) + "-00";
-}
+std::string NewTrace() { return "00-" + RandomHex(16) + "-" + RandomHex(8) + "-00"; }
 
 // CGI and its heirs read X_User_Id as X-User-Id: a look-alike of a header that is believed must not
 // come from a client.
