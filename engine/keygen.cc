@@ -36,6 +36,7 @@ std::string Joined(std::string_view prefix, std::string_view rest) {
 void Draw(std::span<unsigned char> out) {
   thread_local std::array<unsigned char, 1'024> drawn;
   thread_local size_t used = drawn.size();
+  ONCED_CHECK(out.size() <= drawn.size());
   if (out.size() > drawn.size() - used) {
     ONCED_CHECK(RAND_bytes(drawn.data(), static_cast<int>(drawn.size())) == 1);
     used = 0;

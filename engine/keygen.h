@@ -17,8 +17,8 @@ std::string Sha256Hex(std::string_view bytes);
 
 // A random UUID, version 4 (RFC 9562), in its 36-character form.
 std::string RandomUuid();
-// So many random bytes, 1..64, as hexadecimal digits. As good as RandomUuid's; not for secrets, of
-// which nothing should stay in memory.
+// So many random bytes, 1..64, as hexadecimal digits. As good as RandomUuid's; for names, not
+// for secrets, which must not lie about in memory.
 std::string RandomHex(size_t bytes);
 
 // "<prefix>:<sha256 hex of bytes>", or the hex alone when the prefix is empty.

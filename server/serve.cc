@@ -158,7 +158,7 @@ void Banner(const ServeOptions& options, const Doors& doors) {
     const std::string before = UrlOf(options, options.gateway.host, doors.gateway_port());
     for (const Route& route : options.gateway.routes) {
       std::fprintf(stderr, "  gateway    %s%s -> %s\n", before.c_str(), route.prefix.c_str(),
-                   route.origin->url.c_str());
+                   route.origin->Name().c_str());
     }
   }
   std::fprintf(stderr, "  try: curl%s --json '{\"key\":\"order-1\"}' %s/v1/claim\n", flags.c_str(),

@@ -116,13 +116,6 @@ TEST(HistoryCall, IsEmptyWithoutAnAudit) {
   EXPECT_EQ(here.Get("/v1/keys/k/history").body, "{\"events\":[]}");
 }
 
-std::string Escaped(std::string text) {
-  for (size_t at = 0; (at = text.find_first_of("% ", at)) != std::string::npos; ++at) {
-    text.replace(at, 1, text[at] == '%' ? "%25" : "%20");
-  }
-  return text;
-}
-
 TEST(ListCall, FiltersByScopePrefixAndState) {
   const OncedInAFolder here;
   for (const std::string key : {"a-1", "a-2", "b-1"}) here.Claim(key);
@@ -167,16 +160,16 @@ TEST(ListCall, GoesThroughScopesPageByPage) {
   }
   std::string cursor;
   do {
-    const HttpAnswer page = here.Get("/v1/keys?scope_prefix=s&limit=2" +
-                                     (cursor.empty() ? "" : "&cursor=" + Escaped(cursor)));
+    const HttpAnswer page =
+        here.Get("/v1/keys?scope_prefix=s&limit=2" + (cursor.empty() ? "" : "&cursor=" + cursor));
     ASSERT_EQ(page.status, 200) << page.body;
     for (size_t i = 0; i < page.Count("/keys"); ++i) {
       const std::string at = "/keys/" + std::to_string(i);
       EXPECT_TRUE(listed.insert(page.Field(at + "/scope") + " " + page.Field(at + "/key")).second);
     }
     cursor = page.Field("/cursor");
-    ExpectRefusal(here.Get("/v1/keys?scope=s&cursor=" + Escaped(cursor + "x")), 400,
-                  "invalid_request", "cursor");
+    ExpectRefusal(here.Get("/v1/keys?scope=s&cursor=" + cursor + "x"), 400, "invalid_request",
+                  "cursor");
   } while (!cursor.empty() && listed.size() < 100);
   EXPECT_EQ(listed, claimed);
 }
@@ -210,7 +203,7 @@ TEST(ListCall, GivesEveryKeyOncePageByPage) {
   int pages = 0;
   do {
     const HttpAnswer page =
-        here.Get("/v1/keys?limit=100" + (cursor.empty() ? "" : "&cursor=" + Escaped(cursor)));
+        here.Get("/v1/keys?limit=100" + (cursor.empty() ? "" : "&cursor=" + cursor));
     ASSERT_EQ(page.status, 200) << page.body;
     EXPECT_LE(page.Count("/keys"), 100u);
     for (size_t i = 0; i < page.Count("/keys"); ++i) {

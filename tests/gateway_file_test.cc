@@ -255,9 +255,9 @@ TEST(GatewayFile, NamesThePlaceOfWhatIsWrongWithItself) {
       {"[gateway]\ntrusted_proxies = \"10.0.0.1\"\n", "2:19: trusted_proxies: must be a list"},
       {"[gateway]\ntrusted_proxies = [\"proxy\"]\n", "2:20: trusted_proxies: must be IP addr"},
       {"[gateway]\ntrusted_proxies = [1]\n", "2:20: trusted_proxies: must be a list of strings"},
-      {"[gateway]\nroute = 1\n", "2:9: route: write it as [[route]]"},
-      {"[gateway]\nroute = [1]\n", "2:10: route: write it as [[route]]"},
-      {"[gateway]\nupstream = {}\n", "2:12: upstream: write it as [[upstream]]"},
+      {"[gateway]\nroute = 1\n", "2:9: route: write it as [[gateway.route]]"},
+      {"[gateway]\nroute = [1]\n", "2:10: route: write it as [[gateway.route]]"},
+      {"[gateway]\nupstream = {}\n", "2:12: upstream: write it as [[gateway.upstream]]"},
       {"[gateway\n", "1:"},
       {"[gateway]\nlisten = \"a\"\nlisten = \"b\"\n", "3:"},
   });

@@ -245,6 +245,47 @@ TEST(Gateway, TakesTheKeyFromWhereTheRouteSays) {
   EXPECT_EQ(here.upstream.hits(), 3u);
 }
 
+// The story: what stood where the key should be, and was none, ran as often as it came.
+TEST(Gateway, RefusesABodyWhoseKeyIsNone) {
+  const GatewayInAFolder here({.route = "key_pointer = \"/id\"", .upstream = "", .gateway = ""});
+  for (const char* body : {R"({"id":""})", R"({"id":7.0})", R"({"id":true})", R"({"id":["b"]})",
+                           R"({"id":{}})", R"({"id":"x","id":"y"})", R"({"id":"a b"})"}) {
+    ExpectProblem(here.Post("", "/pay", body), 400, "idempotency_key_invalid");
+  }
+  EXPECT_EQ(here.upstream.hits(), 0u);
+  for (const char* body : {R"({"id":null})", R"({})", "[]", "{", ""}) {
+    EXPECT_EQ(here.Post("", "/pay", body).status, 200) << body;
+  }
+  ExpectCreated(here.Post("", "/pay", R"({"id":17})"), "17");
+}
+
+// The story: "post" is not POST, so it carried no key; but services were about that took it for
+// one.
+TEST(Gateway, PassesNoMethodInLowerCase) {
+  const GatewayInAFolder here;
+  for (const char* method : {"post", "Post", "trace", "get"}) {
+    ExpectProblem(here.Ask(method, "/pay", "{}", Keyed("k")), 400, "invalid_request");
+  }
+  EXPECT_EQ(here.upstream.hits(), 0u);
+}
+
+TEST(Gateway, PassesOnABodyThatIsCoded) {
+  GatewayInAFolder here;
+  const std::string coded("\x1f\x8b\x08\x00 not JSON \xff\x00", 20);
+  for (const std::string key : {"k", ""}) {
+    EXPECT_EQ(here.Post(key, "/pay", coded, {{"Content-Encoding", "gzip"}}).status, 200);
+    EXPECT_EQ(here.upstream.last().Header("Content-Encoding"), "gzip");
+    EXPECT_EQ(here.upstream.last().body, coded);
+  }
+}
+
+TEST(Gateway, ForgetsAKeyWhoseRequestWentInACircle) {
+  GatewayInAFolder here;
+  here.upstream.Once("/pay", Answer(508));
+  EXPECT_EQ(here.Post("k").Header("Idempotency-Status"), "released");
+  EXPECT_EQ(here.Post("k").status, 200);
+}
+
 TEST(Gateway, LeavesOutOfTheComparisonWhatTheRouteSays) {
   GatewayInAFolder here({.route = "fingerprint_body_excludes = [\"/sent_at\"]\n"
                                   "fingerprint_headers = [\"X-Account\"]",
@@ -295,6 +336,8 @@ TEST(Gateway, RefusesNothingInShadow) {
       {.route = "shadow = true\nkey = \"required\"", .upstream = "", .gateway = ""});
   EXPECT_EQ(here.Ask("POST", "/pay", "body").body, "POST /pay 1\n");
   EXPECT_EQ(here.Post("\"unbalanced").body, "POST /pay 2\n");
+  // Nor what is too large to be looked at.
+  EXPECT_EQ(here.Post("k", "/pay", std::string(3'000'000, 'x')).body, "POST /pay 3\n");
 }
 
 TEST(Gateway, StopsInGoodOrderWithARunUnderWay) {

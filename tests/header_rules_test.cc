@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "server/gateway/http_date.h"
+
 namespace onced {
 namespace {
 
@@ -58,6 +60,26 @@ TEST(HeaderRules, KeepWhatBelongsToOneHopOnIt) {
   EXPECT_EQ((HeaderList{{"date", "then"}, {"Set-Cookie", "a=1"}, {"Set-Cookie", "b=2"}}), back);
 }
 
+TEST(HeaderRules, WriteDatesAsTheStandardDoes) {
+  EXPECT_EQ("Sun, 06 Nov 1994 08:49:37 GMT", HttpDate(784'111'777'000));  // RFC 9110, 5.6.7
+  EXPECT_EQ("Thu, 01 Jan 1970 00:00:00 GMT", HttpDate(0));
+  EXPECT_EQ("Thu, 29 Feb 2024 23:59:59 GMT", HttpDate(1'709'251'199'999));
+}
+
+TEST(HeaderRules, BeginATraceThatIsOne) {
+  const auto trace = [] {
+    return All(HeadersForUpstream(With({{"Host", "a"}}), kPeer, {.fence = "1"}), "traceparent");
+  };
+  const std::string first = trace();
+  ASSERT_EQ(55U, first.size()) << first;  // W3C Trace Context, 3.2.2
+  for (size_t i = 0; i < first.size(); ++i) {
+    const bool dash = i == 2 || i == 35 || i == 52;
+    EXPECT_TRUE(dash ? first[i] == '-' : std::isxdigit(first[i]) != 0) << first;
+  }
+  EXPECT_TRUE(first.starts_with("00-") && first.ends_with("-00")) << first;
+  EXPECT_NE(first, trace());
+}
+
 TEST(HeaderRules, GiveAnAnswerWithoutADateOne) {
   const HeaderList back = HeadersForClient({{"A", "1"}});
   ASSERT_EQ(2U, back.size());
@@ -67,8 +89,13 @@ TEST(HeaderRules, GiveAnAnswerWithoutADateOne) {
 }
 
 TEST(HeaderRules, KnowARequestThatWentOutOfHereBefore) {
-  const auto out = HeadersForUpstream(With({{"Host", "a"}, {"Via", "1.1 edge"}}), kPeer, {});
-  EXPECT_TRUE(WentInACircle(With(out)));
+  HeaderList out = {{"Host", "a"}, {"Via", "1.1 edge"}, {"Via", "1.0 b"}};
+  for (int passages = 1; passages <= 4; ++passages) {
+    out = HeadersForUpstream(With(out), kPeer, {});
+    out.emplace_back("Host", "a");
+    EXPECT_EQ(WentInACircle(With(out)), passages == 4) << passages;
+  }
+  EXPECT_TRUE(All(out, "Via").starts_with("1.1 edge, 1.0 b, 1.1 onced-")) << All(out, "Via");
   EXPECT_FALSE(WentInACircle(With({{"Via", "1.1 edge"}, {"Via", "1.1 onced-0"}})));
   EXPECT_FALSE(WentInACircle(With({})));
 }

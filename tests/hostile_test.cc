@@ -252,10 +252,13 @@ TEST_F(Head, RefusesAnythingButOneHost) {
            {with("Host: 127.0.0.1\r\nHost: 127.0.0.1\r\n"), 400, "invalid_request"},
            {with("Host: 127.0.0.1\r\nhost: other\r\n"), 400, "invalid_request"},
            {with("Host:\r\nHost: 127.0.0.1\r\n"), 400, "invalid_request"},
+           {with("Host: 127.0.0.1, evil.example\r\n"), 400, "invalid_request"},
+           {with("Host: 127.0.0.1 evil\r\n"), 400, "invalid_request"},
+           {with("Host: 127.0.0.1@evil.example\r\n"), 400, "invalid_request"},
+           {with("Host: 127.0.0.1/evil\r\n"), 400, "invalid_request"},
            {"GET /livez HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", 400, "invalid_request"}});
   EXPECT_EQ(Answers("GET /livez HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200).body, "ok\n");
-  for (const char* list : {"", "127.0.0.1, evil.example", "127.0.0.1,127.0.0.1", "127.0.0.1 evil",
-                           "evil.example", "127.0.0.1.evil.example", "127.0.0.1@evil.example"}) {
+  for (const char* list : {"", "127.0.0.1,127.0.0.1", "evil.example", "127.0.0.1.evil.example"}) {
     ExpectProblem(Answers(with("Host: " + std::string(list) + "\r\n"), 403), 403, "forbidden");
   }
 }

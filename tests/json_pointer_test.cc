@@ -64,6 +64,15 @@ TEST(JsonPointer, IsRefusedWhenItIsNone) {
   EXPECT_EQ("(json)", At("", "/a"));
 }
 
+TEST(JsonPointer, DoesNotChooseBetweenTwoOfAName) {
+  for (const char* json :
+       {R"({"a":{"b":1,"b":2}})", R"({"a":{"b":1},"a":{"b":1}})", R"({"a":{"b":{},"b":[]}})"}) {
+    EXPECT_EQ("(json)", At(json, "/a/b")) << json;
+  }
+  EXPECT_EQ("1", At(R"({"a":{"b":1,"c":2,"c":3},"d":{"b":4}})", "/a/b"));
+  EXPECT_EQ("[2]", At(R"([1,[2],[2]])", "/1"));
+}
+
 TEST(JsonPointer, LeavesOutMembersWithTheirCommas) {
   EXPECT_EQ(R"({"b":2})", Without(R"({"a":1, "b":2})", {"/a"}));
   EXPECT_EQ(R"({"a":1})", Without(R"({"a":1, "b":{"c":[3]}})", {"/b"}));

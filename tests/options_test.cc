@@ -378,6 +378,18 @@ TEST(Options, LeadNoGatewayToItselfOrToLinkLocal) {
               std::string::npos)
         << upstream;
   }
+  const std::vector<std::string> everywhere = {
+      "--gateway", "0.0.0.0", "--gateway-principal", "none", "--insecure-plaintext", "--upstream"};
+  const auto from_everywhere = [&everywhere](const char* upstream) {
+    std::vector<std::string> flags = everywhere;
+    flags.emplace_back(upstream);
+    return Complaint(flags);
+  };
+  EXPECT_NE(from_everywhere("http://127.0.0.2:6680").find("own address"), std::string::npos);
+  EXPECT_EQ(from_everywhere("http://10.0.0.1:6680"), "accepted");
+  EXPECT_NE(
+      Complaint({"--gateway", "[::1]", "--upstream", "http://[::1]:6680"}).find("own address"),
+      std::string::npos);
   for (const char* upstream : {"http://127.0.0.2:6680", "http://127.0.0.1", "unix:/a:6680"}) {
     EXPECT_EQ(Complaint({"--gateway", "127.0.0.1", "--upstream", upstream}), "accepted");
   }

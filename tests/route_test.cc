@@ -25,9 +25,9 @@ std::set<int> WithEvery5xx(std::set<int> statuses) {
 
 TEST(KeepOf, FollowsTheTableOfEachProfileForEveryStatus) {
   const Kept table[] = {
-      {Profile::kProxySafe, {401, 403, 407, 408, 409, 425, 429, 503}, {502, 504}},
+      {Profile::kProxySafe, {401, 403, 407, 408, 409, 425, 429, 503, 508}, {502, 504}},
       {Profile::kIetf, WithEvery5xx({401, 403, 407, 408, 409, 425, 429}), {}},
-      {Profile::kStripeV1, {401, 409, 429, 503}, {502, 504}},
+      {Profile::kStripeV1, {401, 409, 429, 503, 508}, {502, 504}},
   };
   for (const Kept& row : table) {
     Route route;

@@ -53,7 +53,7 @@ TEST(Settings, ArriveAsWritten) {
   EXPECT_EQ(word, 2);
   EXPECT_TRUE(in.Texts("list", &list, Anything));
   EXPECT_EQ(list, (std::vector<std::string>{"x", "y"}));
-  EXPECT_EQ(in.Tables("part").size(), 2u);
+  EXPECT_EQ(in.Tables("part", "whole.part").size(), 2u);
   in.End();
   EXPECT_TRUE(in.sound());
   EXPECT_TRUE(faults.First().ok()) << faults.First().message();

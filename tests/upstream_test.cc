@@ -327,6 +327,37 @@ TEST_F(Upstream, LetsGoOfWhatABurstHasOpened) {
   EXPECT_EQ(CallEnd::kWhole, Call(To(upstream.origin()))->End());
 }
 
+// One slow call a share kept all that its share had open.
+TEST_F(Upstream, LetsGoOfIdleConnectionsBesideASlowCall) {
+  constexpr size_t kCalls = 40;
+  upstreams_ = Value(Upstreams::Start(kCalls));
+  std::atomic<size_t> waiting{0};
+  std::atomic<size_t> ended{0};
+  std::atomic<bool> finish{false};
+  RawUpstream upstream([&](RawPeer& peer) {
+    (void)peer.ReadRequest();
+    waiting.fetch_add(1);
+    EXPECT_TRUE(Eventually([&] { return waiting.load() >= kCalls; }));
+    if (peer.number() % 8 == 0) {
+      EXPECT_TRUE(Eventually([&] { return finish.load(); }));
+      peer.Send(Ok("slow"));
+      return;
+    }
+    peer.Send(Ok("abc"));
+    peer.WaitForEnd();
+    ended.fetch_add(1);
+  });
+  std::vector<std::shared_ptr<Heard>> calls;
+  for (size_t i = 0; i < kCalls; ++i) calls.push_back(Call(To(upstream.origin())));
+  // What the gateway does every moment; by itself the thread looks once a minute.
+  EXPECT_TRUE(Eventually([&] {
+    upstreams_->Post([] {});
+    return ended.load() == kCalls / 8 * 7;
+  })) << ended.load();
+  finish = true;
+  for (const auto& heard : calls) EXPECT_EQ(CallEnd::kWhole, heard->End()) << heard->why;
+}
+
 TEST_F(Upstream, EndsEveryCallBeforeItEnds) {
   RawUpstream upstream([](RawPeer& peer) { peer.WaitForEnd(); });
   const std::shared_ptr<const Origin> origin = upstream.origin();

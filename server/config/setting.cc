@@ -286,8 +286,8 @@ bool Settings::Texts(std::string_view name, std::vector<std::string>* value, con
   return true;
 }
 
-std::vector<const Setting*> Settings::Tables(std::string_view name) {
-  const std::string what = "write it as [[" + std::string(name) + "]], below its section";
+std::vector<const Setting*> Settings::Tables(std::string_view name, std::string_view whole) {
+  const std::string what = "write it as [[" + std::string(whole) + "]]";
   const Setting* list = OfKind(name, Setting::Kind::kList, what);
   std::vector<const Setting*> tables;
   if (list == nullptr) return tables;

@@ -97,7 +97,8 @@ class Settings {
     return true;
   }
   // Of a [[list]] of tables; nothing when it is not there.
-  std::vector<const Setting*> Tables(std::string_view name);
+  // `whole`: its name with its section's, for messages.
+  std::vector<const Setting*> Tables(std::string_view name, std::string_view whole);
 
   // The place in `words` of what `setting` says; their number, and a fault, when it is not there.
   size_t IndexOf(const Setting* setting, const std::vector<std::string_view>& words);

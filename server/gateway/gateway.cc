@@ -75,18 +75,28 @@ bool HasNul(std::string_view path) {
   return false;
 }
 
+bool HasLowerCase(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) { return c >= 'a' && c <= 'z'; });
+}
+
 bool MayCarryKey(const Route& route, const std::string& method) {
   return std::find(route.methods.begin(), route.methods.end(), method) != route.methods.end();
 }
 
-// The key in the body, for routes that look there. Empty: there is none.
-std::string KeyInBody(const Route& route, std::string_view body) {
-  if (!route.key_pointer.has_value()) return {};
+// The key in the body, for routes that look there. Empty: there is none. InvalidArgument: something
+// stands in its place that is no key, or more than one thing; to pass that on as if there were none
+// would be to run it as often as it comes.
+Result<std::string> KeyInBody(const Route& route, std::string_view body) {
+  if (!route.key_pointer.has_value() || !ValidateJson(body).ok()) return std::string();
+  const std::string where = "in the body at " + route.key_pointer->text() + ": ";
   const Result<std::optional<JsonValue>> value = ValueAt(body, *route.key_pointer);
-  if (!value.ok() || !value->has_value()) return {};
-  if ((*value)->kind == JsonKind::kString) return DecodeJsonString((*value)->raw);
-  if ((*value)->kind == JsonKind::kInteger) return std::string((*value)->raw);
-  return {};
+  if (!value.ok()) return Status::InvalidArgument(where + value.status().message());
+  if (!value->has_value() || (*value)->kind == JsonKind::kNull) return std::string();
+  std::string key;
+  if ((*value)->kind == JsonKind::kString) key = DecodeJsonString((*value)->raw);
+  if ((*value)->kind == JsonKind::kInteger) key = std::string((*value)->raw);
+  if (key.empty()) return Status::InvalidArgument(where + "must be a string or a whole number");
+  return key;
 }
 
 void WriteTelling(Telling telling, httplib::Response& response, wire::Exchange& exchange) {
@@ -116,7 +126,7 @@ struct Gateway::Judged {
 };
 
 Gateway::Gateway(GatewayOptions options, const GatewayParts& parts)
-    : options_(std::move(options)), routes_(options_.routes) {
+    : options_(std::move(options)), body_max_(parts.body_max), routes_(options_.routes) {
   services_.ledger = parts.ledger;
   services_.doorkeeper = parts.doorkeeper;
   services_.quota = parts.quota;
@@ -223,6 +233,12 @@ Gateway::Judged Gateway::Judge(const wire::Request& head, const wire::Peer& peer
     return true;
   };
   if (refused(RefuseTarget(head.target))) return judged;
+  // A method is what it is spelt (RFC 9110, 9.1); but services are about that will take "post" for
+  // POST, and then its key would have been passed by.
+  if (HasLowerCase(head.method)) {
+    judged.refusal = Refusal(nullptr, "invalid_request", "method: must be in capitals");
+    return judged;
+  }
   if (head.method == "TRACE") {  // it would show the client what was added for the upstream
     judged.refusal = Refusal(nullptr, "not_implemented", "TRACE is not passed on");
     return judged;
@@ -255,9 +271,11 @@ Gateway::Judged Gateway::Judge(const wire::Request& head, const wire::Peer& peer
         Refusal(judged.route, "idempotency_key_required",
                 "This operation is idempotent and it requires correct usage of Idempotency Key.");
   }
-  // A route that only watches refuses nothing.
-  const bool refuses = judged.way == Judged::Way::kRefused;
-  if (refuses && judged.route->shadow) judged.way = Judged::Way::kPasses;
+  // A route that only watches refuses nothing: what is too large to be looked at passes unseen.
+  const bool large = head.body_length < 0 || static_cast<uint64_t>(head.body_length) > body_max_;
+  if (judged.route->shadow && (large || judged.way == Judged::Way::kRefused)) {
+    judged.way = Judged::Way::kPasses;
+  }
   return judged;
 }
 
@@ -287,7 +305,11 @@ std::optional<Telling> Gateway::Begin(wire::Exchange& exchange) {
 std::optional<Telling> Gateway::BeginKeyed(wire::Exchange& exchange, Judged judged) {
   const Route& route = *judged.route;
   if (judged.key.empty()) {
-    judged.key = KeyInBody(route, exchange.request().body);
+    Result<std::string> found = KeyInBody(route, exchange.request().body);
+    if (!found.ok() && !route.shadow) {
+      return Refusal(&route, "idempotency_key_invalid", found.status().message());
+    }
+    if (found.ok()) judged.key = *std::move(found);
     if (judged.key.empty() && route.key_required && !route.shadow) {
       return Refusal(&route, "idempotency_key_required",
                      "This operation is idempotent and it requires correct usage of Idempotency "
@@ -346,6 +368,7 @@ std::string Gateway::StatusJson() const {
       .Field("in_flight", counts.in_flight.load())
       .Field("conflicts", counts.conflicts.load())
       .Field("unknown", counts.unknown.load())
+      .Field("ended_unknown", runs_->ended_unknown())
       .Field("suspended", counts.suspended.load())
       .Field("shadow_first", counts.shadow_first.load())
       .Field("shadow_duplicates", counts.shadow_duplicates.load())
@@ -355,7 +378,7 @@ std::string Gateway::StatusJson() const {
     constexpr const char* kNames[] = {"closed", "open", "half_open"};
     w.BeginObject()
         .Field("name", route.name)
-        .Field("upstream", route.origin->url)
+        .Field("upstream", route.origin->Name())
         .Field("breaker", kNames[static_cast<int>(route.breaker->state(now))])
         .Field("breaker_opened", route.breaker->opened())
         .EndObject();

@@ -25,6 +25,7 @@ struct GatewayParts {
   bool tls = false;
   size_t memory_max = size_t{256} << 20;  // of the bodies of runs
   size_t upstream_connections_max = 1'000;
+  uint64_t body_max = uint64_t{1} << 20;  // of a request that is read whole
   std::function<void(const std::string&)> report;
 };
 
@@ -59,6 +60,7 @@ class Gateway {
   std::optional<Telling> BeginKeyed(wire::Exchange& exchange, Judged judged);
 
   const GatewayOptions options_;
+  const uint64_t body_max_;
   const RouteTable routes_;
   GatewayServices services_;
   std::unique_ptr<UpstreamRuns> runs_;

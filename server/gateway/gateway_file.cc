@@ -108,7 +108,7 @@ std::shared_ptr<const Origin> ReadOrigin(Settings* in, const std::string& folder
 }
 
 void ReadUpstreams(Settings* gateway, Faults* faults, RouteSurroundings* around) {
-  for (const Setting* table : gateway->Tables("upstream")) {
+  for (const Setting* table : gateway->Tables("upstream", "gateway.upstream")) {
     Settings in(*table, faults);
     std::string name;
     in.Require("name");
@@ -141,7 +141,7 @@ void ExpectApart(const Setting& table, std::string_view field, std::set<std::str
 void ReadRoutes(Settings* gateway, const RouteSurroundings& around, Faults* faults,
                 std::vector<Route>* routes) {
   std::set<std::string> names, prefixes;
-  for (const Setting* table : gateway->Tables("route")) {
+  for (const Setting* table : gateway->Tables("route", "gateway.route")) {
     routes->push_back(ReadRoute(*table, around, faults));
     ExpectApart(*table, "name", &names, faults);
     ExpectApart(*table, "prefix", &prefixes, faults);

@@ -137,9 +137,13 @@ const std::string& ViaName() {
 }
 
 bool WentInACircle(const wire::Request& request) {
-  return std::any_of(request.headers.begin(), request.headers.end(), [](const auto& header) {
-    return SameName(header.first, "Via") && header.second.find(ViaName()) != std::string::npos;
-  });
+  constexpr size_t kPassagesMax = 3;
+  size_t passages = 0;
+  for (const auto& [name, value] : request.headers) {
+    if (!SameName(name, "Via")) continue;
+    for (size_t at = 0; (at = value.find(ViaName(), at)) != value.npos; ++at) ++passages;
+  }
+  return passages > kPassagesMax;
 }
 
 HeaderList HeadersForUpstream(const wire::Request& request, const wire::Peer& peer,
@@ -169,9 +173,12 @@ HeaderList HeadersForUpstream(const wire::Request& request, const wire::Peer& pe
   }
   if (forwarding.identity) out.emplace_back("Accept-Encoding", "identity");
   AddWhereFrom(request, peer, forwarding, &out);
-  const std::string_view via = request.Header("Via");
+  std::string via;
+  for (const auto& [name, value] : request.headers) {
+    if (SameName(name, "Via")) via.append(via.empty() ? "" : ", ").append(value);
+  }
   const std::string own = std::string(request.minor_version == 0 ? "1.0 " : "1.1 ") + ViaName();
-  out.emplace_back("Via", via.empty() ? own : std::string(via) + ", " + own);
+  out.emplace_back("Via", via.empty() ? own : via + ", " + own);
   return out;
 }
 

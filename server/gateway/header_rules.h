@@ -26,7 +26,8 @@ std::optional<std::string> OffenceInConnection(const wire::Request& request);
 
 // This process's name in Via: another onced in front of, or behind, this one has another.
 const std::string& ViaName();
-// It went out of this gateway before: an upstream leads back here.
+// It has gone out of this gateway several times already: an upstream leads back here. (Once or
+// twice may be right: a service may ask another through the same gateway.)
 bool WentInACircle(const wire::Request& request);
 
 struct Forwarding {

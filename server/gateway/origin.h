@@ -25,6 +25,9 @@ struct Origin {
   // connected to.
   bool IsWrittenLinkLocal() const;
 
+  // For people: the URL, or the path of the socket.
+  std::string Name() const { return unix_socket.empty() ? url : "unix:" + unix_socket; }
+
   std::string url;          // scheme, host and port, as given to libcurl
   std::string authority;    // for the Host header: HOST[:PORT]; "localhost" over a unix socket
   std::string unix_socket;  // empty: TCP

@@ -21,9 +21,10 @@ bool Holds(const Statuses& statuses, int status) {
   return std::find(statuses.begin(), statuses.end(), status) != statuses.end();
 }
 
-// 502 and 504 are a proxy's words for an answer that it did not get.
+// 502 and 504 are a proxy's words for an answer that it did not get; 508 is one's for a request
+// that went in a circle, and so reached nobody.
 Keep KeepOfServerError(int status) {
-  if (status == 503) return Keep::kRelease;
+  if (status == 503 || status == 508) return Keep::kRelease;
   return status == 502 || status == 504 ? Keep::kUnknown : Keep::kStore;
 }
 

@@ -95,9 +95,9 @@ struct Route {
 // the route says of the status, or of its class, and else its profile:
 //
 //              stored                   released                               unknown
-//   proxy-safe all else, also a 500     401 403 407 408 409 425 429 503        502 504
+//   proxy-safe all else, also a 500     401 403 407 408 409 425 429 503 508    502 504
 //   ietf       all else                 401 403 407 408 409 425 429, all 5xx
-//   stripe-v1  all else, also a 500     401 409 429 503                        502 504
+//   stripe-v1  all else, also a 500     401 409 429 503 508                    502 504
 //
 // A status that is none (RFC 9110 section 15: not in 100..599) counts as 500, and so does a 1xx,
 // which is never the last word.

@@ -57,8 +57,20 @@ void SocketWatch::Want(int socket, bool in, bool out) {
 void SocketWatch::Rest(int socket) {
   Watched& one = Of(socket);
   one.rests = one.closing_is_told;
+  one.since = std::chrono::steady_clock::now();
   one.wanted = 0;
   Watch(socket, one, one.rests ? uint32_t{EPOLLIN} : 0);
+}
+
+void SocketWatch::SpoilIdle(std::chrono::milliseconds rested) {
+  const auto before = std::chrono::steady_clock::now() - rested;
+  for (size_t socket = 0; socket < sockets_.size(); ++socket) {
+    Watched& one = sockets_[socket];
+    if (!one.rests || one.since > before) continue;
+    one.rests = false;
+    Watch(static_cast<int>(socket), one, 0);
+    Spoil(static_cast<int>(socket));
+  }
 }
 
 void SocketWatch::Watch(int socket, Watched& one, uint32_t events) const {

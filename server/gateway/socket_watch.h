@@ -13,6 +13,7 @@
 // Nothing is sent over a kept connection on which anything was found unasked.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -34,6 +35,9 @@ class SocketWatch {
   // one that is only paused: Want nothing of that.
   void Rest(int socket);
 
+  // Has the other side end what has rested for so long; libcurl finds it ended when it looks.
+  void SpoilIdle(std::chrono::milliseconds rested);
+
   using Stirred = std::function<void(int socket, bool in, bool out, bool error)>;
   // Waits for `timeout_ms` at most (-1: for ever), and then for nothing that has stirred already;
   // tells of what is wanted, and spoils what is not.
@@ -45,6 +49,7 @@ class SocketWatch {
     uint32_t watched = 0;  // EPOLLIN, EPOLLOUT; 0: not in the set
     bool closing_is_told = false;
     bool rests = false;
+    std::chrono::steady_clock::time_point since = {};  // when it rests
   };
   Watched& Of(int socket);
   void Watch(int socket, Watched& one, uint32_t events) const;

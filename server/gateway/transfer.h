@@ -33,6 +33,7 @@ class Transfer {
   void* easy() const { return easy_; }  // a CURL*
   // Whose handle it is; nullptr for one of libcurl's own.
   static Transfer* Of(void* easy);
+  bool is_tls() const { return is_tls_; }
   bool receiving_paused() const { return receiving_paused_; }
   // libcurl wants something of its socket.
   void SocketIsTold() { socket_is_told_ = true; }

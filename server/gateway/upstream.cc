@@ -35,6 +35,8 @@ using TimePoint = SteadyClock::time_point;
 using std::chrono::milliseconds;
 
 constexpr size_t kCallsOfAShare = 16;
+// Every share reads the file of authorities for itself, and keeps it: over TLS few, large ones.
+constexpr size_t kTlsCallsOfAShare = 128;
 constexpr size_t kIdleHandlesMax = 256;  // of an origin: about 6 KB each
 constexpr milliseconds kShareIdleMax{5'000};
 
@@ -66,6 +68,7 @@ class Upstreams::Impl {
   struct Share {
     Impl* const owner;
     CURLM* const multi;
+    const bool is_tls;
     std::optional<TimePoint> due;  // libcurl's timer
     size_t in_place = 0;
     TimePoint empty_since;
@@ -89,7 +92,7 @@ class Upstreams::Impl {
   void Begin(CallId id, Waiting& waiting);
   static void Act(Share& share, curl_socket_t socket, int events);
   void Collect(Share& share);
-  Share& FreeShare();
+  Share& FreeShare(bool is_tls);
   void Leave(Share& share);
   void CloseIdleShares(TimePoint now);
   void EndOverdue(TimePoint now);
@@ -122,6 +125,7 @@ class Upstreams::Impl {
   std::multimap<TimePoint, std::function<void()>> tasks_;
   bool letters_here_ = true;  // perhaps
   bool stopping_ = false;
+  TimePoint next_look_;  // for idle connections
 
   std::thread thread_;
 };
@@ -139,15 +143,17 @@ Upstreams::Impl::~Impl() {
   for (const std::unique_ptr<Share>& share : shares_) curl_multi_cleanup(share->multi);
 }
 
-Upstreams::Impl::Share& Upstreams::Impl::FreeShare() {
+Upstreams::Impl::Share& Upstreams::Impl::FreeShare(bool is_tls) {
+  const size_t calls = is_tls ? kTlsCallsOfAShare : kCallsOfAShare;
   for (const std::unique_ptr<Share>& share : shares_) {
-    if (share->in_place < kCallsOfAShare) return *share;
+    if (share->is_tls == is_tls && share->in_place < calls) return *share;
   }
   CURLM* const multi = curl_multi_init();
   ONCED_CHECK(multi != nullptr);
-  shares_.push_back(std::unique_ptr<Share>(new Share{.owner = this, .multi = multi, .due = {}}));
+  shares_.push_back(std::unique_ptr<Share>(
+      new Share{.owner = this, .multi = multi, .is_tls = is_tls, .due = {}}));
   Share& share = *shares_.back();
-  const long connections = static_cast<long>(std::min(connections_max_, kCallsOfAShare));
+  const long connections = static_cast<long>(std::min(connections_max_, calls));
   Must(curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &Impl::OnSocket));
   Must(curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, &share));
   Must(curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &Impl::OnTimer));
@@ -215,6 +221,10 @@ void Upstreams::Impl::Leave(Share& share) {
 // libcurl looks at a kept connection only when it makes another call. After a burst nobody would
 // make one there, and the upstream would hold thousands open for nothing.
 void Upstreams::Impl::CloseIdleShares(TimePoint now) {
+  if (now >= next_look_) {
+    next_look_ = now + kShareIdleMax / 4;
+    sockets_.SpoilIdle(kShareIdleMax);  // of shares that have other calls
+  }
   std::erase_if(shares_, [now](const std::unique_ptr<Share>& share) {
     if (share->in_place != 0 || now - share->empty_since < kShareIdleMax) return false;
     Must(curl_multi_cleanup(share->multi));
@@ -275,7 +285,7 @@ void Upstreams::Impl::Admit() {
 void Upstreams::Impl::Begin(CallId id, Waiting& waiting) {
   const std::unique_ptr<NewCall> call = std::move(waiting.call);
   waiting.transfer = TransferFor(call->request.origin);
-  waiting.share = &FreeShare();
+  waiting.share = &FreeShare(waiting.transfer->is_tls());
   ++waiting.share->in_place;
   ++in_place_;
   if (call->request.body_pipe != nullptr) {

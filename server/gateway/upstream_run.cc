@@ -205,6 +205,7 @@ std::string UpstreamRun::Stored() {
 
 void UpstreamRun::Settled(const Result<Reply>& reply) {
   settled_ = true;
+  if (reply.ok() && reply->outcome == Outcome::kUnknown) ++runs_->ended_unknown_;
   if (reply.ok()) {
     box_.Put(OwnAnswer(*reply));
   } else {

@@ -122,6 +122,7 @@ class UpstreamRuns {
   // For what runs there.
   Upstreams& upstreams() { return *upstreams_; }
 
+  uint64_t ended_unknown() const { return ended_unknown_.load(std::memory_order_relaxed); }
   size_t under_way() const EXCLUDES(mutex_);
   // How long a run of the route takes, as the last ones went; 0 while there was none.
   std::chrono::milliseconds UsualTime(const Route* route) const;
@@ -154,6 +155,7 @@ class UpstreamRuns {
   const std::chrono::milliseconds look_;
   const RunTerms terms_;
   std::atomic<size_t> memory_{0};
+  std::atomic<uint64_t> ended_unknown_{0};
   std::vector<Settling> settling_;  // of this turn; on the upstreams' thread only, as is
   std::vector<Settling> again_;     // what the store would not take just now
   std::unordered_map<const Route*, std::atomic<int64_t>> usual_ms_;  // its keys never change

@@ -94,8 +94,10 @@ Result<std::optional<JsonValue>> ValueAt(std::string_view json, const JsonPointe
     return std::optional(JsonValue{tokens.token().kind, tokens.token().raw});
   }
   Path path;
+  std::optional<JsonValue> value;
   while (tokens.Next()) {
     const JsonToken token = tokens.token();
+    std::optional<JsonValue> here;
     if (token.type == JsonToken::Type::kClose) {
       path.Close();
       continue;
@@ -104,22 +106,22 @@ Result<std::optional<JsonValue>> ValueAt(std::string_view json, const JsonPointe
       path.Name(DecodeJsonString(token.raw));
       if (!path.Is(pointer)) continue;
       tokens.NextValue();
-      return std::optional(JsonValue{tokens.token().kind, tokens.token().raw});
-    }
-    path.Arrive();
-    if (token.type == JsonToken::Type::kOpen) {
-      if (path.in_array() && path.Is(pointer)) {
-        // Its extent is found by a second reader that begins where it does.
+      here = JsonValue{tokens.token().kind, tokens.token().raw};
+    } else {
+      path.Arrive();
+      if (path.Is(pointer)) {
+        // Of an array or object the extent is found by a second reader that begins where it does.
         JsonTokens rest(json.substr(static_cast<size_t>(token.raw.data() - json.data())));
         rest.NextValue();
-        return std::optional(JsonValue{token.kind, rest.token().raw});
+        here = JsonValue{token.kind, rest.token().raw};
       }
-      path.Open(token.kind);
-    } else if (path.Is(pointer)) {
-      return std::optional(JsonValue{token.kind, token.raw});
+      if (token.type == JsonToken::Type::kOpen) path.Open(token.kind);
     }
+    if (!here.has_value()) continue;
+    if (value.has_value()) return Status::InvalidArgument("a name is given twice");
+    value = here;
   }
-  return std::optional<JsonValue>();
+  return value;
 }
 
 Result<std::string> WithoutValues(std::string_view json, std::span<const JsonPointer> pointers) {

@@ -36,8 +36,8 @@ struct JsonValue {
   std::string_view raw;  // points into the text
 };
 
-// The value at `pointer`; nullopt when there is none. InvalidArgument when `json` is not JSON. Of a
-// name given twice the first counts.
+// The value at `pointer`; nullopt when there is none. InvalidArgument when `json` is not JSON, and
+// when a name that leads there is given twice: readers differ in which of them they take.
 Result<std::optional<JsonValue>> ValueAt(std::string_view json, const JsonPointer& pointer);
 
 // The text without the members at `pointers`; an element of an array becomes null instead, so that

@@ -19,6 +19,15 @@ namespace http = boost::beast::http;
 
 std::string Text(beast::string_view view) { return {view.data(), view.size()}; }
 
+// The characters of a host and a port (RFC 3986, 3.2.2); an empty one is one too.
+bool IsHost(std::string_view text) {
+  constexpr std::string_view kMarks = "-._~!$&'()*+,;=%:[]";
+  return std::all_of(text.begin(), text.end(), [kMarks](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           kMarks.find(c) != kMarks.npos;
+  });
+}
+
 bool AllDigits(std::string_view text) {
   return !text.empty() &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
@@ -174,13 +183,19 @@ class RequestParser::Beast : public http::basic_parser<true> {
     if (request_.headers.size() == limits_.headers) {
       return Refuse(ec, "head_too_large", "too many headers");
     }
-    if (field == http::field::host) ++hosts_;
+    if (field == http::field::host) {
+      ++hosts_;
+      if (!IsHost(Text(value))) {
+        return Refuse(ec, "invalid_request", "Host: not a host, with or without a port");
+      }
+    }
     if (field == http::field::content_length) {
       ++lengths_;
       // Beast takes "2, 2" for 2.
       if (!AllDigits(Text(value))) return Refuse(ec, "invalid_request", "Content-Length: a number");
     }
-    if (field == http::field::content_encoding && !SameName(Text(value), "identity")) {
+    if (field == http::field::content_encoding && !limits_.coded_bodies &&
+        !SameName(Text(value), "identity")) {
       return Refuse(ec, "unsupported_media_type", "Content-Encoding: send the body as it is");
     }
     if (field == http::field::transfer_encoding) {

@@ -33,6 +33,8 @@ struct RequestLimits {
   size_t target_bytes = 8 * 1024;
   size_t path_bytes = 1024;
   uint64_t body_bytes = 1024 * 1024;
+  bool coded_bodies =
+      false;  // take what has a Content-Encoding, as it is: for who only passes it on
 };
 
 struct Request {
