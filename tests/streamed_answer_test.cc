@@ -143,6 +143,30 @@ TEST(StreamedAnswer, ThatBreaksIsCutSoThatTheClientCanTell) {
   }
 }
 
+// Found while the fuzzer of streams was made: a body that broke before any of it could be passed on
+// took the answer's head with it, and the finished answers that were still to be written before.
+TEST(StreamedAnswer, ThatBreaksAtOnceIsCutAfterWhatIsBeforeIt) {
+  for (const std::optional<uint64_t> length : {std::optional<uint64_t>(), {8}, {2}}) {
+    const auto pipe = NewPipe();
+    if (length == 2) {
+      pipe->Write("too much");  // which needs no end
+    } else {
+      pipe->Close(Pipe::End::kBroken);
+    }
+    const auto listener = Listen(From(pipe, length));
+    Client client(listener->port());
+    client.Send(Get("/before") + Get("/stream") + Get("/behind"));
+    EXPECT_EQ(client.Receive().body, "/before");
+    std::string rest;
+    for (std::string some = client.ReceiveSome(); !some.empty(); some = client.ReceiveSome()) {
+      rest += some;
+    }
+    EXPECT_EQ(errno, 0) << "it is cut, and at once";
+    EXPECT_TRUE(rest.starts_with("HTTP/1.1 200 OK\r\n")) << rest;
+    EXPECT_TRUE(rest.ends_with("\r\n\r\n")) << rest;
+  }
+}
+
 TEST(StreamedAnswer, IsHeldUntilItIsDurable) {
   HeldGate gate;
   const auto pipe = NewPipe();

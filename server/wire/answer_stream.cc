@@ -21,10 +21,12 @@ std::string AsChunk(const std::string& bytes) {
 }  // namespace
 
 AnswerStream::Piece AnswerStream::Next() {
+  if (too_long_) return {.broken = true};
   Pipe::Taken taken = pipe_->TakeSome(kPieceBytes);
   Piece piece{.bytes = std::move(taken.bytes), .ended = taken.ended, .broken = taken.broken};
   if (left_.has_value()) {
-    if (piece.bytes.size() > *left_) return {.broken = true};
+    too_long_ = piece.bytes.size() > *left_;
+    if (too_long_) return {.broken = true};
     *left_ -= piece.bytes.size();
     if (piece.ended && *left_ > 0) piece.broken = true;
   }

@@ -32,7 +32,7 @@ class AnswerStream {
   struct Piece {
     std::string bytes;    // empty: nothing is here just now
     bool ended = false;   // these are the last
-    bool broken = false;  // it can never be told rightly where the body ends
+    bool broken = false;  // it can never be told rightly where the body ends; told again
   };
   Piece Next();
 
@@ -49,6 +49,7 @@ class AnswerStream {
   std::optional<uint64_t> left_;
   const bool chunked_;
   const bool last_;
+  bool too_long_ = false;
 };
 
 }  // namespace onced::wire

@@ -87,7 +87,8 @@ bool Connection::TakeOfStream() {
   if (stream_ == nullptr || outbox_.writing() || !outbox_.moves()) return false;
   AnswerStream::Piece piece = stream_->Next();
   if (piece.broken) {
-    Close();
+    // What is finished before it still leaves; then the break is told again.
+    if (outbox_.empty()) Close();
     return false;
   }
   const bool last = piece.ended && stream_->last();
