@@ -55,7 +55,7 @@ void Relay::Move() {
     return to_->Close(Pipe::End::kBroken);
   }
   while (room_) {
-    const Pipe::Taken taken = from_->TakeSome(16 * 1024);
+    const Pipe::Taken taken = from_->TakeSome(piece_);
     if (!taken.bytes.empty()) room_ = to_->Write(taken.bytes);
     most = std::max<size_t>(most, from_->size() + to_->size());
     if (taken.ended) {
@@ -74,18 +74,19 @@ wire::ListenerOptions StreamingOptions(ServeFunction serve) {
   return options;
 }
 
-ServeFunction EchoStream(Mover* mover, std::shared_ptr<Relay>* relay) {
-  return [mover, relay](httplib::Response& response, wire::Exchange& exchange) {
+ServeFunction EchoStream(Mover* mover, std::shared_ptr<Relay>* relay, EchoTerms terms) {
+  return [mover, relay, terms](httplib::Response& response, wire::Exchange& exchange) {
     response.status = 200;
     if (exchange.body_pipe() == nullptr) {
       response.body = exchange.request().target + exchange.request().body;
       return;
     }
-    const std::shared_ptr<Pipe> answer = NewPipe();
-    const auto moves = std::make_shared<Relay>(mover, exchange.body_pipe(), answer);
+    const auto answer = std::make_shared<Pipe>(terms.room);
+    const auto moves = std::make_shared<Relay>(mover, exchange.body_pipe(), answer, terms.piece);
     if (relay != nullptr) *relay = moves;
     std::optional<uint64_t> length;
-    if (exchange.body_length() >= 0) length = static_cast<uint64_t>(exchange.body_length());
+    if (terms.tells_length && exchange.body_length() >= 0)
+      length = static_cast<uint64_t>(exchange.body_length());
     exchange.StreamAnswer(answer, length);
     moves->Start();
   };

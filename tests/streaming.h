@@ -42,8 +42,10 @@ class Mover {
 // Moves all of one pipe into another. Lives as long as either is used.
 class Relay : public std::enable_shared_from_this<Relay> {
  public:
-  Relay(Mover* mover, std::shared_ptr<wire::Pipe> from, std::shared_ptr<wire::Pipe> to)
-      : mover_(mover), from_(std::move(from)), to_(std::move(to)) {}
+  // `piece`: the most that it moves at a time.
+  Relay(Mover* mover, std::shared_ptr<wire::Pipe> from, std::shared_ptr<wire::Pipe> to,
+        size_t piece = 16 * 1024)
+      : mover_(mover), from_(std::move(from)), to_(std::move(to)), piece_(piece) {}
   void Start();
 
   std::atomic<size_t> most{0};  // that was in both at a time
@@ -54,6 +56,7 @@ class Relay : public std::enable_shared_from_this<Relay> {
   Mover* const mover_;
   const std::shared_ptr<wire::Pipe> from_;
   const std::shared_ptr<wire::Pipe> to_;
+  const size_t piece_;
   bool room_ = true;
 };
 
@@ -62,8 +65,16 @@ std::shared_ptr<wire::Pipe> NewPipe();
 // Every body is streamed.
 wire::ListenerOptions StreamingOptions(ServeFunction serve);
 
-// A handler that gives back the body while it comes, with its length when it has told one.
-ServeFunction EchoStream(Mover* mover, std::shared_ptr<Relay>* relay = nullptr);
+// How a body is given back.
+struct EchoTerms {
+  size_t room = 64 * 1024;   // of the answer's pipe
+  size_t piece = 16 * 1024;  // see Relay
+  bool tells_length = true;  // when the request has told one
+};
+
+// A handler that gives back the body while it comes.
+ServeFunction EchoStream(Mover* mover, std::shared_ptr<Relay>* relay = nullptr,
+                         EchoTerms terms = {});
 
 std::string Chunk(const std::string& bytes);
 // A request whose body is still to be sent; `length` -1: in chunks.

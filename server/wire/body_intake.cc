@@ -7,13 +7,12 @@
 namespace onced::wire {
 namespace {
 
-constexpr size_t kPipeRoom = 64 * 1024;
 constexpr size_t kPieceBytes = 32 * 1024;  // looked at in one go, so at most that beyond the room
 
 }  // namespace
 
-BodyIntake::BodyIntake(std::unique_ptr<RequestParser> parser, TimePoint now)
-    : parser_(std::move(parser)), pipe_(std::make_shared<Pipe>(kPipeRoom)), willing_since_(now) {
+BodyIntake::BodyIntake(std::unique_ptr<RequestParser> parser, size_t pipe_room, TimePoint now)
+    : parser_(std::move(parser)), pipe_(std::make_shared<Pipe>(pipe_room)), willing_since_(now) {
   parser_->StreamBody([this](std::string_view part) {
     bytes_ += part.size();
     // What nobody wants any more is still read to its end: the next request lies behind it.

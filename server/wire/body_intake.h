@@ -29,7 +29,7 @@ class BodyIntake {
   enum class State { kComing, kWhole, kRefused };
 
   // `parser` has read the head, and nothing else. `on_room`: see Pipe::OnRoom.
-  BodyIntake(std::unique_ptr<RequestParser> parser, TimePoint now);
+  BodyIntake(std::unique_ptr<RequestParser> parser, size_t pipe_room, TimePoint now);
   ~BodyIntake();
   BodyIntake(const BodyIntake&) = delete;
   BodyIntake& operator=(const BodyIntake&) = delete;

@@ -23,7 +23,8 @@ std::function<void()> Connection::Later(void (Connection::*what)()) {
 void Connection::ServeStreamed() {
   if (parser_->expects_continue() && in_at_ == in_end_) Push(kContinue, /*last=*/false);
   Request request = parser_->TakeRequest();
-  intake_ = std::make_unique<BodyIntake>(std::move(parser_), std::chrono::steady_clock::now());
+  intake_ = std::make_unique<BodyIntake>(std::move(parser_), services_->options.pipe_room,
+                                         std::chrono::steady_clock::now());
   intake_->pipe()->OnRoom(Later(&Connection::OnRoom));
   std::shared_ptr<Pipe> pipe = intake_->pipe();
   FeedIntake();

@@ -50,6 +50,7 @@ struct ListenerOptions {
   size_t connections_max = 10'000;
   size_t memory_max = size_t{256} << 20;  // bodies and answers of all connections together
   size_t io_threads = 0;                  // 0: one a core
+  size_t pipe_room = 64 * 1024;           // for a body that is passed on; see Pipe
 
   Handler handler;
   // Whether the body of a request is worth waiting for, by its head. If not, the handler is asked
