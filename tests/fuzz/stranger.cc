@@ -8,8 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 
@@ -18,7 +20,7 @@
 namespace onced {
 namespace {
 
-constexpr int kPatienceMs = 20'000;
+constexpr std::chrono::milliseconds kPatience{20'000};
 
 }  // namespace
 
@@ -70,10 +72,14 @@ void Stranger::ReadToEnd() { ReadUpTo(SIZE_MAX); }
 
 void Stranger::Wait(short events, const char* what) {
   pollfd wanted{.fd = fd_, .events = events, .revents = 0};
+  // libFuzzer's own alarm may interrupt it, more often than this patience lasts.
+  const auto until = std::chrono::steady_clock::now() + kPatience;
   int ready = 0;
   do {
-    ready = poll(&wanted, 1, kPatienceMs);
-  } while (ready < 0 && errno == EINTR);  // by libFuzzer's own alarm
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    ready = poll(&wanted, 1, std::max(0, static_cast<int>(left.count())));
+  } while (ready < 0 && errno == EINTR);
   Promise(ready == 1, what, seen_.substr(0, 2'000));
 }
 
