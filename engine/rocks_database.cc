@@ -14,7 +14,8 @@
 namespace onced {
 namespace {
 
-constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "audit", "effects"};
+constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "audit", "effects",
+                                                             "keyspace"};
 
 // `doing` starts the message: "read", "write", ...
 Status Converted(const char* doing, const rocksdb::Status& s) {

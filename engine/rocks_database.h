@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// RocksDatabase: the open RocksDB with its three column families, and the one place where a
+// RocksDatabase: the open RocksDB with its column families, and the one place where a
 // rocksdb::Status becomes a Status.
 //
 //   default   records, by encoded Key
 //   audit     ended runs, by u16 length of encoded Key | encoded Key | fence (both big-endian)
 //   effects   what Execute's functions write, by encoded Key; no TTL filter
+//   keyspace  values under names, see rocks_keyspace.cc
 //
 // Private to the engine: includes RocksDB.
 // Threads: any, but Open, SetErrorHandler and the destructor.
@@ -31,8 +32,8 @@ namespace onced {
 // The first bytes of the audit rows of `key`, and of no other key's; the fence follows.
 std::string AuditPrefix(const Key& key);
 
-enum class Family { kRecords, kAudit, kEffects };
-constexpr int kFamilies = 3;
+enum class Family { kRecords, kAudit, kEffects, kKeyspace };
+constexpr int kFamilies = 4;
 
 // How the database reports, from its own threads, that it is in trouble or out of it again.
 struct ErrorHandler {

@@ -98,8 +98,10 @@ void RocksStore::Parts::StartThreads() {
                        .recovered = [this] { gate->Resume(); },
                        .log_lost = [this](const Status& why) { gate->Fail(why); }});
   reaper = std::make_unique<TableReaper>(
-      db->raw(), std::vector{db->handle(Family::kRecords), db->handle(Family::kAudit)}, clock,
-      ReaperLimits{.memory_age_ms = options.reap_memory_age_ms});
+      db->raw(),
+      std::vector{db->handle(Family::kRecords), db->handle(Family::kAudit),
+                  db->handle(Family::kKeyspace)},
+      clock, ReaperLimits{.memory_age_ms = options.reap_memory_age_ms});
   marked_latest = db->LatestSequence();
   CheckSpace();
   disk_bytes = folder->UsedBytes();

@@ -23,6 +23,7 @@
 
 #include "engine/clock.h"
 #include "engine/commit_gate.h"
+#include "engine/keyspace.h"
 #include "engine/store.h"
 
 namespace rocksdb {
@@ -93,6 +94,9 @@ class RocksStore : public Store {
   bool IsDurable(uint64_t sequence) override;
   void WhenDurable(uint64_t sequence, std::function<void()> pass) override;
   Status WaitDurable(uint64_t sequence) override;
+
+  // The values beside the records. REQUIRES: called once; it is gone before this is.
+  std::unique_ptr<Keyspace> NewKeyspace();
 
   // Makes everything written so far durable, in every mode.
   Status Flush();

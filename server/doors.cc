@@ -29,6 +29,12 @@ Result<Ports> Ports::Take(const ServeOptions& options) {
   Result<std::unique_ptr<wire::Port>> api = wire::Port::Take(options.host, options.port);
   if (!api.ok()) return api.status();
   ports.api = std::move(*api);
+  if (options.redis.has_value()) {
+    Result<std::unique_ptr<wire::Port>> redis =
+        wire::Port::Take(options.redis->host, options.redis->port);
+    if (!redis.ok()) return redis.status();
+    ports.redis = std::move(*redis);
+  }
   if (!options.gateway.enabled) return ports;
   Result<std::unique_ptr<wire::Port>> gateway =
       wire::Port::Take(options.gateway.host, options.gateway.port);
@@ -52,6 +58,7 @@ Result<std::unique_ptr<Doors>> Doors::Open(const ServeOptions& options, Ports po
   if (ports.gateway != nullptr) {
     ONCED_RETURN_IF_ERROR(doors->OpenGateway(std::move(ports.gateway)));
   }
+  if (ports.redis != nullptr) ONCED_RETURN_IF_ERROR(doors->OpenRedis(std::move(ports.redis)));
   ONCED_RETURN_IF_ERROR(doors->OpenApi(std::move(ports.api)));
   return doors;
 }
@@ -147,6 +154,36 @@ Status Doors::OpenGateway(std::unique_ptr<wire::Port> port) {
   return Status::Ok();
 }
 
+Status Doors::OpenRedis(std::unique_ptr<wire::Port> port) {
+  keyspace_ = ground_.store->NewKeyspace();
+  RedisDoorOptions options{
+      .keyspace = keyspace_.get(),
+      .is_durable = [this](uint64_t sequence) { return ledger_.IsDurable(sequence); },
+      .when_durable =
+          [this](uint64_t sequence, std::function<void()> pass) {
+            ledger_.WhenDurable(sequence, std::move(pass));
+          },
+      .tls = ground_.tls,
+      .connections_max = ground_.connections_max,
+      .version = ONCED_VERSION,
+      .durability = DurabilityName(options_.durability),
+      .report = ground_.report};
+  if (ground_.doorkeeper != nullptr) {
+    options.authenticate = [doorkeeper = ground_.doorkeeper](std::string_view user,
+                                                             std::string_view token) {
+      const std::shared_ptr<const TokenBook> book = doorkeeper->Book();
+      const Caller* const caller = book->OfToken(token);
+      const bool named = user == "default" || (caller != nullptr && user == caller->tenant);
+      return caller != nullptr && named ? caller->tenant : std::string();
+    };
+  }
+  Result<std::unique_ptr<RedisDoor>> started =
+      RedisDoor::Start(std::move(options), std::move(port));
+  if (!started.ok()) return started.status();
+  redis_ = std::move(*started);
+  return Status::Ok();
+}
+
 // The gateway first: clients, and then the runs whose clients have gone.
 Doors::Closed Doors::Close(milliseconds patience) {
   draining_ = true;
@@ -158,6 +195,7 @@ Doors::Closed Doors::Close(milliseconds patience) {
     gateway_listener_.reset();
     if (!gateway_->Stop(Left(until))) return Closed::kHeldUp;
   }
+  if (redis_ != nullptr) redis_->Stop(Left(until));
   finished = api_listener_->Stop(Left(until)) && finished;
   if (api_listener_->IsHeldUp()) return Closed::kHeldUp;
   api_listener_.reset();

@@ -22,6 +22,7 @@
 #include "server/gateway/gateway.h"
 #include "server/http/api.h"
 #include "server/options.h"
+#include "server/redis/redis_door.h"
 #include "server/wire/listener.h"
 #include "server/wire/port.h"
 
@@ -32,6 +33,7 @@ struct Ports {
 
   std::unique_ptr<wire::Port> api;
   std::unique_ptr<wire::Port> gateway;  // may be absent
+  std::unique_ptr<wire::Port> redis;    // may be absent
 };
 
 class Doors {
@@ -51,6 +53,7 @@ class Doors {
   Doors& operator=(const Doors&) = delete;
 
   uint16_t api_port() const { return api_listener_->port(); }
+  uint16_t redis_port() const { return redis_->port(); }
   uint16_t gateway_port() const { return gateway_listener_->port(); }
 
   // The token file was read again.
@@ -69,6 +72,7 @@ class Doors {
   wire::ListenerOptions Listening();
   Status OpenGateway(std::unique_ptr<wire::Port> port);
   Status OpenApi(std::unique_ptr<wire::Port> port);
+  Status OpenRedis(std::unique_ptr<wire::Port> port);
 
   const ServeOptions& options_;
   const Ground ground_;
@@ -76,6 +80,8 @@ class Doors {
   Ledger ledger_;
   std::unique_ptr<KeyQuota> quota_;  // with a doorkeeper
   std::unique_ptr<Gateway> gateway_;
+  std::unique_ptr<Keyspace> keyspace_;  // with redis_
+  std::unique_ptr<RedisDoor> redis_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<wire::Listener> api_listener_;
   std::unique_ptr<wire::Listener> gateway_listener_;

@@ -16,6 +16,8 @@
 namespace onced {
 namespace {
 
+constexpr uint16_t kRedisPort = 6379;
+
 using std::chrono::milliseconds;
 
 // A flag such as `--lease 30s`, within limits that the message names.
@@ -137,6 +139,16 @@ void AddListenerFlags(CLI::App* app, ServeOptions* o) {
          "where the API listens (port 0: any free one)")
       ->type_name("ADDR")
       ->default_str("127.0.0.1:6623");
+  app->add_option_function<std::string>(
+         "--redis",
+         [o](const std::string& text) {
+           o->redis = ParseAddress(text, kRedisPort);
+           if (!o->redis.has_value()) {
+             throw CLI::ValidationError("--redis", "must be HOST or HOST:PORT (port 6379)");
+           }
+         },
+         "serve Redis clients here")
+      ->type_name("ADDR");
   app->add_option("--tls-cert", o->tls.certificate,
                   "serve TLS with this certificate (PEM, a chain)")
       ->type_name("FILE");
@@ -176,10 +188,13 @@ void CheckTransport(const ServeOptions& options) {
   if (tls && options.insecure_plaintext) {
     throw CLI::ValidationError("--insecure-plaintext", "contradicts --tls-cert");
   }
-  const bool gateway_beyond = options.gateway.enabled && !IsLoopback(options.gateway.host);
-  if (!tls && !options.insecure_plaintext && (gateway_beyond || !IsLoopback(options.host))) {
+  const char* beyond = nullptr;
+  if (options.gateway.enabled && !IsLoopback(options.gateway.host)) beyond = "--gateway";
+  if (options.redis.has_value() && !IsLoopback(options.redis->host)) beyond = "--redis";
+  if (!IsLoopback(options.host)) beyond = "--http";
+  if (!tls && !options.insecure_plaintext && beyond != nullptr) {
     throw CLI::ValidationError(
-        IsLoopback(options.host) ? "--gateway" : "--http",
+        beyond,
         "beyond loopback (127.0.0.0/8, [::1]) this needs --tls-cert and --tls-key, or, where the "
         "network itself is safe, --insecure-plaintext");
   }
@@ -199,9 +214,11 @@ void CheckAccess(const ServeOptions& options) {
   if (!options.tokens.empty() && options.insecure_no_auth) {
     throw CLI::ValidationError("--insecure-no-auth", "does not go with --tokens: choose one");
   }
-  if (!IsLoopback(options.host) && options.tokens.empty() && !options.insecure_no_auth) {
+  const bool redis_beyond = options.redis.has_value() && !IsLoopback(options.redis->host);
+  const bool beyond = redis_beyond || !IsLoopback(options.host);
+  if (beyond && options.tokens.empty() && !options.insecure_no_auth) {
     throw CLI::ValidationError(
-        "--http",
+        IsLoopback(options.host) ? "--redis" : "--http",
         "an address that is not loopback (127.0.0.0/8, [::1]) needs --tokens "
         "FILE, or --insecure-no-auth to let everybody in");
   }

@@ -14,6 +14,7 @@
 #include "engine/limits.h"
 #include "engine/rocks_store.h"
 #include "server/access/caller.h"
+#include "server/config/address.h"
 #include "server/gateway/route.h"
 #include "server/wire/listener.h"
 
@@ -49,6 +50,7 @@ struct ServeOptions {
   bool audit = true;
   WaiterLimits waiters;
   GatewayOptions gateway;
+  std::optional<Address> redis;  // absent: not served
   Footprint footprint = Footprint::kServer;
   bool accept_data_loss = false;
 };

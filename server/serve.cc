@@ -154,6 +154,12 @@ void Banner(const ServeOptions& options, const Doors& doors) {
                "  durability %s\n",
                ONCED_VERSION, url.c_str(), url.c_str(), folder.c_str(),
                DurabilityName(options.durability));
+  if (options.redis.has_value()) {
+    const bool v6 = options.redis->host.find(':') != std::string::npos;
+    std::fprintf(stderr, "  redis      %s:%u\n",
+                 (v6 ? "[" + options.redis->host + "]" : options.redis->host).c_str(),
+                 static_cast<unsigned>(doors.redis_port()));
+  }
   if (options.gateway.enabled) {
     const std::string before = UrlOf(options, options.gateway.host, doors.gateway_port());
     for (const Route& route : options.gateway.routes) {

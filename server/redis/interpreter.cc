@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+#include "server/redis/interpreter.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/keygen.h"
+#include "server/redis/argument.h"
+
+namespace onced::redis {
+namespace {
+
+constexpr size_t kUnknownNamesMax = 1'000;
+constexpr size_t kShownMax = 128;
+
+// As C prints it: to the first NUL, and not for ever.
+std::string_view Shown(std::string_view text, size_t most = kShownMax) {
+  return text.substr(0, std::min(text.find('\0'), most));
+}
+
+std::string UnknownCommand(Arguments arguments) {
+  std::string args;
+  for (size_t i = 1; i < arguments.size() && args.size() < kShownMax; ++i) {
+    args.append("'").append(Shown(arguments[i], kShownMax - args.size())).append("' ");
+  }
+  return "ERR unknown command '" + std::string(Shown(arguments[0])) +
+         "', with args beginning with: " + args;
+}
+
+bool ArityFits(const Command& command, size_t given) {
+  const auto count = static_cast<int>(given);
+  return command.arity >= 0 ? count == command.arity : count >= -command.arity;
+}
+
+// Those that are run at once even in a transaction.
+bool EndsOrShapesMulti(const Command& command) {
+  constexpr std::string_view kNames[] = {"exec", "discard", "multi", "watch", "quit", "reset"};
+  return command.container.empty() &&
+         std::find(std::begin(kNames), std::end(kNames), command.name) != std::end(kNames);
+}
+
+bool NamesTooLong(const Command& command, Arguments arguments) {
+  const auto too_long = [](std::string_view one) { return one.size() > Keyspace::kNameMax; };
+  if (std::none_of(arguments.begin(), arguments.end(), too_long)) return false;
+  std::vector<size_t> keys;
+  return KeysOf(command, arguments, &keys) &&
+         std::any_of(keys.begin(), keys.end(), [&](size_t at) { return too_long(arguments[at]); });
+}
+
+}  // namespace
+
+bool ExpectInteger(Call& call, std::string_view text, int64_t* value) {
+  if (ReadInteger(text, value)) return true;
+  call.reply.Error(kNotInteger);
+  return false;
+}
+
+Interpreter::Interpreter(InterpreterOptions options)
+    : options_(std::move(options)), data_(options_.keyspace), run_id_(RandomHex(20)) {
+  started_ms = data_.clock_ms();
+}
+
+void Interpreter::Enter(Session* session) {
+  session->id = ++last_id_;
+  session->since_ms = session->last_command_ms = data_.clock_ms();
+  sessions_.emplace(session->id, session);
+  ++connections;
+  if (!options_.authenticate) Authenticate(session, "default", "default");
+}
+
+void Interpreter::Leave(Session* session) {
+  data_.Unwatch(session);
+  sessions_.erase(session->id);
+}
+
+void Interpreter::End(Session* session, const Session& own) {
+  if (session == &own) {
+    session->close = true;
+    return;
+  }
+  session->close_now = true;
+  ended_.push_back(session->id);
+}
+
+void Interpreter::Authenticate(Session* session, std::string_view tenant, std::string_view user) {
+  session->tenant = tenant;
+  session->user = user;
+  session->db = data_.Select(tenant, session->db.number);
+}
+
+void Interpreter::CountUnknown(std::string_view name) {
+  ++unknown_total_;
+  std::string lower(Shown(name));
+  std::transform(lower.begin(), lower.end(), lower.begin(), LowerOf);
+  if (unknown_.size() >= kUnknownNamesMax && !unknown_.contains(lower)) return;
+  if (unknown_[lower]++ > 0 || !options_.report) return;
+  std::string printable;
+  for (const char c : lower.substr(0, 32)) printable += c >= 0x20 && c < 0x7F ? c : '?';
+  options_.report("redis: a client sent the command '" + printable +
+                  "', which onced does not have");
+}
+
+std::string Interpreter::Resolve(Arguments arguments, const Command** command) {
+  const Command* found = FindCommand(arguments[0]);
+  if (found == nullptr) {
+    CountUnknown(arguments[0]);
+    return UnknownCommand(arguments);
+  }
+  if (!found->subcommands.empty() && arguments.size() >= 2) {
+    const Command* const within = FindSubcommand(*found, arguments[1]);
+    if (within == nullptr && found->run == nullptr) {
+      std::string upper(found->name);
+      for (char& c : upper) c = static_cast<char>(c - 32);
+      CountUnknown(std::string(found->name) + "|" + std::string(Shown(arguments[1])));
+      return "ERR unknown subcommand '" + std::string(Shown(arguments[1])) + "'. Try " + upper +
+             " HELP.";
+    }
+    if (within != nullptr) found = within;
+  }
+  if (!ArityFits(*found, arguments.size()) || found->run == nullptr) {
+    return "ERR wrong number of arguments for '" + found->FullName() + "' command";
+  }
+  *command = found;
+  return "";
+}
+
+void Interpreter::Execute(Session* session, Arguments arguments) {
+  ++commands;
+  const size_t begin = session->out.size();
+  data_.SetNow(data_.clock_ms());
+  session->last_command_ms = data_.now_ms();
+  if (session->replies == Session::Replies::kSkipNext) session->replies = Session::Replies::kSkip;
+  const auto refuse = [&](std::string_view error) {
+    if (session->in_multi) session->queue_failed = true;
+    Reply(&session->out, session->protocol).Error(error);
+  };
+  const Command* command = nullptr;
+  if (Is(arguments[0], "host:") || Is(arguments[0], "post")) {
+    // A browser or an HTTP client was led here, perhaps on purpose of somebody else's.
+    session->close_now = true;
+    return;
+  }
+  if (const std::string error = Resolve(arguments, &command); !error.empty()) {
+    refuse(error);
+  } else if (session->tenant.empty() && (command->flags & kNoAuth) == 0) {
+    refuse("NOAUTH Authentication required.");
+  } else if (session->in_multi && (command->flags & kNoMulti) != 0) {
+    refuse("ERR Command not allowed inside a transaction");
+  } else if (session->in_multi && !EndsOrShapesMulti(*command)) {
+    session->last_command = command->FullName();
+    session->queue.push_back({.command = command, .arguments = {}});
+    for (const std::string_view argument : arguments) {
+      session->queue.back().arguments.emplace_back(argument);
+    }
+    Reply(&session->out, session->protocol).Status("QUEUED");
+  } else {
+    session->last_command = command->FullName();
+    RunNow(session, *command, arguments, &session->out);
+  }
+  if (session->replies == Session::Replies::kOn) {
+    ++session->replies_in_turn;
+    return;
+  }
+  session->out.resize(begin);
+  if (session->replies == Session::Replies::kSkip) session->replies = Session::Replies::kOn;
+}
+
+void Interpreter::RunNow(Session* session, const Command& command, Arguments arguments,
+                         std::string* out, bool in_script) {
+  if (NamesTooLong(command, arguments)) {
+    return Reply(out, session->protocol).Error("ERR a key is at most 65536 bytes long");
+  }
+  Call call{.redis = *this,
+            .session = *session,
+            .data = data_,
+            .command = command,
+            .arguments = arguments,
+            .reply = Reply(out, session->protocol),
+            .in_script = in_script};
+  command.run(call);
+}
+
+void Interpreter::ResetStatistics() {
+  commands = connections = rejected_connections = expired_keys = bytes_in = bytes_out = 0;
+  data_.hits = data_.misses = 0;
+  unknown_total_ = 0;
+  unknown_.clear();
+}
+
+}  // namespace onced::redis

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+#include "server/redis/redis_connection.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+namespace onced::redis {
+namespace {
+
+constexpr size_t kReadMin = size_t{4} << 10;
+constexpr size_t kReadMax = size_t{1} << 20;
+constexpr size_t kInputMax = size_t{64} << 20;   // of one command, with what came behind it
+constexpr size_t kBacklogMax = size_t{1} << 20;  // beyond it no more commands are run
+constexpr std::chrono::seconds kHandshakeMax{5};
+
+std::string TextOf(const asio::ip::tcp::endpoint& endpoint) {
+  const bool v6 = endpoint.address().is_v6();
+  const std::string host = endpoint.address().to_string();
+  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(endpoint.port());
+}
+
+}  // namespace
+
+RedisConnection::RedisConnection(asio::ip::tcp::socket socket, const wire::TlsCredentials* tls,
+                                 Turn* turn, Interpreter* interpreter, bool needs_token)
+    : transport_(std::move(socket), tls),
+      turn_(turn),
+      interpreter_(interpreter),
+      needs_token_(needs_token),
+      handshake_deadline_(transport_.socket().get_executor()) {
+  asio::error_code ignored;
+  session_.address = TextOf(transport_.socket().remote_endpoint(ignored));
+  session_.local_address = TextOf(transport_.socket().local_endpoint(ignored));
+}
+
+void RedisConnection::Begin() {
+  interpreter_->Enter(&session_);
+  asio::error_code ignored;
+  transport_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+  transport_.socket().non_blocking(true, ignored);
+  if (!transport_.needs_handshake()) return Read();
+  handshake_deadline_.expires_after(kHandshakeMax);
+  handshake_deadline_.async_wait([self = shared_from_this()](const asio::error_code& error) {
+    if (!error) self->Close();
+  });
+  transport_.Handshake([self = shared_from_this()](const asio::error_code& error, size_t) {
+    self->handshake_deadline_.cancel();
+    error ? self->Close() : self->Read();
+  });
+}
+
+void RedisConnection::Read() {
+  if (reading_ || closed_ || finishing_ || session_.close) return;
+  if (in_begin_ == in_end_) in_begin_ = in_end_ = 0;
+  if (in_end_ == in_.size()) {
+    // Room is made by moving first, and by growing when the command is as large as that.
+    if (in_begin_ > 0) {
+      std::memmove(in_.data(), in_.data() + in_begin_, in_end_ - in_begin_);
+      in_end_ -= in_begin_;
+      in_begin_ = 0;
+    }
+    if (in_end_ == in_.size()) {
+      in_.resize(in_.size() + std::clamp(in_.size(), kReadMin, kReadMax));
+    }
+  }
+  reading_ = true;
+  transport_.ReadSome(in_.data() + in_end_, in_.size() - in_end_,
+                      [self = shared_from_this()](const asio::error_code& error, size_t size) {
+                        self->OnRead(error, size);
+                      });
+}
+
+void RedisConnection::OnRead(const asio::error_code& error, size_t size) {
+  reading_ = false;
+  if (closed_) return;
+  if (error) return Close();
+  in_end_ += size;
+  interpreter_->bytes_in += size;
+  if (finishing_) return;
+  RunCommands();
+}
+
+bool RedisConnection::Backlogged() const {
+  return outgoing_.size() + being_written_.size() + session_.out.size() + held_bytes_ > kBacklogMax;
+}
+
+void RedisConnection::RunCommands() {
+  if (closed_ || finishing_) return;
+  while (!session_.close && !session_.close_now && !Backlogged()) {
+    if (turn_->IsFull()) {
+      turn_->GoOnLater(shared_from_this());
+      return;
+    }
+    if (!RunOne()) break;
+  }
+  if (session_.close_now) return Close();
+  if (session_.close) {
+    CloseWhenDone();
+  } else if (!Backlogged()) {
+    if (in_end_ - in_begin_ > kInputMax) return Close();
+    Read();
+  }
+}
+
+// Whether there was a whole command, or something else that was consumed.
+bool RedisConnection::RunOne() {
+  const std::string_view input(in_.data() + in_begin_, in_end_ - in_begin_);
+  const RespLimits limits{.unauthenticated = needs_token_ && session_.tenant.empty()};
+  size_t consumed = 0;
+  switch (parser_.Next(input, limits, &consumed)) {
+    case RespParser::Progress::kNeedsMore:
+      return false;
+    case RespParser::Progress::kNothing:
+      break;
+    case RespParser::Progress::kCommand:
+      if (!std::exchange(joined_, true)) turn_->Joined(shared_from_this());
+      interpreter_->Execute(&session_, parser_.arguments());
+      turn_->CommandRan();
+      break;
+    case RespParser::Progress::kBroken:
+      if (!std::exchange(joined_, true)) turn_->Joined(shared_from_this());
+      Reply(&session_.out, session_.protocol).Error("ERR " + parser_.error());
+      ++session_.replies_in_turn;
+      session_.close = true;
+      return false;
+  }
+  in_begin_ += consumed;
+  return true;
+}
+
+std::string RedisConnection::TakeAnswers(std::string_view error) {
+  joined_ = false;
+  const size_t replies = std::exchange(session_.replies_in_turn, 0);
+  if (error.empty()) return std::exchange(session_.out, {});
+  session_.out.clear();
+  std::string answers;
+  for (size_t i = 0; i < replies; ++i) Reply(&answers, session_.protocol).Error(error);
+  return answers;
+}
+
+void RedisConnection::Send(std::string* bytes) {
+  if (closed_) return;
+  interpreter_->bytes_out += bytes->size();
+  if (outgoing_.empty()) {
+    outgoing_.swap(*bytes);
+  } else {
+    outgoing_.append(*bytes);
+  }
+  bytes->clear();
+  Write();
+}
+
+void RedisConnection::Write() {
+  if (writing_ || closed_) return;
+  if (!outgoing_.empty() && !transport_.needs_handshake()) {
+    // Most answers fit into the socket as it is; then nobody has to be called back.
+    asio::error_code error;
+    const size_t sent = transport_.socket().send(asio::buffer(outgoing_), 0, error);
+    if (error && error != asio::error::would_block) return Close();
+    if (!error) outgoing_.erase(0, sent);
+  }
+  if (outgoing_.empty()) {
+    if (session_.close || finishing_) CloseWhenDone();
+    return;
+  }
+  writing_ = true;
+  being_written_.swap(outgoing_);
+  outgoing_.clear();
+  transport_.WriteAll(being_written_,
+                      [self = shared_from_this()](const asio::error_code& error, size_t) {
+                        self->OnWritten(error);
+                      });
+}
+
+void RedisConnection::OnWritten(const asio::error_code& error) {
+  writing_ = false;
+  being_written_.clear();
+  if (closed_) return;
+  if (error) return Close();
+  Write();
+  if (!closed_) RunCommands();
+}
+
+void RedisConnection::Finish() {
+  finishing_ = true;
+  CloseWhenDone();
+}
+
+void RedisConnection::CloseWhenDone() {
+  if (closed_ || !idle() || !session_.out.empty()) return;
+  Close();
+}
+
+void RedisConnection::Close() {
+  if (std::exchange(closed_, true)) return;
+  const std::shared_ptr<RedisConnection> self = shared_from_this();
+  handshake_deadline_.cancel();
+  interpreter_->Leave(&session_);
+  transport_.Close();
+  turn_->Gone(self);
+}
+
+}  // namespace onced::redis

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+#include "server/redis/redis_door.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+#include <deque>
+#include <thread>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "server/redis/redis_connection.h"
+#include "server/wire/tls.h"
+
+namespace onced {
+
+using redis::Interpreter;
+using redis::RedisConnection;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr size_t kTurnCommandsMax = 1'000;
+constexpr size_t kTurnBytesMax = size_t{1} << 20;
+// How long a turn is tried again that the store would not take: what came in waits behind it.
+constexpr milliseconds kStallPatience{250};
+constexpr milliseconds kStallPause{5};
+constexpr milliseconds kAcceptPause{100};  // when there are no files left
+
+std::string Misconf(const Status& status) {
+  return "MISCONF Errors writing to the log: " + status.message();
+}
+
+}  // namespace
+
+class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<Impl> {
+ public:
+  using Connection = std::shared_ptr<RedisConnection>;
+  using Tcp = asio::ip::tcp;
+
+  Impl(RedisDoorOptions options, const wire::Port& port)
+      : options_(std::move(options)),
+        port_(port.number()),
+        interpreter_({.keyspace = options_.keyspace,
+                      .authenticate = options_.authenticate,
+                      .port = port_,
+                      .version = options_.version,
+                      .durability = options_.durability,
+                      .report = options_.report,
+                      .connections_max = options_.connections_max}) {}
+
+  void Start(wire::Port& port) {
+    acceptor_.assign(port.is_v6() ? Tcp::v6() : Tcp::v4(), port.Release());
+    Accept();
+    thread_ = std::thread([this] { Run(); });
+  }
+  void Stop(milliseconds patience);
+  uint16_t port() const { return port_; }
+
+  bool IsFull() const override {
+    return commands_ >= kTurnCommandsMax || options_.keyspace->pending_bytes() >= kTurnBytesMax;
+  }
+  void Joined(const Connection& connection) override { joined_.push_back(connection); }
+  void GoOnLater(const Connection& connection) override { later_.push_back(connection); }
+  void CommandRan() override { ++commands_; }
+  void Gone(const Connection& connection) override { connections_.erase(connection); }
+
+ private:
+  struct Held {
+    uint64_t sequence;
+    std::vector<std::pair<Connection, std::string>> answers;
+  };
+
+  void Run();
+  void Accept();
+  void OnAccepted(const asio::error_code& error, Tcp::socket socket);
+  void EndTurn();
+  Result<uint64_t> Commit();
+  void CloseEnded();
+  void LetLeave();
+  void FinishAll();
+
+  const RedisDoorOptions options_;
+  const uint16_t port_;
+  Interpreter interpreter_;
+  asio::io_context context_{1};
+  Tcp::acceptor acceptor_{context_};
+  asio::steady_timer accept_again_{context_};
+  std::unordered_set<Connection> connections_;
+
+  std::vector<Connection> joined_;  // in this turn
+  std::vector<Connection> later_;   // in the next
+  size_t commands_ = 0;
+  std::deque<Held> held_;  // turns whose answers wait at the gate, in order
+
+  bool stopping_ = false;
+  steady_clock::time_point stop_at_;
+  std::thread thread_;
+};
+
+void RedisDoor::Impl::Run() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  const auto work = asio::make_work_guard(context_);
+  for (;;) {
+    if (later_.empty()) context_.run_one_for(std::chrono::seconds(1));
+    for (const Connection& connection : std::exchange(later_, {})) connection->RunCommands();
+    while (!IsFull() && context_.poll_one() > 0) {
+    }
+    EndTurn();
+    if (!stopping_) continue;
+    const bool finished = connections_.empty() && held_.empty();
+    if (finished || steady_clock::now() >= stop_at_) break;
+  }
+  for (const Connection& connection : std::exchange(connections_, {})) connection->Close();
+  held_.clear();
+}
+
+void RedisDoor::Impl::Accept() {
+  acceptor_.async_accept([this](const asio::error_code& error, Tcp::socket socket) {
+    OnAccepted(error, std::move(socket));
+  });
+}
+
+void RedisDoor::Impl::OnAccepted(const asio::error_code& error, Tcp::socket socket) {
+  if (error == asio::error::operation_aborted) return;
+  if (error) {  // no files left, or the client has gone again
+    accept_again_.expires_after(kAcceptPause);
+    accept_again_.async_wait([this](const asio::error_code& cancelled) {
+      if (!cancelled) Accept();
+    });
+    return;
+  }
+  if (connections_.size() >= options_.connections_max) {
+    ++interpreter_.rejected_connections;
+    constexpr std::string_view kTooMany = "-ERR max number of clients reached\r\n";
+    asio::error_code ignored;
+    socket.non_blocking(true, ignored);
+    socket.send(asio::buffer(kTooMany), 0, ignored);
+  } else {
+    const auto connection =
+        std::make_shared<RedisConnection>(std::move(socket), options_.tls.get(), this,
+                                          &interpreter_, options_.authenticate != nullptr);
+    connections_.insert(connection);
+    connection->Begin();
+  }
+  Accept();
+}
+
+// Tries for a while what the store would not take just now.
+Result<uint64_t> RedisDoor::Impl::Commit() {
+  if (interpreter_.data().fault().has_value()) {
+    const Status fault = *interpreter_.data().fault();
+    interpreter_.data().ForgetFault();
+    options_.keyspace->Abandon();
+    return fault;
+  }
+  const auto until = steady_clock::now() + kStallPatience;
+  for (;;) {
+    Result<uint64_t> committed = options_.keyspace->Commit();
+    if (committed.ok() || committed.status().fault() != Fault::kUnavailable) return committed;
+    if (steady_clock::now() >= until) {
+      options_.keyspace->Abandon();
+      return committed;
+    }
+    std::this_thread::sleep_for(kStallPause);
+  }
+}
+
+void RedisDoor::Impl::EndTurn() {
+  if (joined_.empty()) return;
+  commands_ = 0;
+  const Result<uint64_t> committed = Commit();
+  std::string error;
+  if (!committed.ok()) {
+    error = Misconf(Status::Unavailable("the turn was not written"));
+    options_.report("storage: " + committed.status().message());
+  }
+  const bool leaves = !committed.ok() || (held_.empty() && options_.is_durable(*committed));
+  Held held{.sequence = committed.ok() ? *committed : 0, .answers = {}};
+  for (const Connection& connection : std::exchange(joined_, {})) {
+    std::string answers = connection->TakeAnswers(error);
+    if (leaves && held_.empty()) {
+      connection->Send(&answers);
+      // Nothing calls back for one that has stopped because of what it had to send.
+      if (connection->stands()) later_.push_back(connection);
+    } else {
+      connection->Holds(answers.size());
+      held.answers.emplace_back(connection, std::move(answers));
+    }
+  }
+  CloseEnded();
+  if (held.answers.empty()) return;
+  const uint64_t sequence = held.sequence;
+  held_.push_back(std::move(held));
+  options_.when_durable(sequence, [weak = weak_from_this()] {
+    const std::shared_ptr<Impl> self = weak.lock();
+    if (self != nullptr) asio::post(self->context_, [self] { self->LetLeave(); });
+  });
+}
+
+// The sessions that a command of this turn has ended.
+void RedisDoor::Impl::CloseEnded() {
+  for (const uint64_t id : interpreter_.TakeEnded()) {
+    const auto found =
+        std::find_if(connections_.begin(), connections_.end(),
+                     [id](const Connection& one) { return one->session().id == id; });
+    if (found == connections_.end()) continue;
+    const Connection connection = *found;
+    connection->Close();
+  }
+}
+
+void RedisDoor::Impl::LetLeave() {
+  while (!held_.empty() && options_.is_durable(held_.front().sequence)) {
+    Held held = std::move(held_.front());
+    held_.pop_front();
+    for (auto& [connection, answers] : held.answers) {
+      connection->LetGo(answers.size());
+      connection->Send(&answers);
+      connection->RunCommands();
+    }
+  }
+}
+
+void RedisDoor::Impl::FinishAll() {
+  asio::error_code ignored;
+  acceptor_.close(ignored);
+  accept_again_.cancel();
+  const std::vector<Connection> all(connections_.begin(), connections_.end());
+  for (const Connection& connection : all) connection->Finish();
+}
+
+void RedisDoor::Impl::Stop(milliseconds patience) {
+  if (!thread_.joinable()) return;
+  asio::post(context_, [this, patience] {
+    stopping_ = true;
+    stop_at_ = steady_clock::now() + patience;
+    FinishAll();
+  });
+  thread_.join();
+}
+
+Result<std::unique_ptr<RedisDoor>> RedisDoor::Start(RedisDoorOptions options,
+                                                    std::unique_ptr<wire::Port> port) {
+  auto impl = std::make_shared<Impl>(std::move(options), *port);
+  impl->Start(*port);
+  return std::unique_ptr<RedisDoor>(new RedisDoor(std::move(impl)));
+}
+
+RedisDoor::~RedisDoor() { Stop(milliseconds(0)); }
+
+uint16_t RedisDoor::port() const { return impl_->port(); }
+
+void RedisDoor::Stop(milliseconds patience) { impl_->Stop(patience); }
+
+}  // namespace onced

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#include "server/redis/reply.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+
+namespace onced::redis {
+
+void Reply::Header(char type, size_t size) {
+  std::array<char, 24> text;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), size).ptr;
+  out_->push_back(type);
+  out_->append(text.data(), end).append("\r\n");
+}
+
+void Reply::Line(char type, std::string_view text) {
+  out_->push_back(type);
+  for (const char c : text) out_->push_back(c == '\r' || c == '\n' ? ' ' : c);
+  out_->append("\r\n");
+}
+
+void Reply::Integer(int64_t value) {
+  std::array<char, 24> text;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  out_->push_back(':');
+  out_->append(text.data(), end).append("\r\n");
+}
+
+void Reply::Bulk(std::string_view bytes) {
+  Header('$', bytes.size());
+  out_->append(bytes).append("\r\n");
+}
+
+void Reply::Null() { out_->append(protocol_ == 3 ? "_\r\n" : "$-1\r\n"); }
+
+void Reply::NullArray() { out_->append(protocol_ == 3 ? "_\r\n" : "*-1\r\n"); }
+
+void Reply::Double(double value) {
+  const std::string text = DoubleText(value);
+  if (protocol_ != 3) return Bulk(text);
+  out_->push_back(',');
+  out_->append(text).append("\r\n");
+}
+
+void Reply::Verbatim(std::string_view text) {
+  if (protocol_ != 3) return Bulk(text);
+  Header('=', text.size() + 4);
+  out_->append("txt:").append(text).append("\r\n");
+}
+
+std::string DoubleText(double value) {
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  if (std::isnan(value)) return "nan";
+  std::array<char, 64> text;
+  const int size = std::snprintf(text.data(), text.size(), "%.17g", value);
+  return {text.data(), static_cast<size_t>(size)};
+}
+
+}  // namespace onced::redis

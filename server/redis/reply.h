@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// Reply: writes one answer in RESP2 or RESP3, whichever its session speaks.
+//
+// Threads: one.
+// Invariants: who announces an array, a map or a set writes as many members behind it. An error or
+// a status has no line's end in it: what would be one becomes a space.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace onced::redis {
+
+class Reply {
+ public:
+  Reply(std::string* out, int protocol) : out_(out), protocol_(protocol) {}
+
+  int protocol() const { return protocol_; }
+  std::string& out() { return *out_; }
+
+  void Ok() { out_->append("+OK\r\n"); }
+  void Status(std::string_view text) { Line('+', text); }
+  // With its prefix: "ERR ...", "WRONGTYPE ...".
+  void Error(std::string_view text) { Line('-', text); }
+  void Integer(int64_t value);
+  void Bulk(std::string_view bytes);
+  void Null();       // instead of a value
+  void NullArray();  // of an EXEC that was called off
+  void Array(size_t size) { Header('*', size); }
+  void Map(size_t pairs) { protocol_ == 3 ? Header('%', pairs) : Header('*', pairs * 2); }
+  void Set(size_t size) { Header(protocol_ == 3 ? '~' : '*', size); }
+  void Push(size_t size) { Header(protocol_ == 3 ? '>' : '*', size); }
+  void Double(double value);
+  void Verbatim(std::string_view text);  // plain text, for people
+
+ private:
+  void Header(char type, size_t size);
+  void Line(char type, std::string_view text);
+
+  std::string* const out_;
+  const int protocol_;
+};
+
+// As Redis writes a double in a reply: 17 digits, no trailing zeros, "inf", "-inf", "nan".
+std::string DoubleText(double value);
+
+}  // namespace onced::redis

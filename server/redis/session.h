@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// Session: what one connection has said of itself: who it is, what it speaks, which database it has
+// selected, and the transaction that it is in.
+//
+// Threads: the door's one.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/redis/database.h"
+
+namespace onced::redis {
+
+struct Command;
+
+struct Queued {
+  const Command* command = nullptr;
+  std::vector<std::string> arguments;
+};
+
+struct Session {
+  uint64_t id = 0;
+  std::string address;        // HOST:PORT of the client
+  std::string local_address;  // and ours
+  int64_t since_ms = 0;
+  int64_t last_command_ms = 0;
+  std::string last_command = "NULL";
+
+  int protocol = 2;
+  std::string name;
+  std::string library_name;
+  std::string library_version;
+  bool no_evict = false;
+  bool no_touch = false;
+
+  std::string tenant;  // empty: not authenticated
+  std::string user = "default";
+  Selected db;
+
+  // Replies that are not wanted: CLIENT REPLY.
+  enum class Replies : uint8_t { kOn, kOff, kSkipNext, kSkip } replies = Replies::kOn;
+  bool close = false;      // when what it has been answered is sent
+  bool close_now = false;  // without that
+
+  bool in_multi = false;
+  bool queue_failed = false;  // EXEC will be refused
+  std::vector<Queued> queue;
+
+  struct Watched {
+    Selected db;
+    std::string key;
+    bool was_there = false;
+  };
+  std::vector<Watched> watched;
+  bool touched = false;  // one of them has changed
+
+  std::string out;  // of this turn
+  size_t replies_in_turn = 0;
+};
+
+}  // namespace onced::redis

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+#include "server/redis/string_values.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <string>
+
+#include "server/redis/argument.h"
+#include "server/redis/interpreter.h"
+
+namespace onced::redis {
+namespace {
+
+constexpr std::string_view kTooLarge =
+    "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+
+StringValue Judged(Call& call, const Entry* entry) {
+  if (entry == nullptr || entry->type == ValueType::kString) return {.entry = entry};
+  call.reply.Error(kWrongType);
+  return {.entry = nullptr, .refused = true};
+}
+
+int64_t DeathOf(const Entry* entry) { return entry == nullptr ? kNeverMs : entry->dead_at_ms; }
+
+void Add(Call& call, int64_t amount) {
+  const StringValue value = LoadString(call, call[1]);
+  if (value.refused) return;
+  int64_t number = 0;
+  if (value.entry != nullptr && !ExpectInteger(call, value.entry->bytes, &number)) return;
+  if (__builtin_add_overflow(number, amount, &number)) {
+    return call.reply.Error("ERR increment or decrement would overflow");
+  }
+  call.data.Put(call.db(), call[1], ValueType::kString, DeathOf(value.entry),
+                std::to_string(number));
+  call.reply.Integer(number);
+}
+
+// As Redis writes a number with a fraction for people: 17 digits behind the point at most, and no
+// zeros at the end.
+std::string FloatText(long double value) {
+  std::array<char, 5 * 1024> text;
+  int size = std::snprintf(text.data(), text.size(), "%.17Lf", value);
+  std::string out(text.data(), static_cast<size_t>(size));
+  if (out.find('.') != out.npos) {
+    out.erase(out.find_last_not_of('0') + 1);
+    if (out.ends_with('.')) out.pop_back();
+  }
+  return out == "-0" ? "0" : out;
+}
+
+}  // namespace
+
+StringValue LoadString(Call& call, std::string_view key) {
+  return Judged(call, call.data.Load(call.db(), key));
+}
+
+StringValue FindString(Call& call, std::string_view key) {
+  return Judged(call, call.data.Find(call.db(), key));
+}
+
+void RunAppend(Call& call) {
+  const StringValue value = LoadString(call, call[1]);
+  if (value.refused) return;
+  const std::string_view before = value.entry == nullptr ? "" : value.entry->bytes;
+  if (before.size() + call[2].size() > kStringMax) return call.reply.Error(kTooLarge);
+  std::string all(before);
+  all.append(call[2]);
+  call.data.Put(call.db(), call[1], ValueType::kString, DeathOf(value.entry), all);
+  call.reply.Integer(static_cast<int64_t>(all.size()));
+}
+
+void RunSetRange(Call& call) {
+  int64_t offset = 0;
+  if (!ExpectInteger(call, call[2], &offset)) return;
+  if (offset < 0) return call.reply.Error("ERR offset is out of range");
+  const StringValue value = LoadString(call, call[1]);
+  if (value.refused) return;
+  const std::string_view before = value.entry == nullptr ? "" : value.entry->bytes;
+  if (call[3].empty()) return call.reply.Integer(static_cast<int64_t>(before.size()));
+  if (static_cast<uint64_t>(offset) > kStringMax - std::min(kStringMax, call[3].size())) {
+    return call.reply.Error(kTooLarge);
+  }
+  std::string all(before);
+  const auto at = static_cast<size_t>(offset);
+  if (all.size() < at + call[3].size()) all.resize(at + call[3].size());
+  all.replace(at, call[3].size(), call[3]);
+  call.data.Put(call.db(), call[1], ValueType::kString, DeathOf(value.entry), all);
+  call.reply.Integer(static_cast<int64_t>(all.size()));
+}
+
+void RunGetRange(Call& call) {
+  int64_t begin = 0;
+  int64_t end = 0;
+  if (!ExpectInteger(call, call[2], &begin) || !ExpectInteger(call, call[3], &end)) return;
+  const StringValue value = FindString(call, call[1]);
+  if (value.refused) return;
+  const std::string_view bytes = value.entry == nullptr ? "" : value.entry->bytes;
+  const auto size = static_cast<int64_t>(bytes.size());
+  if (begin < 0 && end < 0 && begin > end) return call.reply.Bulk("");
+  if (begin < 0) begin = std::max<int64_t>(begin + size, 0);
+  if (end < 0) end = std::max<int64_t>(end + size, 0);
+  end = std::min(end, size - 1);
+  if (begin > end || size == 0) return call.reply.Bulk("");
+  call.reply.Bulk(bytes.substr(static_cast<size_t>(begin), static_cast<size_t>(end - begin + 1)));
+}
+
+void RunIncr(Call& call) { Add(call, 1); }
+void RunDecr(Call& call) { Add(call, -1); }
+
+void RunIncrBy(Call& call) {
+  int64_t amount = 0;
+  if (ExpectInteger(call, call[2], &amount)) Add(call, amount);
+}
+
+void RunDecrBy(Call& call) {
+  int64_t amount = 0;
+  if (!ExpectInteger(call, call[2], &amount)) return;
+  if (amount == std::numeric_limits<int64_t>::min()) {
+    return call.reply.Error("ERR decrement would overflow");
+  }
+  Add(call, -amount);
+}
+
+void RunIncrByFloat(Call& call) {
+  const StringValue value = LoadString(call, call[1]);
+  if (value.refused) return;
+  long double number = 0;
+  long double amount = 0;
+  const bool read = (value.entry == nullptr || ReadFloat(value.entry->bytes, &number)) &&
+                    ReadFloat(call[2], &amount);
+  if (!read) return call.reply.Error("ERR value is not a valid float");
+  number += amount;
+  if (std::isnan(number) || std::isinf(number)) {
+    return call.reply.Error("ERR increment would produce NaN or Infinity");
+  }
+  const std::string text = FloatText(number);
+  call.data.Put(call.db(), call[1], ValueType::kString, DeathOf(value.entry), text);
+  call.reply.Bulk(text);
+}
+
+}  // namespace onced::redis
