@@ -4,6 +4,7 @@
 // Threads: pure functions.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -19,6 +20,9 @@ constexpr bool Is(std::string_view argument, std::string_view lower) {
   }
   return true;
 }
+
+// As C would print it: to its first NUL.
+constexpr std::string_view CText(std::string_view text) { return text.substr(0, text.find('\0')); }
 
 // A whole 64-bit number in its one shortest form: no plus, no blank, no leading zero.
 bool ReadInteger(std::string_view text, int64_t* value);

@@ -49,13 +49,7 @@ void RunPing(Call& call) {
 void RunEcho(Call& call) { call.reply.Bulk(call[1]); }
 
 void RunSelect(Call& call) {
-  int64_t number = 0;
-  if (!ReadInteger(call[1], &number) || number > INT32_MAX || number < INT32_MIN) {
-    return call.reply.Error("ERR value is not an integer or out of range");
-  }
-  if (number < 0 || number >= kDatabases) return call.reply.Error("ERR DB index is out of range");
-  call.session.db = call.data.Select(call.session.tenant, static_cast<int>(number));
-  call.reply.Ok();
+  if (ExpectDatabase(call, call[1], &call.session.db)) call.reply.Ok();
 }
 
 void RunQuit(Call& call) {
@@ -65,9 +59,7 @@ void RunQuit(Call& call) {
 
 void RunReset(Call& call) {
   Session& session = call.session;
-  session.in_multi = session.queue_failed = false;
-  session.queue.clear();
-  call.data.Unwatch(&session);
+  call.redis.AbortMulti(&session);
   session.name.clear();
   session.no_evict = session.no_touch = false;
   session.replies = Session::Replies::kOn;
@@ -126,7 +118,8 @@ void RunHello(Call& call) {
       name = call[++i];
       if (!IsClientName(name)) return call.reply.Error(kBadClientName);
     } else {
-      return call.reply.Error("ERR Syntax error in HELLO option '" + std::string(call[i]) + "'");
+      return call.reply.Error("ERR Syntax error in HELLO option '" + std::string(CText(call[i])) +
+                              "'");
     }
   }
   if (has_auth && !Admit(call, user, token)) return call.reply.Error(kWrongPass);

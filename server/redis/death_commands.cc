@@ -29,17 +29,17 @@ bool ReadTerms(Call& call, ExpireTerms* terms) {
     } else if (Is(call[i], "lt")) {
       terms->if_earlier = true;
     } else {
-      call.reply.Error("ERR Unsupported option " + std::string(call[i]));
+      call.reply.Error("ERR Unsupported option " + std::string(CText(call[i])));
       return false;
     }
-    if (terms->if_none && (terms->if_some || terms->if_later || terms->if_earlier)) {
-      call.reply.Error("ERR NX and XX, GT or LT options at the same time are not compatible");
-      return false;
-    }
-    if (terms->if_later && terms->if_earlier) {
-      call.reply.Error("ERR GT and LT options at the same time are not compatible");
-      return false;
-    }
+  }
+  if (terms->if_none && (terms->if_some || terms->if_later || terms->if_earlier)) {
+    call.reply.Error("ERR NX and XX, GT or LT options at the same time are not compatible");
+    return false;
+  }
+  if (terms->if_later && terms->if_earlier) {
+    call.reply.Error("ERR GT and LT options at the same time are not compatible");
+    return false;
   }
   return true;
 }

@@ -55,6 +55,21 @@ bool ExpectInteger(Call& call, std::string_view text, int64_t* value) {
   return false;
 }
 
+bool ExpectDatabase(Call& call, std::string_view text, Selected* db) {
+  int64_t number = 0;
+  if (!ExpectInteger(call, text, &number)) return false;
+  if (number < INT32_MIN || number > INT32_MAX) {
+    call.reply.Error("ERR value is out of range, value must between -2147483648 and 2147483647");
+    return false;
+  }
+  if (number < 0 || number >= kDatabases) {
+    call.reply.Error("ERR DB index is out of range");
+    return false;
+  }
+  *db = call.data.Select(call.session.tenant, static_cast<int>(number));
+  return true;
+}
+
 Interpreter::Interpreter(InterpreterOptions options)
     : options_(std::move(options)), data_(options_.keyspace), run_id_(RandomHex(20)) {
   started_ms = data_.clock_ms();
@@ -71,6 +86,13 @@ void Interpreter::Enter(Session* session) {
 void Interpreter::Leave(Session* session) {
   data_.Unwatch(session);
   sessions_.erase(session->id);
+}
+
+void Interpreter::AbortMulti(Session* session) {
+  session->in_multi = false;
+  session->queue_failed = false;
+  session->queue.clear();
+  data_.Unwatch(session);
 }
 
 void Interpreter::End(Session* session, const Session& own) {
@@ -130,11 +152,17 @@ void Interpreter::Execute(Session* session, Arguments arguments) {
   data_.SetNow(data_.clock_ms());
   session->last_command_ms = data_.now_ms();
   if (session->replies == Session::Replies::kSkipNext) session->replies = Session::Replies::kSkip;
-  const auto refuse = [&](std::string_view error) {
-    if (session->in_multi) session->queue_failed = true;
-    Reply(&session->out, session->protocol).Error(error);
-  };
   const Command* command = nullptr;
+  const auto refuse = [&](std::string_view error) {
+    Reply reply(&session->out, session->protocol);
+    if (Is(arguments[0], "exec")) {
+      AbortMulti(session);
+      error.remove_prefix(std::min(error.find(' ') + 1, error.size()));
+      return reply.Error("EXECABORT Transaction discarded because of: " + std::string(error));
+    }
+    if (session->in_multi) session->queue_failed = true;
+    reply.Error(error);
+  };
   if (Is(arguments[0], "host:") || Is(arguments[0], "post")) {
     // A browser or an HTTP client was led here, perhaps on purpose of somebody else's.
     session->close_now = true;

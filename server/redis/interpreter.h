@@ -58,6 +58,8 @@ class Interpreter {
   Databases& data() { return data_; }
   const InterpreterOptions& options() const { return options_; }
   const std::map<uint64_t, Session*>& sessions() const { return sessions_; }
+  // The session is in no transaction any more, and watches nothing.
+  void AbortMulti(Session* session);
   // Ends a session; the one whose command asks, `own`, only when that is answered.
   void End(Session* session, const Session& own);
   // Those that were ended since the last call, but for their own.
@@ -95,7 +97,8 @@ inline constexpr std::string_view kWrongType =
 inline constexpr std::string_view kNotInteger = "ERR value is not an integer or out of range";
 inline constexpr std::string_view kSyntax = "ERR syntax error";
 
-// Answers with kNotInteger when `text` is no number.
+// Each answers with an error, and is false, when `text` is none.
 bool ExpectInteger(Call& call, std::string_view text, int64_t* value);
+bool ExpectDatabase(Call& call, std::string_view text, Selected* db);
 
 }  // namespace onced::redis

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The commands on keys, whatever they hold: to delete, find, list, rename them.
 #include <algorithm>
-#include <charconv>
+#include <cctype>
+#include <cerrno>
+#include <cstdlib>
 #include <optional>
 #include <random>
 #include <string>
@@ -75,11 +77,7 @@ void RunCopy(Call& call) {
     if (Is(call[i], "replace")) {
       replace = true;
     } else if (Is(call[i], "db") && i + 1 < call.size()) {
-      int64_t number = 0;
-      if (!ExpectInteger(call, call[++i], &number)) return;
-      if (number < 0 || number >= kDatabases)
-        return call.reply.Error("ERR DB index is out of range");
-      to = call.data.Select(call.session.tenant, static_cast<int>(number));
+      if (!ExpectDatabase(call, call[++i], &to)) return;
     } else {
       return call.reply.Error(kSyntax);
     }
@@ -96,12 +94,8 @@ void RunCopy(Call& call) {
 }
 
 void RunMove(Call& call) {
-  int64_t number = 0;
-  if (!ReadInteger(call[2], &number)) {
-    return call.reply.Error("ERR value is not an integer or out of range");
-  }
-  if (number < 0 || number >= kDatabases) return call.reply.Error("ERR DB index is out of range");
-  const Selected to = call.data.Select(call.session.tenant, static_cast<int>(number));
+  Selected to;
+  if (!ExpectDatabase(call, call[2], &to)) return;
   if (to.space == call.db().space) {
     return call.reply.Error("ERR source and destination objects are the same");
   }
@@ -155,10 +149,14 @@ bool ReadScanTerms(Call& call, ScanTerms* terms) {
   return true;
 }
 
-// As C's strtoul reads it: blanks before it are skipped, and nothing may follow.
+// As C's strtoul reads it, which takes nothing for 0 and a negative number for a large one.
 bool ReadCursor(std::string_view text, uint64_t* cursor) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *cursor);
-  return error == std::errc() && end == text.data() + text.size();
+  const std::string copy(CText(text));
+  if (!copy.empty() && std::isspace(static_cast<unsigned char>(copy[0]))) return false;
+  char* end = nullptr;
+  errno = 0;
+  *cursor = std::strtoul(copy.c_str(), &end, 10);
+  return *end == '\0' && errno != ERANGE;
 }
 
 void RunScan(Call& call) {

@@ -97,9 +97,10 @@ class SetOptions {
  private:
   bool ReadOne(uint8_t allowed, SetTerms* terms) {
     const std::string_view word = call_[at_];
-    const bool timeless = !terms->time_word.has_value() && !terms->keep_ttl && !terms->persist;
     if (const std::optional<TimeWord> time = ReadTimeWord(word)) {
-      if (!timeless || at_ + 1 >= call_.size()) return false;
+      // The same word may come again; then its last number counts, as it does for Redis.
+      const bool other = terms->time_word.has_value() && terms->time_word != time;
+      if (other || terms->keep_ttl || terms->persist || at_ + 1 >= call_.size()) return false;
       terms->time_word = time;
       terms->time = call_[++at_];
       return true;

@@ -8,13 +8,6 @@
 namespace onced::redis {
 namespace {
 
-void EndMulti(Session& session, Databases& data) {
-  session.in_multi = false;
-  session.queue_failed = false;
-  session.queue.clear();
-  data.Unwatch(&session);
-}
-
 void RunMulti(Call& call) {
   if (call.session.in_multi) return call.reply.Error("ERR MULTI calls can not be nested");
   call.session.in_multi = true;
@@ -23,7 +16,7 @@ void RunMulti(Call& call) {
 
 void RunDiscard(Call& call) {
   if (!call.session.in_multi) return call.reply.Error("ERR DISCARD without MULTI");
-  EndMulti(call.session, call.data);
+  call.redis.AbortMulti(&call.session);
   call.reply.Ok();
 }
 
@@ -33,7 +26,7 @@ void RunExec(Call& call) {
   const bool called_off = session.touched || call.data.WatchedHasDied(session);
   const bool failed = session.queue_failed;
   const std::vector<Queued> queue = std::move(session.queue);
-  EndMulti(session, call.data);
+  call.redis.AbortMulti(&session);
   if (failed) {
     return call.reply.Error("EXECABORT Transaction discarded because of previous errors.");
   }

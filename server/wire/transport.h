@@ -5,7 +5,7 @@
 // One test of a pointer tells the two apart, so the plain way costs what the bare socket costs: no
 // virtual call, no handler that is wrapped in another.
 //
-// Private to server/wire: includes Asio.
+// For connections: those of server/wire and the Redis door's. Includes Asio.
 // Threads: those of the socket's event loop.
 // Invariants: one read and one write under way at most; it lives until both have ended.
 #pragma once

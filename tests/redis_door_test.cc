@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+// The Redis door of the real program: who may come in, what transactions promise, what a crash
+// leaves, and what is not Redis' to say. What commands answer is compared with Redis itself
+// (redis_differential_test.cc).
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/redis.h"
+#include "tests/tenants.h"
+
+namespace onced {
+namespace {
+
+TEST(RedisDoor, IsClosedUnlessAsked) {
+  const TempFolder folder;
+  const Program program(folder.path());
+  EXPECT_EQ(program.Said().find("redis"), std::string::npos);
+}
+
+TEST(RedisDoor, AnswersInTheOrderOfAPipeline) {
+  const RedisInAFolder here;
+  RespClient client = here.Connect();
+  std::string bytes;
+  for (int i = 0; i < 5'000; ++i) {
+    bytes += Resp({"SET", "k" + std::to_string(i % 7), std::to_string(i)});
+    bytes += Resp({"GET", "k" + std::to_string(i % 7)});
+  }
+  std::thread sender([&] { EXPECT_TRUE(client.SendBytes(bytes)); });
+  sender.join();
+  for (int i = 0; i < 5'000; ++i) {
+    const std::string value = std::to_string(i);
+    ASSERT_EQ(client.Receive(), "+OK\r\n");
+    ASSERT_EQ(client.Receive(), "$" + std::to_string(value.size()) + "\r\n" + value + "\r\n");
+  }
+}
+
+// More than a socket holds, to a client that reads it only when all is sent.
+TEST(RedisDoor, GoesOnWhenASlowClientReads) {
+  const RedisInAFolder here({"--durability", "os"});
+  RespClient client = here.Connect();
+  const std::string large(1'000'000, 'x');
+  EXPECT_EQ(client.Ask({"SET", "large", large}), "+OK\r\n");
+  constexpr int kTimes = 40;
+  for (int i = 0; i < kTimes; ++i) ASSERT_TRUE(client.Send({"GET", "large"}));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  RespClient other = here.Connect();
+  EXPECT_EQ(other.Ask("PING"), "+PONG\r\n");
+  for (int i = 0; i < kTimes; ++i) {
+    ASSERT_EQ(client.Receive(), "$1000000\r\n" + large + "\r\n") << i;
+  }
+}
+
+TEST(RedisDoor, RefusesAPortInUse) {
+  const RedisInAFolder here;
+  const TempFolder folder;
+  const Ended second = Program::Run({"serve", "--http", "127.0.0.1:0", "--data", folder.path("d"),
+                                     "--redis", "127.0.0.1:" + std::to_string(here.port)});
+  EXPECT_EQ(second.code, 4);
+  EXPECT_NE(second.err.find(std::to_string(here.port)), std::string::npos) << second.err;
+  EXPECT_FALSE(std::filesystem::exists(folder.path("d")));
+}
+
+TEST(RedisDoor, HangsUpOnABrowser) {
+  const RedisInAFolder here;
+  for (const char* request :
+       {"POST / HTTP/1.1\r\nHost: a\r\n\r\nSET a b\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"}) {
+    Client client(here.port);
+    ASSERT_TRUE(client.Send(request));
+    std::string seen;
+    for (std::string more; !(more = client.ReceiveSome()).empty();) seen += more;
+    EXPECT_EQ(seen.find("+OK"), std::string::npos) << seen;
+  }
+  EXPECT_EQ(here.Connect().Ask("DBSIZE"), ":0\r\n");
+}
+
+TEST(RedisDoor, ClaimsFetchesAndFinishesInRedisOwnWords) {
+  const RedisInAFolder here;
+  RespClient client = here.Connect();
+  EXPECT_EQ(client.Ask("SET pay:1 token-a NX GET PX 60000"), "$-1\r\n") << "claimed";
+  EXPECT_EQ(client.Ask("SET pay:1 token-b NX GET PX 60000"), "$7\r\ntoken-a\r\n") << "in flight";
+  EXPECT_EQ(client.Ask("SET pay:1 done IFEQ token-b PX 60000"), "$-1\r\n") << "not the owner";
+  EXPECT_EQ(client.Ask("DELIFEQ pay:1 token-b"), ":0\r\n");
+  EXPECT_EQ(client.Ask("SET pay:1 done IFEQ token-a PX 60000"), "+OK\r\n");
+  EXPECT_EQ(client.Ask("SET pay:1 token-c NX GET PX 60000"), "$4\r\ndone\r\n") << "the result";
+  EXPECT_EQ(client.Ask("DELIFEQ pay:1 done"), ":1\r\n");
+  EXPECT_EQ(client.Ask("GET pay:1"), "$-1\r\n");
+}
+
+// Redis 8.4 and Valkey 9; the oracle is older. The digests are the documentation's.
+TEST(RedisDoor, ComparesByValueAndByDigest) {
+  const RedisInAFolder here;
+  RespClient client = here.Connect();
+  EXPECT_EQ(client.Ask("SET a 'Hello world'"), "+OK\r\n");
+  EXPECT_EQ(client.Ask("DIGEST a"), "$16\r\nb6acb9d84a38ff74\r\n");
+  EXPECT_EQ(client.Ask("DIGEST none"), "$-1\r\n");
+  EXPECT_EQ(client.Ask("SET a x IFDNE b6acb9d84a38ff74"), "$-1\r\n");
+  EXPECT_EQ(client.Ask("SET a hello IFDEQ B6ACB9D84A38FF74 GET"), "$11\r\nHello world\r\n");
+  EXPECT_EQ(client.Ask("DIGEST a"), "$16\r\n9555e8555c62dcfd\r\n");
+  EXPECT_EQ(client.Ask("SET b x IFEQ y"), "$-1\r\n") << "not made";
+  EXPECT_EQ(client.Ask("SET b x IFNE y"), "+OK\r\n") << "made";
+  EXPECT_EQ(client.Ask("DELEX b IFNE x"), ":0\r\n");
+  EXPECT_EQ(client.Ask("DELEX b IFEQ x"), ":1\r\n");
+  EXPECT_EQ(client.Ask("DELEX b"), ":0\r\n");
+  EXPECT_EQ(client.Ask("MSETEX 2 c 1 d 2 NX EX 100"), ":1\r\n");
+  EXPECT_EQ(client.Ask("MSETEX 2 c 3 e 4 NX EX 100"), ":0\r\n");
+  EXPECT_EQ(client.Ask("MGET c d e"), "*3\r\n$1\r\n1\r\n$1\r\n2\r\n$-1\r\n");
+  EXPECT_EQ(client.Ask("COMMAND GETKEYS MSETEX 2 c 3 e 4 NX"), "*2\r\n$1\r\nc\r\n$1\r\ne\r\n");
+  EXPECT_EQ(client.Ask("SET a 1 IFEQ 2 NX"), "-ERR syntax error\r\n");
+}
+
+TEST(RedisDoor, WatchesAcrossConnections) {
+  const RedisInAFolder here;
+  RespClient one = here.Connect();
+  RespClient two = here.Connect();
+  EXPECT_EQ(one.Ask("WATCH a"), "+OK\r\n");
+  EXPECT_EQ(one.Ask("MULTI"), "+OK\r\n");
+  EXPECT_EQ(one.Ask("INCR a"), "+QUEUED\r\n");
+  EXPECT_EQ(two.Ask("SET a 7"), "+OK\r\n");
+  EXPECT_EQ(one.Ask("EXEC"), "*-1\r\n");
+  EXPECT_EQ(one.Ask("MULTI"), "+OK\r\n");
+  EXPECT_EQ(one.Ask("INCR a"), "+QUEUED\r\n");
+  EXPECT_EQ(one.Ask("EXEC"), "*1\r\n:8\r\n");
+}
+
+TEST(RedisDoor, IsSilentWhereNoReplyIsWanted) {
+  const RedisInAFolder here;
+  RespClient client = here.Connect();
+  ASSERT_TRUE(
+      client.SendBytes("CLIENT REPLY SKIP\r\nSET a 1\r\nGET a\r\n"
+                       "CLIENT REPLY OFF\r\nSET a 2\r\nNOSUCH\r\nCLIENT REPLY ON\r\nGET a\r\n"));
+  EXPECT_EQ(client.Receive(), "$1\r\n1\r\n");
+  EXPECT_EQ(client.Receive(), "+OK\r\n");
+  EXPECT_EQ(client.Receive(), "$1\r\n2\r\n");
+}
+
+TEST(RedisDoor, EndsTheConnectionItIsTold) {
+  const RedisInAFolder here;
+  RespClient one = here.Connect();
+  RespClient two = here.Connect();
+  const std::string id = one.Ask("CLIENT ID");
+  EXPECT_EQ(two.Ask("CLIENT KILL ID " + id.substr(1, id.size() - 3)), ":1\r\n");
+  EXPECT_TRUE(one.SeesEnd());
+  EXPECT_EQ(two.Ask("QUIT"), "+OK\r\n");
+  EXPECT_TRUE(two.SeesEnd());
+}
+
+TEST(RedisDoor, TellsTheOperatorOnceWhatItDoesNotHave) {
+  const RedisInAFolder here;
+  RespClient client = here.Connect();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(client.Ask("XADD s * a 1"),
+              "-ERR unknown command 'XADD', with args beginning with: 's' '*' 'a' '1' \r\n");
+  }
+  EXPECT_NE(client.Ask("INFO stats").find("unknown_commands:3\r\n"), std::string::npos);
+  EXPECT_TRUE(Eventually(
+      [&] { return here.program->Said().find("the command 'xadd'") != std::string::npos; }));
+}
+
+struct GuardedRedis {
+  TempFolder folder;
+  RedisInAFolder here{{"--tokens", PutTokens(folder, Tenant("shop", Role::kApp, {"shop-1"}) +
+                                                         Tenant("bank", Role::kApp, {"bank"}))}};
+};
+
+TEST(RedisDoor, LetsInWhoHasAToken) {
+  const GuardedRedis guarded;
+  RespClient client = guarded.here.Connect();
+  EXPECT_EQ(client.Ask("GET a"), "-NOAUTH Authentication required.\r\n");
+  EXPECT_TRUE(client.Ask("HELLO 3").starts_with("-NOAUTH HELLO must be called"));
+  const std::string wrong = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+  EXPECT_EQ(client.Ask({"AUTH", "nobody"}), wrong);
+  EXPECT_EQ(client.Ask({"AUTH", "bank", "shop-1"}), wrong);
+  EXPECT_EQ(client.Ask({"AUTH", "shop-1"}), "+OK\r\n");
+  EXPECT_EQ(client.Ask("SET a shop"), "+OK\r\n");
+  RespClient bank = guarded.here.Connect();
+  EXPECT_TRUE(bank.Ask({"HELLO", "3", "AUTH", "bank", "bank"}).starts_with("%7\r\n"));
+  EXPECT_EQ(bank.Ask("GET a"), "_\r\n");
+  EXPECT_EQ(bank.Ask("KEYS *"), "*0\r\n");
+  EXPECT_EQ(bank.Ask("DBSIZE"), ":0\r\n");
+  EXPECT_EQ(bank.Ask("FLUSHALL"), "+OK\r\n");
+  EXPECT_EQ(bank.Ask("CLIENT LIST").find("user=default"), std::string::npos);
+  EXPECT_EQ(client.Ask("GET a"), "$4\r\nshop\r\n");
+}
+
+TEST(RedisDoor, TakesLittleFromStrangers) {
+  const GuardedRedis guarded;
+  RespClient client = guarded.here.Connect();
+  ASSERT_TRUE(client.SendBytes("*100\r\n"));
+  EXPECT_EQ(client.Receive(), "-ERR Protocol error: unauthenticated multibulk length\r\n");
+  EXPECT_TRUE(client.SeesEnd());
+}
+
+// What was answered is there after `kill -9`, and a transaction is there whole or not at all.
+TEST(RedisCrash, LosesNothingThatWasAnswered) {
+  for (const char* mode : {"sync", "os"}) {
+    RedisInAFolder here({"--durability", mode});
+    constexpr int kClients = 4;
+    std::vector<int> answered(kClients, 0);
+    for (int round = 0; round < 5; ++round) {
+      std::atomic<bool> stop{false};
+      std::vector<std::thread> clients;
+      for (int c = 0; c < kClients; ++c) {
+        clients.emplace_back([&, c] {
+          RespClient client = here.Connect();
+          for (int i = answered[static_cast<size_t>(c)] + 1; !stop; ++i) {
+            const std::string n = std::to_string(i);
+            const std::string me = std::to_string(c);
+            const std::string sent = Resp({"MULTI"}) + Resp({"SET", "a" + me, n}) +
+                                     Resp({"SET", "b" + me, n}) + Resp({"EXEC"});
+            if (!client.SendBytes(sent)) return;
+            std::string last;
+            for (int reply = 0; reply < 4; ++reply) last = client.Receive();
+            if (last != "*2\r\n+OK\r\n+OK\r\n") return;
+            answered[static_cast<size_t>(c)] = i;
+          }
+        });
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(150));
+      here.program->Signal(SIGKILL);
+      for (std::thread& client : clients) client.join();
+      stop = true;
+      (void)here.program->WaitForEnd();
+      here.program = std::make_unique<Program>(here.folder.path(), here.flags);
+      here.port = RedisPortOf(*here.program);
+      RespClient client = here.Connect();
+      for (int c = 0; c < kClients; ++c) {
+        const std::string a = client.Ask("GET a" + std::to_string(c));
+        EXPECT_EQ(a, client.Ask("GET b" + std::to_string(c))) << "half a transaction";
+        const size_t at = a.find("\r\n");
+        const int stored = at == std::string::npos ? 0 : std::atoi(a.c_str() + at + 2);
+        EXPECT_GE(stored, answered[static_cast<size_t>(c)]) << mode;
+        EXPECT_LE(stored, answered[static_cast<size_t>(c)] + 1);
+        answered[static_cast<size_t>(c)] = stored;
+      }
+    }
+    for (const int each : answered) EXPECT_GT(each, 0) << mode;
+  }
+}
+
+}  // namespace
+}  // namespace onced

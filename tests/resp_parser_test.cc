@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// RespParser: takes the same commands however their bytes are cut, and says what is wrong in Redis'
+// own words.
+#include "server/redis/resp_parser.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace onced {
+namespace {
+
+using redis::RespLimits;
+using redis::RespParser;
+using Words = std::vector<std::string>;
+
+// What is made of bytes that come in pieces of `step`: the commands, and the error at the end.
+struct Parsed {
+  std::vector<Words> commands;
+  std::string error;
+  bool operator==(const Parsed&) const = default;
+};
+
+Parsed InPieces(const std::string& bytes, size_t step, const RespLimits& limits = {}) {
+  Parsed parsed;
+  RespParser parser;
+  size_t begin = 0;
+  for (size_t end = 0; end < bytes.size();) {
+    end = std::min(end + step, bytes.size());
+    for (bool more = true; more;) {
+      size_t consumed = 0;
+      const std::string_view input(bytes.data() + begin, end - begin);
+      switch (parser.Next(input, limits, &consumed)) {
+        case RespParser::Progress::kNeedsMore:
+          more = false;
+          break;
+        case RespParser::Progress::kNothing:
+          break;
+        case RespParser::Progress::kCommand:
+          parsed.commands.emplace_back(parser.arguments().begin(), parser.arguments().end());
+          break;
+        case RespParser::Progress::kBroken:
+          parsed.error = parser.error();
+          return parsed;
+      }
+      begin += consumed;
+    }
+  }
+  return parsed;
+}
+
+TEST(RespParser, TakesCommandsHoweverTheyAreCut) {
+  const std::string bytes =
+      "*2\r\n$3\r\nGET\r\n$4\r\na\r\nb\r\n*0\r\n*-1\r\n\r\nPING \"a b\" 'c\\'d' x\\y\n"
+      "*1\r\n$0\r\n\r\nSET a \"\\x00\\n\\\"\"\r\n";
+  const Parsed whole = InPieces(bytes, bytes.size());
+  ASSERT_EQ(whole.error, "");
+  const std::vector<Words> expected = {{"GET", "a\r\nb"},
+                                       {"PING", "a b", "c'd", "x\\y"},
+                                       {""},
+                                       {"SET", "a", std::string("\0\n\"", 3)}};
+  EXPECT_EQ(whole.commands, expected);
+  for (size_t step = 1; step < bytes.size(); ++step)
+    EXPECT_EQ(InPieces(bytes, step), whole) << step;
+}
+
+TEST(RespParser, SaysWhatIsWrongAsRedisDoes) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"*1\r\nfoo\r\n", "expected '$', got 'f'"},
+      {"*x\r\n", "invalid multibulk length"},
+      {"*2147483648\r\n", "invalid multibulk length"},
+      {"*+1\r\n", "invalid multibulk length"},
+      {"*01\r\n", "invalid multibulk length"},
+      {"*1\r\n$-1\r\n", "invalid bulk length"},
+      {"*1\r\n$abc\r\n", "invalid bulk length"},
+      {"*1\r\n$536870913\r\n", "invalid bulk length"},
+      {"GET \"a\r\n", "unbalanced quotes in request"},
+      {"GET \"a\"b\r\n", "unbalanced quotes in request"},
+      {"GET 'a\r\n", "unbalanced quotes in request"},
+      {std::string(70'000, 'x'), "too big inline request"},
+      {"*" + std::string(70'000, '1'), "too big mbulk count string"},
+      {"*1\r\n$" + std::string(70'000, '1'), "too big bulk count string"},
+  };
+  for (const auto& [bytes, error] : cases) {
+    EXPECT_EQ(InPieces(bytes, bytes.size()).error, "Protocol error: " + error);
+    if (bytes.size() < 100) {
+      EXPECT_EQ(InPieces(bytes, 1).error, "Protocol error: " + error);
+    }
+  }
+}
+
+TEST(RespParser, TakesLittleFromStrangers) {
+  const RespLimits strangers{.unauthenticated = true};
+  EXPECT_EQ(InPieces("*11\r\n", 100, strangers).error,
+            "Protocol error: unauthenticated multibulk length");
+  EXPECT_EQ(InPieces("*1\r\n$16385\r\n", 100, strangers).error,
+            "Protocol error: unauthenticated bulk length");
+  EXPECT_EQ(InPieces("*2\r\n$4\r\nAUTH\r\n$1\r\nx\r\n", 100, strangers).commands,
+            (std::vector<Words>{{"AUTH", "x"}}));
+}
+
+}  // namespace
+}  // namespace onced
