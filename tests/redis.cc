@@ -135,7 +135,7 @@ RedisServer::RedisServer() : port_(FreePort()) {
   const auto until = std::chrono::steady_clock::now() + kPatience;
   while (RespClient(port_).Ask("PING") != "+PONG\r\n") {
     if (std::chrono::steady_clock::now() > until) throw std::runtime_error("no redis-server");
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // real time: it comes up
   }
 }
 

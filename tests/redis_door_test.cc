@@ -47,7 +47,7 @@ TEST(RedisDoor, GoesOnWhenASlowClientReads) {
   EXPECT_EQ(client.Ask({"SET", "large", large}), "+OK\r\n");
   constexpr int kTimes = 40;
   for (int i = 0; i < kTimes; ++i) ASSERT_TRUE(client.Send({"GET", "large"}));
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // real time: the sockets fill
   RespClient other = here.Connect();
   EXPECT_EQ(other.Ask("PING"), "+PONG\r\n");
   for (int i = 0; i < kTimes; ++i) {
@@ -173,9 +173,9 @@ TEST(RedisDoor, LetsInWhoHasAToken) {
   EXPECT_EQ(client.Ask("GET a"), "-NOAUTH Authentication required.\r\n");
   EXPECT_TRUE(client.Ask("HELLO 3").starts_with("-NOAUTH HELLO must be called"));
   const std::string wrong = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
-  EXPECT_EQ(client.Ask({"AUTH", "nobody"}), wrong);
+  EXPECT_EQ(client.Ask(Words{"AUTH", "nobody"}), wrong);
   EXPECT_EQ(client.Ask({"AUTH", "bank", "shop-1"}), wrong);
-  EXPECT_EQ(client.Ask({"AUTH", "shop-1"}), "+OK\r\n");
+  EXPECT_EQ(client.Ask(Words{"AUTH", "shop-1"}), "+OK\r\n");
   EXPECT_EQ(client.Ask("SET a shop"), "+OK\r\n");
   RespClient bank = guarded.here.Connect();
   EXPECT_TRUE(bank.Ask({"HELLO", "3", "AUTH", "bank", "bank"}).starts_with("%7\r\n"));
@@ -220,7 +220,7 @@ TEST(RedisCrash, LosesNothingThatWasAnswered) {
           }
         });
       }
-      std::this_thread::sleep_for(std::chrono::milliseconds(150));
+      std::this_thread::sleep_for(std::chrono::milliseconds(150));  // real time: under load
       here.program->Signal(SIGKILL);
       for (std::thread& client : clients) client.join();
       stop = true;

@@ -165,14 +165,13 @@ void RunScan(Call& call) {
   ScanTerms terms;
   if (!ReadScanTerms(call, &terms)) return;
   std::vector<std::string> keys;
-  uint32_t next = Keyspace::kSlots;
-  if (cursor < Keyspace::kSlots) {
-    const auto take = [&](std::string_view key, const Entry& entry) {
-      if (terms.type.has_value() && !Is(*terms.type, TypeName(&entry))) return;
-      if (GlobMatches(terms.pattern, key)) keys.emplace_back(key);
-    };
-    next = call.data.Scan(call.db(), static_cast<uint32_t>(cursor), terms.count, take);
-  }
+  const auto take = [&](std::string_view key, const Entry& entry) {
+    if (terms.type.has_value() && !Is(*terms.type, TypeName(&entry))) return;
+    if (GlobMatches(terms.pattern, key)) keys.emplace_back(key);
+  };
+  // One that no SCAN has given is folded, as Redis folds it.
+  const auto from = static_cast<uint32_t>(cursor % Keyspace::kSlots);
+  const uint32_t next = call.data.Scan(call.db(), from, terms.count, take);
   call.reply.Array(2);
   call.reply.Bulk(next == Keyspace::kSlots ? "0" : std::to_string(next));
   AnswerAll(call, keys);
