@@ -21,7 +21,8 @@ std::string_view Shown(std::string_view text, size_t most = kShownMax) {
 std::string UnknownCommand(Arguments arguments) {
   std::string args;
   for (size_t i = 1; i < arguments.size() && args.size() < kShownMax; ++i) {
-    args.append("'").append(Shown(arguments[i], kShownMax - args.size())).append("' ");
+    const size_t room = kShownMax - args.size();
+    args.append("'").append(Shown(arguments[i], room)).append("' ");
   }
   return "ERR unknown command '" + std::string(Shown(arguments[0])) +
          "', with args beginning with: " + args;
