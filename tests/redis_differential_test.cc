@@ -37,7 +37,9 @@ class Commands {
   Words Next() {
     Words words = Valid();
     // A SCAN is only compared whole: where it stands in between is each one's own affair.
-    const size_t odd = IsWord(words[0], "scan") ? 20 : Below(20);
+    // And a WAIT that waits would do so for ever.
+    const bool even = IsWord(words[0], "scan") || IsWord(words[0], "wait");
+    const size_t odd = even ? 20 : Below(20);
     if (odd == 0 && words.size() > 1) words.pop_back();
     if (odd == 1) words.push_back(Any());
     if (odd == 2 && words.size() > 1) words[1 + Below(words.size() - 1)] = Any();
@@ -374,6 +376,13 @@ bool Differs(const Words& words, const std::string& redis, const std::string& on
   for (const char* name : {"ttl", "pttl", "expiretime", "pexpiretime"}) {
     if (IsWord(words[0], name)) return !CloseBy(redis, onced) && !IsForEver(redis, onced);
   }
+  // Later or earlier than the time that it has: within one millisecond it is neither.
+  for (const char* name : {"expire", "pexpire"}) {
+    const bool compares = std::any_of(words.begin(), words.end(), [](const std::string& word) {
+      return IsWord(word, "gt") || IsWord(word, "lt");
+    });
+    if (IsWord(words[0], name) && compares) return !IntegerIn(redis) || !IntegerIn(onced);
+  }
   // Neither promises an order of keys.
   for (const char* name : {"keys", "scan"}) {
     if (IsWord(words[0], name)) return !SameInAnyOrder(redis, onced);
@@ -409,14 +418,15 @@ bool ExecDiffers(const std::vector<Words>& queue, std::string_view redis, std::s
 
 // The last commands that have a key, or whatever word, in common with `words`.
 std::string Related(const std::vector<Words>& history, const Words& words) {
-  constexpr size_t kShown = 12;
+  constexpr size_t kShown = 24;
   std::vector<std::string> lines;
   for (size_t i = history.size(); i > 0 && lines.size() < kShown; --i) {
     const Words& one = history[i - 1];
     const bool related = std::any_of(one.begin() + 1, one.end(), [&](const std::string& word) {
       return std::find(words.begin() + 1, words.end(), word) != words.end();
     });
-    const bool of_multi = IsWord(one[0], "multi") || IsWord(one[0], "exec");
+    const bool of_multi =
+        IsWord(one[0], "multi") || IsWord(one[0], "exec") || IsWord(one[0], "select");
     if (!related && !of_multi && i != history.size()) continue;
     std::string line;
     for (const std::string& word : one) line += Shown(word) + "|";
