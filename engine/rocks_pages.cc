@@ -51,7 +51,8 @@ std::vector<std::string> RangesOf(const ListQuery& query) {
   return ranges;
 }
 
-// One page of a listing: `take` gets each key, and makes a row of it or not.
+// One page of a listing: `take` gets each key, and makes a row of it or not. For one use; the query
+// must outlive it.
 template <typename Row>
 class PageWalk {
  public:

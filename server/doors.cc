@@ -195,7 +195,7 @@ Doors::Closed Doors::Close(milliseconds patience) {
     gateway_listener_.reset();
     if (!gateway_->Stop(Left(until))) return Closed::kHeldUp;
   }
-  if (redis_ != nullptr) redis_->Stop(Left(until));
+  if (redis_ != nullptr && !redis_->Stop(Left(until))) return Closed::kHeldUp;
   finished = api_listener_->Stop(Left(until)) && finished;
   if (api_listener_->IsHeldUp()) return Closed::kHeldUp;
   api_listener_.reset();

@@ -28,9 +28,9 @@ TEST(Origin, IsASocket) {
 }
 
 TEST(Origin, TellsALinkLocalAddressHoweverItIsWritten) {
-  for (const char* url :
-       {"http://169.254.169.254", "http://169.254.0.1:80", "http://2851995649",
-        "http://0xa9.254.1:8080", "https://[fe80::1]:443", "http://[::ffff:169.254.169.254]"}) {
+  for (const char* url : {"http://169.254.169.254", "http://169.254.0.1:80", "http://2851995649",
+                          "http://0xa9.254.1:8080", "https://[fe80::1]:443",
+                          "http://[::ffff:169.254.169.254]", "http://[fd00:ec2::254]"}) {
     EXPECT_TRUE(Origin::Parse(url)->IsWrittenLinkLocal()) << url;
   }
   for (const char* url : {"http://169.255.0.1", "http://127.0.0.1:80", "http://a", "http://[::1]",

@@ -59,9 +59,13 @@ bool IsLinkLocal(const sockaddr* address) {
   }
   if (address->sa_family != AF_INET6) return false;
   const auto* const bytes = reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr.s6_addr;
+  // Not link-local, but what one cloud has in its place over IPv6.
+  constexpr unsigned char kMetadata[] = {0xFD, 0, 0x0E, 0xC2, 0, 0, 0,    0,
+                                         0,    0, 0,    0,    0, 0, 0x02, 0x54};
   constexpr unsigned char kMapped[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 169, 254};
   return (bytes[0] == 0xFE && (bytes[1] & 0xC0U) == 0x80U) ||  // fe80::/10
-         std::memcmp(bytes, kMapped, sizeof(kMapped)) == 0;
+         std::memcmp(bytes, kMapped, sizeof(kMapped)) == 0 ||
+         std::memcmp(bytes, kMetadata, sizeof(kMetadata)) == 0;
 }
 
 bool Origin::IsWrittenLinkLocal() const {

@@ -14,6 +14,7 @@ namespace onced {
 namespace {
 
 // Node.js ends a connection that was idle for five seconds, and most others later than that.
+// Older ones are not used again here; upstream.cc has them ended a little later.
 constexpr long kIdleSecondsMax = 3;
 
 template <typename T>

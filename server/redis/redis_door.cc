@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/mutex.h"
 #include "server/redis/redis_connection.h"
 #include "server/wire/tls.h"
 
@@ -32,7 +33,8 @@ constexpr size_t kTurnBytesMax = size_t{1} << 20;
 // How long a turn is tried again that the store would not take: what came in waits behind it.
 constexpr milliseconds kStallPatience{250};
 constexpr milliseconds kStallPause{5};
-constexpr milliseconds kAcceptPause{100};  // when there are no files left
+constexpr milliseconds kEndPatience{2'000};  // more than it looks at the time apart
+constexpr milliseconds kAcceptPause{100};    // when there are no files left
 
 std::string Misconf(const Status& status) {
   return "MISCONF Errors writing to the log: " + status.message();
@@ -61,7 +63,7 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
     Accept();
     thread_ = std::thread([this] { Run(); });
   }
-  void Stop(milliseconds patience);
+  bool Stop(milliseconds patience);
   uint16_t port() const { return port_; }
 
   bool IsFull() const override {
@@ -102,6 +104,9 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
 
   bool stopping_ = false;
   steady_clock::time_point stop_at_;
+  Mutex mutex_;
+  CondVar ended_now_;
+  bool ended_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 
@@ -122,6 +127,9 @@ void RedisDoor::Impl::Run() {
   }
   for (const Connection& connection : std::exchange(connections_, {})) connection->Close();
   held_.clear();
+  MutexLock lock(mutex_);
+  ended_ = true;
+  ended_now_.NotifyAll();
 }
 
 void RedisDoor::Impl::Accept() {
@@ -239,14 +247,24 @@ void RedisDoor::Impl::FinishAll() {
   for (const Connection& connection : all) connection->Finish();
 }
 
-void RedisDoor::Impl::Stop(milliseconds patience) {
-  if (!thread_.joinable()) return;
+bool RedisDoor::Impl::Stop(milliseconds patience) {
+  if (!thread_.joinable()) return true;
   asio::post(context_, [this, patience] {
     stopping_ = true;
     stop_at_ = steady_clock::now() + patience;
     FinishAll();
   });
+  {
+    const auto until = steady_clock::now() + patience + kEndPatience;
+    MutexLock lock(mutex_);
+    while (!ended_) {
+      const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
+      if (left.count() <= 0) return false;
+      ended_now_.WaitFor(mutex_, left);
+    }
+  }
   thread_.join();
+  return true;
 }
 
 Result<std::unique_ptr<RedisDoor>> RedisDoor::Start(RedisDoorOptions options,
@@ -256,10 +274,10 @@ Result<std::unique_ptr<RedisDoor>> RedisDoor::Start(RedisDoorOptions options,
   return std::unique_ptr<RedisDoor>(new RedisDoor(std::move(impl)));
 }
 
-RedisDoor::~RedisDoor() { Stop(milliseconds(0)); }
+RedisDoor::~RedisDoor() { (void)Stop(milliseconds(0)); }
 
 uint16_t RedisDoor::port() const { return impl_->port(); }
 
-void RedisDoor::Stop(milliseconds patience) { impl_->Stop(patience); }
+bool RedisDoor::Stop(milliseconds patience) { return impl_->Stop(patience); }
 
 }  // namespace onced

@@ -51,8 +51,9 @@ class RedisDoor {
   RedisDoor& operator=(const RedisDoor&) = delete;
 
   uint16_t port() const;
-  // Takes no more commands, and ends when what was run has been answered, or is given up.
-  void Stop(std::chrono::milliseconds patience);
+  // Takes no more commands, and ends when what was run has been answered, or `patience` is over.
+  // False: the storage holds its thread up; then this must not be destroyed.
+  bool Stop(std::chrono::milliseconds patience);
 
  private:
   class Impl;

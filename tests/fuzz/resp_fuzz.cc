@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// Any bytes at all, from a client of the Redis door: however they are cut the same commands are
+// taken off them, every command has exactly one well-formed answer or none where none is wanted,
+// and the turn can be committed.
+//
+// The interpreter and the store are the real ones, in this process; there is no socket.
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/redis/interpreter.h"
+#include "server/redis/resp_parser.h"
+#include "tests/fixtures.h"
+#include "tests/fuzz/promise.h"
+#include "tests/redis.h"
+
+namespace onced {
+namespace {
+
+using redis::RespParser;
+
+struct Parsed {
+  std::vector<Words> commands;
+  std::string error;
+  bool operator==(const Parsed&) const = default;
+};
+
+Parsed Parse(std::string_view bytes, size_t step) {
+  Parsed parsed;
+  RespParser parser;
+  size_t begin = 0;
+  for (size_t end = 0; end < bytes.size();) {
+    end = std::min(end + step, bytes.size());
+    for (bool more = true; more;) {
+      // A copy of just these bytes, so that a sanitizer sees a read past their end.
+      const std::string input(bytes.substr(begin, end - begin));
+      size_t consumed = 0;
+      const RespParser::Progress progress = parser.Next(input, {}, &consumed);
+      Promise(consumed <= input.size(), "no more is consumed than was given");
+      if (progress == RespParser::Progress::kBroken) {
+        parsed.error = parser.error();
+        return parsed;
+      }
+      if (progress == RespParser::Progress::kCommand) {
+        parsed.commands.emplace_back(parser.arguments().begin(), parser.arguments().end());
+        Promise(!parsed.commands.back().empty(), "a command has a name");
+      }
+      more = progress != RespParser::Progress::kNeedsMore;
+      begin += consumed;
+    }
+  }
+  return parsed;
+}
+
+class Server {
+ public:
+  Server() : keyspace_(here_.store->NewKeyspace()), redis_({.keyspace = keyspace_.get()}) {}
+
+  void Run(const std::vector<Words>& commands) {
+    redis::Session session;
+    redis_.Enter(&session);
+    for (const Words& words : commands) {
+      const std::vector<std::string_view> arguments(words.begin(), words.end());
+      const size_t before = session.out.size();
+      const size_t replies = session.replies_in_turn;
+      redis_.Execute(&session, arguments);
+      if (session.close_now) break;
+      const std::string_view answer = std::string_view(session.out).substr(before);
+      if (session.replies_in_turn == replies) {
+        Promise(answer.empty(), "nothing is said where nothing is wanted", std::string(answer));
+      } else {
+        Promise(ReplySize(answer) == answer.size() && !answer.empty(), "a command has one answer",
+                Shown(answer));
+      }
+      if (session.close) break;
+    }
+    redis_.Leave(&session);
+    Promise(!redis_.data().fault().has_value(), "the storage has no fault");
+    Promise(keyspace_->Commit().ok(), "the turn can be committed");
+    Empty();
+  }
+
+ private:
+  // So that each input begins with nothing.
+  void Empty() {
+    for (int number = 0; number < redis::kDatabases; ++number) {
+      const redis::Selected db = redis_.data().Select("default", number);
+      std::vector<std::string> names;
+      (void)redis_.data().Scan(db, 0, SIZE_MAX, [&names](std::string_view name, const Entry&) {
+        names.emplace_back(name);
+      });
+      for (const std::string& name : names) (void)redis_.data().Erase(db, name);
+    }
+    Promise(keyspace_->Commit().ok(), "what was written can be taken away");
+  }
+
+  LedgerInAFolder here_;
+  const std::unique_ptr<Keyspace> keyspace_;
+  redis::Interpreter redis_;
+};
+
+}  // namespace
+}  // namespace onced
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static onced::Server server;
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  const onced::Parsed whole = onced::Parse(bytes, size + 1);
+  const size_t step = size == 0 ? 1 : data[0] % 16 + 1U;
+  onced::Promise(onced::Parse(bytes, step) == whole, "a cut changes nothing");
+  server.Run(whole.commands);
+  return 0;
+}
