@@ -322,7 +322,7 @@ TEST_F(Upstream, LetsGoOfWhatABurstHasOpened) {
   std::vector<std::shared_ptr<Heard>> calls;
   for (size_t i = 0; i < kCalls; ++i) calls.push_back(Call(To(upstream.origin())));
   for (const auto& heard : calls) EXPECT_EQ(CallEnd::kWhole, heard->End()) << heard->why;
-  EXPECT_EQ(open.load(), kCalls);
+  EXPECT_GT(open.load(), kCalls / 2);  // libcurl may have ended some already
   EXPECT_TRUE(Eventually([&] { return open.load() == 0; })) << open.load();
   EXPECT_EQ(CallEnd::kWhole, Call(To(upstream.origin()))->End());
 }
