@@ -125,6 +125,15 @@ TEST(RedisDoor, WatchesAcrossConnections) {
   EXPECT_EQ(one.Ask("MULTI"), "+OK\r\n");
   EXPECT_EQ(one.Ask("INCR a"), "+QUEUED\r\n");
   EXPECT_EQ(one.Ask("EXEC"), "*1\r\n:8\r\n");
+  // A flush takes away what was there, also when it is there again by the time of EXEC.
+  for (const char* again : {"PING", "SET a 8"}) {
+    EXPECT_EQ(two.Ask("SET a 8"), "+OK\r\n");
+    EXPECT_EQ(one.Ask("WATCH a"), "+OK\r\n");
+    EXPECT_EQ(two.Ask("FLUSHDB"), "+OK\r\n");
+    (void)two.Ask(std::string(again));
+    EXPECT_EQ(one.Ask("MULTI"), "+OK\r\n");
+    EXPECT_EQ(one.Ask("EXEC"), "*-1\r\n") << again;
+  }
 }
 
 TEST(RedisDoor, IsSilentWhereNoReplyIsWanted) {

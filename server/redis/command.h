@@ -33,7 +33,6 @@ struct Call {
   const Command& command;
   Arguments arguments;
   Reply reply;
-  bool in_script = false;
 
   std::string_view operator[](size_t i) const { return arguments[i]; }
   size_t size() const { return arguments.size(); }
@@ -71,6 +70,11 @@ struct Command {
   std::span<const Command> subcommands = {};
   std::string_view container = {};  // of a subcommand: whose
 
+  // Whether it may be called with so many arguments, its name among them.
+  bool Takes(size_t arguments) const {
+    const auto count = static_cast<int>(arguments);
+    return arity >= 0 ? count == arity : count >= -arity;
+  }
   std::string FullName() const {
     return container.empty() ? std::string(name) : std::string(container) + "|" + std::string(name);
   }

@@ -143,8 +143,7 @@ void RunGetKeys(Call& call) {
   if (command->first_key == 0) {
     return call.reply.Error("ERR The command has no key arguments");
   }
-  const auto count = static_cast<int>(asked.size());
-  if (command->arity >= 0 ? count != command->arity : count < -command->arity) {
+  if (!command->Takes(asked.size())) {
     return call.reply.Error("ERR Invalid number of arguments specified for command");
   }
   std::vector<size_t> keys;

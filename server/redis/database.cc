@@ -48,21 +48,6 @@ bool Databases::Erase(Selected db, std::string_view key) {
   return true;
 }
 
-void Databases::Flush(Selected db) {
-  keyspace_->Flush(db.space);
-  ++changes_;
-  for (const auto& [key, sessions] : watchers_) {
-    if (key.first != db.space) continue;
-    for (Session* const session : sessions) {
-      const auto watched = std::find_if(session->watched.begin(), session->watched.end(),
-                                        [&key = key](const Session::Watched& one) {
-                                          return one.db.space == key.first && one.key == key.second;
-                                        });
-      if (watched != session->watched.end() && watched->was_there) session->touched = true;
-    }
-  }
-}
-
 uint32_t Databases::Scan(Selected db, uint32_t from, size_t count, const Keyspace::Visit& visit) {
   const Result<uint32_t> next = keyspace_->Scan(db.space, from, count, visit);
   if (next.ok()) return *next;
@@ -78,7 +63,6 @@ uint64_t Databases::Count(Selected db) {
 }
 
 void Databases::Touch(Keyspace::Space space, std::string_view key) {
-  ++changes_;
   if (watchers_.empty()) return;
   const auto found = watchers_.find(WatchedKey(space, key));
   if (found == watchers_.end()) return;

@@ -53,7 +53,8 @@ class Databases {
   void Put(Selected db, std::string_view key, ValueType type, int64_t dead_at_ms,
            std::string_view bytes);
   bool Erase(Selected db, std::string_view key);  // whether it was there
-  void Flush(Selected db);
+  // Who watches a key that was there sees it at EXEC: see WatchedHasDied.
+  void Flush(Selected db) { keyspace_->Flush(db.space); }
   // See Keyspace.
   uint32_t Scan(Selected db, uint32_t from, size_t count, const Keyspace::Visit& visit);
   uint64_t Count(Selected db);
@@ -68,7 +69,6 @@ class Databases {
   const std::optional<Status>& fault() const { return fault_; }
   void ForgetFault() { fault_.reset(); }
 
-  uint64_t changes() const { return changes_; }  // since the start: what Redis calls dirty
   uint64_t hits = 0;
   uint64_t misses = 0;
 
@@ -86,7 +86,6 @@ class Databases {
 
   Keyspace* const keyspace_;
   int64_t now_ms_ = 0;
-  uint64_t changes_ = 0;
   std::optional<Status> fault_;
   std::unordered_map<WatchedKey, std::vector<Session*>, WatchedKeyHash> watchers_;
 };

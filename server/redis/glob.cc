@@ -3,14 +3,14 @@
 
 #include <utility>
 
+#include "server/redis/argument.h"
+
 namespace onced::redis {
 namespace {
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 // Takes a class off `pattern`, from behind its bracket; whether `c` is in it.
 bool TakeClass(std::string_view* pattern, char c, bool ignore_case) {
-  const auto folded = [ignore_case](char one) { return ignore_case ? Lower(one) : one; };
+  const auto folded = [ignore_case](char one) { return ignore_case ? LowerOf(one) : one; };
   const bool negated = pattern->starts_with('^');
   if (negated) pattern->remove_prefix(1);
   bool matches = false;
@@ -55,7 +55,7 @@ class Matcher {
           pattern.remove_prefix(1);
         }
         const char c = text.front();
-        if (ignore_case_ ? Lower(wanted) != Lower(c) : wanted != c) return false;
+        if (ignore_case_ ? LowerOf(wanted) != LowerOf(c) : wanted != c) return false;
       }
       text.remove_prefix(1);
     }

@@ -109,7 +109,6 @@ std::string Stats(Interpreter& redis, Session&) {
   s.Add("total_net_input_bytes", redis.bytes_in);
   s.Add("total_net_output_bytes", redis.bytes_out);
   s.Add("rejected_connections", redis.rejected_connections);
-  s.Add("expired_keys", redis.expired_keys);
   s.Add("evicted_keys", 0);
   s.Add("keyspace_hits", redis.data().hits);
   s.Add("keyspace_misses", redis.data().misses);

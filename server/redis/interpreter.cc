@@ -13,9 +13,9 @@ namespace {
 constexpr size_t kUnknownNamesMax = 1'000;
 constexpr size_t kShownMax = 128;
 
-// As C prints it: to the first NUL, and not for ever.
+// As C prints it, and not for ever.
 std::string_view Shown(std::string_view text, size_t most = kShownMax) {
-  return text.substr(0, std::min(text.find('\0'), most));
+  return CText(text).substr(0, most);
 }
 
 std::string UnknownCommand(Arguments arguments) {
@@ -26,11 +26,6 @@ std::string UnknownCommand(Arguments arguments) {
   }
   return "ERR unknown command '" + std::string(Shown(arguments[0])) +
          "', with args beginning with: " + args;
-}
-
-bool ArityFits(const Command& command, size_t given) {
-  const auto count = static_cast<int>(given);
-  return command.arity >= 0 ? count == command.arity : count >= -command.arity;
 }
 
 // Those that are run at once even in a transaction.
@@ -140,7 +135,7 @@ std::string Interpreter::Resolve(Arguments arguments, const Command** command) {
     }
     if (within != nullptr) found = within;
   }
-  if (!ArityFits(*found, arguments.size()) || found->run == nullptr) {
+  if (!found->Takes(arguments.size()) || found->run == nullptr) {
     return "ERR wrong number of arguments for '" + found->FullName() + "' command";
   }
   *command = found;
@@ -169,7 +164,7 @@ void Interpreter::Execute(Session* session, Arguments arguments) {
     session->close_now = true;
     return;
   }
-  if (const std::string error = Resolve(arguments, &command); !error.empty()) {
+  if (const std::string error = Resolve(arguments, &command); command == nullptr) {
     refuse(error);
   } else if (session->tenant.empty() && (command->flags & kNoAuth) == 0) {
     refuse("NOAUTH Authentication required.");
@@ -195,7 +190,7 @@ void Interpreter::Execute(Session* session, Arguments arguments) {
 }
 
 void Interpreter::RunNow(Session* session, const Command& command, Arguments arguments,
-                         std::string* out, bool in_script) {
+                         std::string* out) {
   if (NamesTooLong(command, arguments)) {
     return Reply(out, session->protocol).Error("ERR a key is at most 65536 bytes long");
   }
@@ -204,13 +199,12 @@ void Interpreter::RunNow(Session* session, const Command& command, Arguments arg
             .data = data_,
             .command = command,
             .arguments = arguments,
-            .reply = Reply(out, session->protocol),
-            .in_script = in_script};
+            .reply = Reply(out, session->protocol)};
   command.run(call);
 }
 
 void Interpreter::ResetStatistics() {
-  commands = connections = rejected_connections = expired_keys = bytes_in = bytes_out = 0;
+  commands = connections = rejected_connections = bytes_in = bytes_out = 0;
   data_.hits = data_.misses = 0;
   unknown_total_ = 0;
   unknown_.clear();

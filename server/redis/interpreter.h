@@ -48,11 +48,10 @@ class Interpreter {
   // REQUIRES: arguments is not empty. Appends the answer to session->out.
   void Execute(Session* session, Arguments arguments);
   // Runs one command for another that holds many: EXEC, a script. Its answer goes to `out`.
-  void RunNow(Session* session, const Command& command, Arguments arguments, std::string* out,
-              bool in_script = false);
+  void RunNow(Session* session, const Command& command, Arguments arguments, std::string* out);
 
-  // The error that answers an unknown command, a wrong count of arguments, or ""; `command` is what
-  // it names, subcommands found.
+  // What it names, subcommands found; or nullptr in `command`, and the error that answers an
+  // unknown command or a wrong count of arguments.
   std::string Resolve(Arguments arguments, const Command** command);
 
   Databases& data() { return data_; }
@@ -70,7 +69,6 @@ class Interpreter {
   uint64_t commands = 0;
   uint64_t connections = 0;
   uint64_t rejected_connections = 0;
-  uint64_t expired_keys = 0;
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
   int64_t started_ms = 0;

@@ -36,9 +36,8 @@ constexpr milliseconds kStallPause{5};
 constexpr milliseconds kEndPatience{2'000};  // more than it looks at the time apart
 constexpr milliseconds kAcceptPause{100};    // when there are no files left
 
-std::string Misconf(const Status& status) {
-  return "MISCONF Errors writing to the log: " + status.message();
-}
+constexpr std::string_view kNotWritten =
+    "MISCONF Errors writing to the log: the turn was not written";
 
 }  // namespace
 
@@ -187,9 +186,9 @@ void RedisDoor::Impl::EndTurn() {
   if (joined_.empty()) return;
   commands_ = 0;
   const Result<uint64_t> committed = Commit();
-  std::string error;
+  std::string_view error;
   if (!committed.ok()) {
-    error = Misconf(Status::Unavailable("the turn was not written"));
+    error = kNotWritten;
     options_.report("storage: " + committed.status().message());
   }
   const bool leaves = !committed.ok() || (held_.empty() && options_.is_durable(*committed));
@@ -222,8 +221,7 @@ void RedisDoor::Impl::CloseEnded() {
         std::find_if(connections_.begin(), connections_.end(),
                      [id](const Connection& one) { return one->session().id == id; });
     if (found == connections_.end()) continue;
-    const Connection connection = *found;
-    connection->Close();
+    (*found)->Close();
   }
 }
 
