@@ -215,7 +215,8 @@ void RocksKeyspace::Change(const std::string& key, Change_ to) {
   pending_bytes_ += key.size() + (to.has_value() ? to->size() : 0);
   const auto [slot, is_new] = changes_.try_emplace(key);
   if (marked_) {
-    undos_.push_back({key, is_new ? std::nullopt : std::optional(std::move(slot->second))});
+    Undo& undo = undos_.emplace_back(Undo{.key = key, .was = std::nullopt});
+    if (!is_new) undo.was.emplace(std::move(slot->second));
   }
   slot->second = std::move(to);
 }

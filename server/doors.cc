@@ -32,6 +32,11 @@ Result<Ports> Ports::Take(const ServeOptions& options) {
   if (options.redis.has_value()) {
     Result<std::unique_ptr<wire::Port>> redis =
         wire::Port::Take(options.redis->host, options.redis->port);
+    if (!redis.ok() && redis.status().fault() == Fault::kUnavailable) {
+      return Status::Unavailable(redis.status().message() +
+                                 "; if a redis-server has it, stop that or choose another with "
+                                 "--redis HOST:PORT");
+    }
     if (!redis.ok()) return redis.status();
     ports.redis = std::move(*redis);
   }
@@ -167,6 +172,7 @@ Status Doors::OpenRedis(std::unique_ptr<wire::Port> port) {
       .connections_max = ground_.connections_max,
       .version = ONCED_VERSION,
       .durability = DurabilityName(options_.durability),
+      .scripts = options_.redis_scripts.value_or(IsLoopback(options_.redis->host)),
       .report = ground_.report};
   if (ground_.doorkeeper != nullptr) {
     options.authenticate = [doorkeeper = ground_.doorkeeper](std::string_view user,

@@ -149,6 +149,11 @@ void AddListenerFlags(CLI::App* app, ServeOptions* o) {
          },
          "serve Redis clients here")
       ->type_name("ADDR");
+  app->add_option_function<std::string>(
+         "--redis-scripts", [o](const std::string& text) { o->redis_scripts = text == "on"; },
+         "run the Lua scripts of Redis clients: on or off (on where --redis is loopback)")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->type_name("on|off");
   app->add_option("--tls-cert", o->tls.certificate,
                   "serve TLS with this certificate (PEM, a chain)")
       ->type_name("FILE");

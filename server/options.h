@@ -50,7 +50,8 @@ struct ServeOptions {
   bool audit = true;
   WaiterLimits waiters;
   GatewayOptions gateway;
-  std::optional<Address> redis;  // absent: not served
+  std::optional<Address> redis;       // absent: not served
+  std::optional<bool> redis_scripts;  // absent: on loopback only
   Footprint footprint = Footprint::kServer;
   bool accept_data_loss = false;
 };

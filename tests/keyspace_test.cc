@@ -130,6 +130,17 @@ TEST_F(KeyspaceTest, GoesBackToAMark) {
   EXPECT_EQ(All(), before);
 }
 
+// A name that the turn had not touched before the mark is as it is on the disk.
+TEST_F(KeyspaceTest, GoesBackToWhatIsOnTheDisk) {
+  Put("a", "1");
+  (void)Value(keyspace_->Commit());
+  keyspace_->Mark();
+  Put("a", "2");
+  keyspace_->Erase(space_, "a");
+  keyspace_->GoBack();
+  EXPECT_EQ(All(), (std::map<std::string, std::string>{{"a", "1"}}));
+}
+
 // Also what the turn has changed and not committed yet.
 TEST_F(KeyspaceTest, ScansEverythingOnceWhateverTheSteps) {
   std::map<std::string, std::string> expected;

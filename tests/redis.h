@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tests/program.h"
+#include "tests/tenants.h"
 
 namespace onced {
 
@@ -56,6 +57,13 @@ struct RedisInAFolder {
   Words flags;
   std::unique_ptr<Program> program;
   uint16_t port = 0;
+};
+
+// The same, for two tenants: the tokens are shop-1 and bank.
+struct GuardedRedis {
+  TempFolder folder;
+  RedisInAFolder here{{"--tokens", PutTokens(folder, Tenant("shop", Role::kApp, {"shop-1"}) +
+                                                         Tenant("bank", Role::kApp, {"bank"}))}};
 };
 
 // The port that the banner tells; 0 when it tells none.

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tests/redis.h"
+#include "tests/redis_scripts.h"
 
 namespace onced {
 namespace {
@@ -38,7 +39,8 @@ class Commands {
     Words words = Valid();
     // A SCAN is only compared whole: where it stands in between is each one's own affair.
     // And a WAIT that waits would do so for ever.
-    const bool even = IsWord(words[0], "scan") || IsWord(words[0], "wait");
+    const bool even =
+        IsWord(words[0], "scan") || IsWord(words[0], "wait") || words[0].starts_with("eval");
     const size_t odd = even ? 20 : Below(20);
     if (odd == 0 && words.size() > 1) words.pop_back();
     if (odd == 1) words.push_back(Any());
@@ -309,8 +311,30 @@ class Commands {
     }
   }
 
+  // A script of the list; or any other command by way of one: as it is, with its error caught, or
+  // in the types of RESP3.
+  Words ScriptCommand() {
+    static const Words kWays = {"return redis.call(unpack(ARGV))",
+                                "return redis.pcall(unpack(ARGV))",
+                                "redis.setresp(3) return redis.call(unpack(ARGV))"};
+    if (Below(8) == 0) return {"eval", "return {KEYS, ARGV}", Number(), Key(), Value()};
+    if (Below(8) == 0) {
+      const std::string sha = Pick({std::string(40, 'a'), "a", ""});
+      return {Pick({"evalsha", "evalsha_ro"}), sha, Number(), Key()};
+    }
+    if (Below(4) == 0) {
+      const size_t which = Below(std::size(kScriptsAlike));
+      return {Pick({"eval", "eval_ro"}), kScriptsAlike[which], "1", "k1", "a1"};
+    }
+    Words words = {Pick({"eval", "eval", "eval_ro"}), Pick(kWays), "0"};
+    const Words inner = Next();
+    words.insert(words.end(), inner.begin(), inner.end());
+    return words;
+  }
+
   Words Valid() {
-    const size_t kind = Below(20);
+    const size_t kind = Below(22);
+    if (kind >= 20) return ScriptCommand();
     if (kind < 10) return StringCommand();
     if (kind < 16) return KeyCommand();
     if (kind < 18) return ConnectionCommand();
@@ -370,9 +394,18 @@ bool CountsDead(const std::string& redis, const std::string& onced) {
   return x.has_value() && y.has_value() && *y >= 0 && *y <= *x && *x - *y <= 11;
 }
 
+// What a script that runs one command runs.
+Words Inner(const Words& words) {
+  const bool by_way = words.size() > 3 && IsWord(words[2], "0") &&
+                      words[1].find("unpack(ARGV)") != std::string::npos;
+  return by_way ? Words(words.begin() + 3, words.end()) : Words();
+}
+
 // Whether the replies differ in another way than they may.
 bool Differs(const Words& words, const std::string& redis, const std::string& onced) {
   if (redis == onced) return false;
+  const Words inner = Inner(words);
+  if (!inner.empty()) return Differs(inner, redis, onced);
   for (const char* name : {"ttl", "pttl", "expiretime", "pexpiretime"}) {
     if (IsWord(words[0], name)) return !CloseBy(redis, onced) && !IsForEver(redis, onced);
   }

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "tests/redis.h"
-#include "tests/tenants.h"
 
 namespace onced {
 namespace {
@@ -62,6 +61,7 @@ TEST(RedisDoor, RefusesAPortInUse) {
                                      "--redis", "127.0.0.1:" + std::to_string(here.port)});
   EXPECT_EQ(second.code, 4);
   EXPECT_NE(second.err.find(std::to_string(here.port)), std::string::npos) << second.err;
+  EXPECT_NE(second.err.find("choose another with --redis"), std::string::npos) << second.err;
   EXPECT_FALSE(std::filesystem::exists(folder.path("d")));
 }
 
@@ -169,12 +169,6 @@ TEST(RedisDoor, TellsTheOperatorOnceWhatItDoesNotHave) {
   EXPECT_TRUE(Eventually(
       [&] { return here.program->Said().find("the command 'xadd'") != std::string::npos; }));
 }
-
-struct GuardedRedis {
-  TempFolder folder;
-  RedisInAFolder here{{"--tokens", PutTokens(folder, Tenant("shop", Role::kApp, {"shop-1"}) +
-                                                         Tenant("bank", Role::kApp, {"bank"}))}};
-};
 
 TEST(RedisDoor, LetsInWhoHasAToken) {
   const GuardedRedis guarded;

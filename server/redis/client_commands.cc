@@ -31,8 +31,8 @@ std::string DescriptionOf(const Session& s, int64_t now_ms) {
          " sub=0 psub=0 ssub=0 multi=" +
          (s.in_multi ? std::to_string(s.queue.size()) : std::string("-1"));
   out += " qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0";
-  out += " events=r cmd=" + s.last_command + " user=" + s.user +
-         " redir=-1 resp=" + std::to_string(s.protocol);
+  out += " events=r cmd=" + (s.last_command == nullptr ? "NULL" : s.last_command->FullName()) +
+         " user=" + s.user + " redir=-1 resp=" + std::to_string(s.protocol);
   out += " lib-name=" + s.library_name + " lib-ver=" + s.library_version;
   return out;
 }

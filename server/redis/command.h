@@ -86,6 +86,7 @@ std::span<const Command> ServerCommands();
 std::span<const Command> KeyCommands();
 std::span<const Command> StringCommands();
 std::span<const Command> TransactionCommands();
+std::span<const Command> ScriptCommands();
 
 // All rows that are not subcommands.
 const std::vector<const Command*>& AllCommands();

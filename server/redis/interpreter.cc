@@ -12,6 +12,10 @@ namespace {
 
 constexpr size_t kUnknownNamesMax = 1'000;
 constexpr size_t kShownMax = 128;
+// What a transaction may queue, and what a transaction or a script may write: it is kept in memory.
+constexpr size_t kTransactionMax = size_t{64} << 20;
+constexpr std::string_view kBusy =
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
 
 // As C prints it, and not for ever.
 std::string_view Shown(std::string_view text, size_t most = kShownMax) {
@@ -67,7 +71,10 @@ bool ExpectDatabase(Call& call, std::string_view text, Selected* db) {
 }
 
 Interpreter::Interpreter(InterpreterOptions options)
-    : options_(std::move(options)), data_(options_.keyspace), run_id_(RandomHex(20)) {
+    : options_(std::move(options)),
+      data_(options_.keyspace),
+      scripts_(options_.scripts, options_.meanwhile),
+      run_id_(RandomHex(20)) {
   started_ms = data_.clock_ms();
 }
 
@@ -88,6 +95,7 @@ void Interpreter::AbortMulti(Session* session) {
   session->in_multi = false;
   session->queue_failed = false;
   session->queue.clear();
+  session->queue_bytes = 0;
   data_.Unwatch(session);
 }
 
@@ -145,8 +153,9 @@ std::string Interpreter::Resolve(Arguments arguments, const Command** command) {
 void Interpreter::Execute(Session* session, Arguments arguments) {
   ++commands;
   const size_t begin = session->out.size();
-  data_.SetNow(data_.clock_ms());
-  session->last_command_ms = data_.now_ms();
+  const int64_t now_ms = data_.clock_ms();
+  if (!scripts_.is_busy()) data_.SetNow(now_ms);  // a script sees no time pass
+  session->last_command_ms = now_ms;
   if (session->replies == Session::Replies::kSkipNext) session->replies = Session::Replies::kSkip;
   const Command* command = nullptr;
   const auto refuse = [&](std::string_view error) {
@@ -166,20 +175,16 @@ void Interpreter::Execute(Session* session, Arguments arguments) {
   }
   if (const std::string error = Resolve(arguments, &command); command == nullptr) {
     refuse(error);
-  } else if (session->tenant.empty() && (command->flags & kNoAuth) == 0) {
-    refuse("NOAUTH Authentication required.");
-  } else if (session->in_multi && (command->flags & kNoMulti) != 0) {
-    refuse("ERR Command not allowed inside a transaction");
-  } else if (session->in_multi && !EndsOrShapesMulti(*command)) {
-    session->last_command = command->FullName();
-    session->queue.push_back({.command = command, .arguments = {}});
-    for (const std::string_view argument : arguments) {
-      session->queue.back().arguments.emplace_back(argument);
-    }
-    Reply(&session->out, session->protocol).Status("QUEUED");
-  } else {
-    session->last_command = command->FullName();
+  } else if (const std::string_view why = WhyNot(*session, *command); !why.empty()) {
+    refuse(why);
+  } else if (!session->in_multi || EndsOrShapesMulti(*command)) {
+    session->last_command = command;
     RunNow(session, *command, arguments, &session->out);
+  } else if (!Enqueue(session, *command, arguments)) {
+    refuse(kOutOfMemory);
+  } else {
+    session->last_command = command;
+    Reply(&session->out, session->protocol).Status("QUEUED");
   }
   if (session->replies == Session::Replies::kOn) {
     ++session->replies_in_turn;
@@ -189,10 +194,35 @@ void Interpreter::Execute(Session* session, Arguments arguments) {
   if (session->replies == Session::Replies::kSkip) session->replies = Session::Replies::kOn;
 }
 
+std::string_view Interpreter::WhyNot(const Session& session, const Command& command) const {
+  if (session.tenant.empty() && (command.flags & kNoAuth) == 0) {
+    return "NOAUTH Authentication required.";
+  }
+  if (scripts_.is_busy() && (command.flags & kAllowBusy) == 0) return kBusy;
+  if (session.in_multi && (command.flags & kNoMulti) != 0) {
+    return "ERR Command not allowed inside a transaction";
+  }
+  return "";
+}
+
+bool Interpreter::Enqueue(Session* session, const Command& command, Arguments arguments) {
+  size_t bytes = sizeof(Queued);
+  for (const std::string_view argument : arguments) bytes += argument.size() + sizeof(std::string);
+  if (session->queue_bytes + bytes > kTransactionMax) return false;
+  session->queue_bytes += bytes;
+  session->queue.push_back(
+      {.command = &command,
+       .arguments = std::vector<std::string>(arguments.begin(), arguments.end())});
+  return true;
+}
+
 void Interpreter::RunNow(Session* session, const Command& command, Arguments arguments,
                          std::string* out) {
   if (NamesTooLong(command, arguments)) {
     return Reply(out, session->protocol).Error("ERR a key is at most 65536 bytes long");
+  }
+  if ((command.flags & kDenyOom) != 0 && data_.keyspace().pending_bytes() > kTransactionMax) {
+    return Reply(out, session->protocol).Error(kOutOfMemory);
   }
   Call call{.redis = *this,
             .session = *session,

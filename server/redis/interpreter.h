@@ -21,6 +21,7 @@
 
 #include "server/redis/command.h"
 #include "server/redis/database.h"
+#include "server/redis/scripts.h"
 #include "server/redis/session.h"
 
 namespace onced::redis {
@@ -35,6 +36,8 @@ struct InterpreterOptions {
   std::string durability;  // "sync", "interval", "os"
   std::function<void(const std::string&)> report;
   size_t connections_max = 10'000;
+  bool scripts = true;
+  std::function<void()> meanwhile;  // see Scripts
 };
 
 class Interpreter {
@@ -55,6 +58,7 @@ class Interpreter {
   std::string Resolve(Arguments arguments, const Command** command);
 
   Databases& data() { return data_; }
+  Scripts& scripts() { return scripts_; }
   const InterpreterOptions& options() const { return options_; }
   const std::map<uint64_t, Session*>& sessions() const { return sessions_; }
   // The session is in no transaction any more, and watches nothing.
@@ -78,9 +82,14 @@ class Interpreter {
 
  private:
   void CountUnknown(std::string_view name);
+  // The error that a command is refused with before it is run or queued, or "".
+  std::string_view WhyNot(const Session& session, const Command& command) const;
+  // False: there is no room for it.
+  bool Enqueue(Session* session, const Command& command, Arguments arguments);
 
   const InterpreterOptions options_;
   Databases data_;
+  Scripts scripts_;
   std::map<uint64_t, Session*> sessions_;
   std::unordered_map<std::string, uint64_t> unknown_;
   uint64_t unknown_total_ = 0;
@@ -92,6 +101,8 @@ class Interpreter {
 // What commands of several groups answer.
 inline constexpr std::string_view kWrongType =
     "WRONGTYPE Operation against a key holding the wrong kind of value";
+inline constexpr std::string_view kOutOfMemory =
+    "OOM command not allowed when used memory > 'maxmemory'.";
 inline constexpr std::string_view kNotInteger = "ERR value is not an integer or out of range";
 inline constexpr std::string_view kSyntax = "ERR syntax error";
 

@@ -88,12 +88,16 @@ bool RedisConnection::Backlogged() const {
 
 void RedisConnection::RunCommands() {
   if (closed_ || finishing_) return;
+  const bool meanwhile = interpreter_->scripts().is_busy();
+  // What it has been answered before goes first, and that is not before the script ends.
+  if (meanwhile && (joined_ || held_bytes_ > 0)) return turn_->GoOnLater(shared_from_this());
   while (!session_.close && !session_.close_now && !Backlogged()) {
-    if (turn_->IsFull()) {
-      turn_->GoOnLater(shared_from_this());
-      return;
-    }
+    if (!meanwhile && turn_->IsFull()) return turn_->GoOnLater(shared_from_this());
     if (!RunOne()) break;
+  }
+  if (meanwhile) {
+    std::string answers = TakeAnswers("");
+    Send(&answers);
   }
   if (session_.close_now) return Close();
   if (session_.close) {
@@ -115,12 +119,12 @@ bool RedisConnection::RunOne() {
     case RespParser::Progress::kNothing:
       break;
     case RespParser::Progress::kCommand:
-      if (!std::exchange(joined_, true)) turn_->Joined(shared_from_this());
+      Join();
       interpreter_->Execute(&session_, parser_.arguments());
       turn_->CommandRan();
       break;
     case RespParser::Progress::kBroken:
-      if (!std::exchange(joined_, true)) turn_->Joined(shared_from_this());
+      Join();
       Reply(&session_.out, session_.protocol).Error("ERR " + parser_.error());
       ++session_.replies_in_turn;
       session_.close = true;
@@ -128,6 +132,12 @@ bool RedisConnection::RunOne() {
   }
   in_begin_ += consumed;
   return true;
+}
+
+// While a script runs others are answered at once, and are not part of its turn.
+void RedisConnection::Join() {
+  if (interpreter_->scripts().is_busy() || std::exchange(joined_, true)) return;
+  turn_->Joined(shared_from_this());
 }
 
 std::string RedisConnection::TakeAnswers(std::string_view error) {
@@ -189,7 +199,7 @@ void RedisConnection::Finish() {
 }
 
 void RedisConnection::CloseWhenDone() {
-  if (closed_ || !idle() || !session_.out.empty()) return;
+  if (closed_ || joined_ || !idle() || !session_.out.empty()) return;
   Close();
 }
 

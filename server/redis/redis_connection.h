@@ -64,6 +64,7 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
   void Read();
   void OnRead(const asio::error_code& error, size_t size);
   bool RunOne();
+  void Join();
   void Write();
   void OnWritten(const asio::error_code& error);
   bool Backlogged() const;

@@ -55,7 +55,9 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
                       .version = options_.version,
                       .durability = options_.durability,
                       .report = options_.report,
-                      .connections_max = options_.connections_max}) {}
+                      .connections_max = options_.connections_max,
+                      .scripts = options_.scripts,
+                      .meanwhile = [this] { AnswerMeanwhile(); }}) {}
 
   void Start(wire::Port& port) {
     acceptor_.assign(port.is_v6() ? Tcp::v6() : Tcp::v4(), port.Release());
@@ -82,6 +84,7 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
   void Run();
   void Accept();
   void OnAccepted(const asio::error_code& error, Tcp::socket socket);
+  void AnswerMeanwhile();
   void EndTurn();
   Result<uint64_t> Commit();
   void CloseEnded();
@@ -131,6 +134,12 @@ void RedisDoor::Impl::Run() {
   ended_now_.NotifyAll();
 }
 
+// A script runs, and keeps others waiting: they hear so.
+void RedisDoor::Impl::AnswerMeanwhile() {
+  for (size_t events = 0; events < kTurnCommandsMax && context_.poll_one() > 0; ++events) {
+  }
+}
+
 void RedisDoor::Impl::Accept() {
   acceptor_.async_accept([this](const asio::error_code& error, Tcp::socket socket) {
     OnAccepted(error, std::move(socket));
@@ -138,7 +147,8 @@ void RedisDoor::Impl::Accept() {
 }
 
 void RedisDoor::Impl::OnAccepted(const asio::error_code& error, Tcp::socket socket) {
-  if (error == asio::error::operation_aborted) return;
+  // One may have been accepted just before the door closed.
+  if (error == asio::error::operation_aborted || stopping_) return;
   if (error) {  // no files left, or the client has gone again
     accept_again_.expires_after(kAcceptPause);
     accept_again_.async_wait([this](const asio::error_code& cancelled) {
@@ -247,6 +257,7 @@ void RedisDoor::Impl::FinishAll() {
 
 bool RedisDoor::Impl::Stop(milliseconds patience) {
   if (!thread_.joinable()) return true;
+  interpreter_.scripts().EndAll();
   asio::post(context_, [this, patience] {
     stopping_ = true;
     stop_at_ = steady_clock::now() + patience;

@@ -39,6 +39,7 @@ struct RedisDoorOptions {
   size_t connections_max = 10'000;
   std::string version;
   std::string durability;
+  bool scripts = true;  // may be run
   std::function<void(const std::string&)> report;
 };
 

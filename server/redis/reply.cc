@@ -17,8 +17,12 @@ void Reply::Header(char type, size_t size) {
 
 void Reply::Line(char type, std::string_view text) {
   out_->push_back(type);
-  for (const char c : text) out_->push_back(c == '\r' || c == '\n' ? ' ' : c);
+  AppendInLine(text);
   out_->append("\r\n");
+}
+
+void Reply::AppendInLine(std::string_view text) {
+  for (const char c : text) out_->push_back(c == '\r' || c == '\n' ? ' ' : c);
 }
 
 void Reply::Integer(int64_t value) {
@@ -37,6 +41,18 @@ void Reply::Null() { out_->append(protocol_ == 3 ? "_\r\n" : "$-1\r\n"); }
 
 void Reply::NullArray() { out_->append(protocol_ == 3 ? "_\r\n" : "*-1\r\n"); }
 
+void Reply::Boolean(bool value) {
+  if (protocol_ != 3) return Integer(value ? 1 : 0);
+  out_->append(value ? "#t\r\n" : "#f\r\n");
+}
+
+void Reply::BigNumber(std::string_view digits) {
+  if (protocol_ == 3) return Line('(', digits);
+  Header('$', digits.size());
+  AppendInLine(digits);
+  out_->append("\r\n");
+}
+
 void Reply::Double(double value) {
   const std::string text = DoubleText(value);
   if (protocol_ != 3) return Bulk(text);
@@ -44,10 +60,12 @@ void Reply::Double(double value) {
   out_->append(text).append("\r\n");
 }
 
-void Reply::Verbatim(std::string_view text) {
+void Reply::Verbatim(std::string_view text, std::string_view format) {
   if (protocol_ != 3) return Bulk(text);
   Header('=', text.size() + 4);
-  out_->append("txt:").append(text).append("\r\n");
+  std::string type(format.substr(0, 3));
+  type.resize(3, ' ');
+  out_->append(type).append(":").append(text).append("\r\n");
 }
 
 std::string DoubleText(double value) {

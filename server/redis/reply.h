@@ -32,12 +32,16 @@ class Reply {
   void Map(size_t pairs) { protocol_ == 3 ? Header('%', pairs) : Header('*', pairs * 2); }
   void Set(size_t size) { Header(protocol_ == 3 ? '~' : '*', size); }
   void Push(size_t size) { Header(protocol_ == 3 ? '>' : '*', size); }
+  void Boolean(bool value);  // 1 or 0 in RESP2
   void Double(double value);
-  void Verbatim(std::string_view text);  // plain text, for people
+  void BigNumber(std::string_view digits);
+  // Text for people. `format`: of three letters.
+  void Verbatim(std::string_view text, std::string_view format = "txt");
 
  private:
   void Header(char type, size_t size);
   void Line(char type, std::string_view text);
+  void AppendInLine(std::string_view text);
 
   std::string* const out_;
   const int protocol_;

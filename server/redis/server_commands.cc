@@ -21,25 +21,32 @@ struct Parameter {
   std::string value;
 };
 
+// The one parameter that can be changed, each tenant's for itself, by its new name and its old one.
+constexpr std::string_view kBusyAfter = "busy-reply-threshold";
+constexpr std::string_view kBusyAfterOnce = "lua-time-limit";
+
 // What clients and benchmarks ask for, told as it is.
 std::vector<Parameter> Parameters(Call& call) {
   const InterpreterOptions& options = call.redis.options();
   const bool syncs = options.durability == "sync";
-  return {{"appendfsync", syncs                              ? "always"
-                          : options.durability == "interval" ? "everysec"
-                                                             : "no"},
-          {"appendonly", "yes"},
-          {"databases", std::to_string(kDatabases)},
-          {"maxclients", std::to_string(options.connections_max)},
-          {"maxmemory", "0"},
-          {"maxmemory-policy", "noeviction"},
-          {"notify-keyspace-events", ""},
-          {"port", std::to_string(options.port)},
-          {"proto-max-bulk-len", "536870912"},
-          {"replica-read-only", "yes"},
-          {"save", ""},
-          {"slave-read-only", "yes"},
-          {"timeout", "0"}};
+  return {
+      {"appendfsync", syncs                              ? "always"
+                      : options.durability == "interval" ? "everysec"
+                                                         : "no"},
+      {"appendonly", "yes"},
+      {kBusyAfter, std::to_string(call.redis.scripts().BusyAfter(call.session.tenant).count())},
+      {"databases", std::to_string(kDatabases)},
+      {kBusyAfterOnce, std::to_string(call.redis.scripts().BusyAfter(call.session.tenant).count())},
+      {"maxclients", std::to_string(options.connections_max)},
+      {"maxmemory", "0"},
+      {"maxmemory-policy", "noeviction"},
+      {"notify-keyspace-events", ""},
+      {"port", std::to_string(options.port)},
+      {"proto-max-bulk-len", "536870912"},
+      {"replica-read-only", "yes"},
+      {"save", ""},
+      {"slave-read-only", "yes"},
+      {"timeout", "0"}};
 }
 
 void RunConfigGet(Call& call) {
@@ -58,6 +65,18 @@ void RunConfigGet(Call& call) {
   }
 }
 
+// False: answered.
+bool SetBusyAfter(Call& call, std::string_view name, std::string_view text) {
+  int64_t after_ms = 0;
+  if (!ReadInteger(text, &after_ms) || after_ms < 0 || after_ms > INT32_MAX) {
+    call.reply.Error("ERR CONFIG SET failed (possibly related to argument '" + std::string(name) +
+                     "') - argument must be between 0 and 2147483647 inclusive");
+    return false;
+  }
+  call.redis.scripts().SetBusyAfter(call.session.tenant, std::chrono::milliseconds(after_ms));
+  return true;
+}
+
 // What a parameter is already it may be set to; onced is configured by its flags.
 void RunConfigSet(Call& call) {
   if (call.size() % 2 != 0) {
@@ -73,6 +92,10 @@ void RunConfigSet(Call& call) {
                               std::string(call[i]) + "'");
     }
     if (call[i + 1] == found->value) continue;
+    if (found->name == kBusyAfter || found->name == kBusyAfterOnce) {
+      if (!SetBusyAfter(call, call[i], call[i + 1])) return;
+      continue;
+    }
     return call.reply.Error("ERR CONFIG SET failed (possibly related to argument '" +
                             std::string(call[i]) + "') - can't set immutable config");
   }

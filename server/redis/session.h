@@ -28,7 +28,7 @@ struct Session {
   std::string local_address;  // and ours
   int64_t since_ms = 0;
   int64_t last_command_ms = 0;
-  std::string last_command = "NULL";
+  const Command* last_command = nullptr;
 
   int protocol = 2;
   std::string name;
@@ -49,6 +49,7 @@ struct Session {
   bool in_multi = false;
   bool queue_failed = false;  // EXEC will be refused
   std::vector<Queued> queue;
+  size_t queue_bytes = 0;
 
   struct Watched {
     Selected db;
