@@ -163,6 +163,11 @@ Status Doors::OpenRedis(std::unique_ptr<wire::Port> port) {
   keyspace_ = ground_.store->NewKeyspace();
   RedisDoorOptions options{
       .keyspace = keyspace_.get(),
+      .ledger = {.ledger = &ledger_,
+                 .doorkeeper = ground_.doorkeeper,
+                 .quota = quota_.get(),
+                 .lease_ms = options_.lease.count(),
+                 .retention_ms = options_.retention.count()},
       .is_durable = [this](uint64_t sequence) { return ledger_.IsDurable(sequence); },
       .when_durable =
           [this](uint64_t sequence, std::function<void()> pass) {

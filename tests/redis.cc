@@ -112,6 +112,10 @@ RedisInAFolder::RedisInAFolder(const Words& more) : flags({"--redis", "127.0.0.1
 
 void RedisInAFolder::Crash() {
   program->Kill();
+  StartAgain();
+}
+
+void RedisInAFolder::StartAgain() {
   program = std::make_unique<Program>(folder.path(), flags);
   port = RedisPortOf(*program);
 }

@@ -52,6 +52,7 @@ struct RedisInAFolder {
   RespClient Connect() const { return RespClient(port); }
   // `kill -9`, and the program again on the same data.
   void Crash();
+  void StartAgain();  // on the same data, when it has ended
 
   TempFolder folder;
   Words flags;

@@ -198,52 +198,78 @@ TEST(RedisDoor, TakesLittleFromStrangers) {
   EXPECT_TRUE(client.SeesEnd());
 }
 
-// What was answered is there after `kill -9`, and a transaction is there whole or not at all.
-TEST(RedisCrash, LosesNothingThatWasAnswered) {
-  for (const char* mode : {"sync", "os"}) {
-    RedisInAFolder here({"--durability", mode});
-    constexpr int kClients = 4;
-    std::vector<int> answered(kClients, 0);
-    for (int round = 0; round < 5; ++round) {
-      std::atomic<bool> stop{false};
-      std::vector<std::thread> clients;
-      for (int c = 0; c < kClients; ++c) {
-        clients.emplace_back([&, c] {
-          RespClient client = here.Connect();
-          for (int i = answered[static_cast<size_t>(c)] + 1; !stop; ++i) {
-            const std::string n = std::to_string(i);
-            const std::string me = std::to_string(c);
-            const std::string sent = Resp({"MULTI"}) + Resp({"SET", "a" + me, n}) +
-                                     Resp({"SET", "b" + me, n}) + Resp({"EXEC"});
-            if (!client.SendBytes(sent)) return;
-            std::string last;
-            for (int reply = 0; reply < 4; ++reply) last = client.Receive();
-            if (last != "*2\r\n+OK\r\n+OK\r\n") return;
-            answered[static_cast<size_t>(c)] = i;
-          }
-        });
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(150));  // real time: under load
-      here.program->Signal(SIGKILL);
-      for (std::thread& client : clients) client.join();
-      stop = true;
-      (void)here.program->WaitForEnd();
-      here.program = std::make_unique<Program>(here.folder.path(), here.flags);
-      here.port = RedisPortOf(*here.program);
-      RespClient client = here.Connect();
-      for (int c = 0; c < kClients; ++c) {
-        const std::string a = client.Ask("GET a" + std::to_string(c));
-        EXPECT_EQ(a, client.Ask("GET b" + std::to_string(c))) << "half a transaction";
-        const size_t at = a.find("\r\n");
-        const int stored = at == std::string::npos ? 0 : std::atoi(a.c_str() + at + 2);
-        EXPECT_GE(stored, answered[static_cast<size_t>(c)]) << mode;
-        EXPECT_LE(stored, answered[static_cast<size_t>(c)] + 1);
-        answered[static_cast<size_t>(c)] = stored;
-      }
+// A client that counts: by a transaction that sets two keys to the number, and by a script that
+// sets two more. Killing onced ends it.
+class CountingClient {
+ public:
+  CountingClient(uint16_t port, int number) : client_(port), me_(std::to_string(number)) {}
+
+  // The last number that both were answered for.
+  int CountFrom(int last) {
+    for (;; ++last) {
+      const std::string n = std::to_string(last + 1);
+      const std::string sent =
+          Resp({"MULTI"}) + Resp({"SET", "a" + me_, n}) + Resp({"SET", "b" + me_, n}) +
+          Resp({"EXEC"}) +
+          Resp({"EVAL", "for _, key in ipairs(KEYS) do redis.call('set', key, ARGV[1]) end", "2",
+                "c" + me_, "d" + me_, n});
+      if (!client_.SendBytes(sent)) return last;
+      std::string replies;
+      for (int reply = 0; reply < 5; ++reply) replies += client_.Receive();
+      if (!replies.ends_with("*2\r\n+OK\r\n+OK\r\n$-1\r\n")) return last;
     }
-    for (const int each : answered) EXPECT_GT(each, 0) << mode;
   }
+
+ private:
+  RespClient client_;
+  const std::string me_;
+};
+
+int NumberIn(const std::string& reply) {
+  const size_t at = reply.find("\r\n");
+  return at == std::string::npos ? 0 : std::atoi(reply.c_str() + at + 2);
 }
+
+class RedisCrash : public testing::TestWithParam<const char*> {};
+
+// What was answered is there after `kill -9`, and a transaction or a script is there whole or not
+// at all.
+TEST_P(RedisCrash, LosesNothingThatWasAnswered) {
+  constexpr int kClients = 4;
+  constexpr int kRounds = 7;
+  RedisInAFolder here({"--durability", GetParam()});
+  std::vector<int> answered(kClients, 0);
+  for (int round = 0; round < kRounds; ++round) {
+    std::vector<std::thread> clients;
+    for (int c = 0; c < kClients; ++c) {
+      clients.emplace_back([&, c] {
+        int& last = answered[static_cast<size_t>(c)];
+        last = CountingClient(here.port, c).CountFrom(last);
+      });
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(150));  // real time: under load
+    here.program->Kill();
+    for (std::thread& client : clients) client.join();
+    here.StartAgain();
+    RespClient client = here.Connect();
+    for (int c = 0; c < kClients; ++c) {
+      const std::string me = std::to_string(c);
+      int& last = answered[static_cast<size_t>(c)];
+      const std::string by_multi = client.Ask("GET a" + me);
+      const std::string by_script = client.Ask("GET c" + me);
+      EXPECT_EQ(client.Ask("GET b" + me), by_multi) << "half a transaction";
+      EXPECT_EQ(client.Ask("GET d" + me), by_script) << "half a script";
+      EXPECT_GE(NumberIn(by_script), last);
+      EXPECT_GE(NumberIn(by_multi), NumberIn(by_script));
+      EXPECT_LE(NumberIn(by_multi), last + 1);
+      last = NumberIn(by_script);
+    }
+  }
+  for (const int each : answered) EXPECT_GT(each, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(InEveryMode, RedisCrash, testing::Values("sync", "interval", "os"),
+                         [](const auto& one) { return std::string(one.param); });
 
 }  // namespace
 }  // namespace onced

@@ -149,7 +149,8 @@ TEST(RedisScripts, StayBelowTheirMemory) {
   const RedisInAFolder here(kOs);
   RespClient client = here.Connect();
   constexpr const char* kGreedy[] = {
-      "redis.call('set', 'k', 'x') local t = {} while true do t[#t + 1] = string.rep('x', 1e5) .. #t end",
+      "redis.call('set', 'k', 'x') local t = {} while true do t[#t + 1] = string.rep('x', 1e5) .. "
+      "#t end",
       "local s = 'x' while true do s = s .. s end",
       "return string.rep('x', 2^27)",
   };

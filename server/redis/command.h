@@ -54,6 +54,7 @@ enum CommandFlag : uint32_t {
   kMovableKeys = 1U << 10,  // the positions are not all of its keys: see KeysOf
   kAllowBusy = 1U << 11,
   kPubSub = 1U << 12,
+  kLedger = 1U << 13,  // runs as the first of its turn: see ledger_commands.h
 };
 
 struct Command {
@@ -87,6 +88,7 @@ std::span<const Command> KeyCommands();
 std::span<const Command> StringCommands();
 std::span<const Command> TransactionCommands();
 std::span<const Command> ScriptCommands();
+std::span<const Command> LedgerCommands();
 
 // All rows that are not subcommands.
 const std::vector<const Command*>& AllCommands();

@@ -150,6 +150,12 @@ std::string Interpreter::Resolve(Arguments arguments, const Command** command) {
   return "";
 }
 
+bool Interpreter::MustBeFirst(Arguments arguments) {
+  if (LowerOf(arguments[0].empty() ? '\0' : arguments[0][0]) != 'o') return false;
+  const Command* const command = FindCommand(arguments[0]);
+  return command != nullptr && (command->flags & kLedger) != 0;
+}
+
 void Interpreter::Execute(Session* session, Arguments arguments) {
   ++commands;
   const size_t begin = session->out.size();

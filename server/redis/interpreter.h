@@ -21,6 +21,7 @@
 
 #include "server/redis/command.h"
 #include "server/redis/database.h"
+#include "server/redis/ledger_commands.h"
 #include "server/redis/scripts.h"
 #include "server/redis/session.h"
 
@@ -38,6 +39,7 @@ struct InterpreterOptions {
   size_t connections_max = 10'000;
   bool scripts = true;
   std::function<void()> meanwhile;  // see Scripts
+  LedgerParts ledger;
 };
 
 class Interpreter {
@@ -48,6 +50,8 @@ class Interpreter {
   void Enter(Session* session);
   void Leave(Session* session);
 
+  // Whether nothing else may have run in its turn.
+  static bool MustBeFirst(Arguments arguments);
   // REQUIRES: arguments is not empty. Appends the answer to session->out.
   void Execute(Session* session, Arguments arguments);
   // Runs one command for another that holds many: EXEC, a script. Its answer goes to `out`.

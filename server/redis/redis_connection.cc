@@ -93,7 +93,9 @@ void RedisConnection::RunCommands() {
   if (meanwhile && (joined_ || held_bytes_ > 0)) return turn_->GoOnLater(shared_from_this());
   while (!session_.close && !session_.close_now && !Backlogged()) {
     if (!meanwhile && turn_->IsFull()) return turn_->GoOnLater(shared_from_this());
-    if (!RunOne()) break;
+    const Ran ran = RunOne();
+    if (ran == Ran::kMustWait) return turn_->GoOnLater(shared_from_this());
+    if (ran == Ran::kNone) break;
   }
   if (meanwhile) {
     std::string answers = TakeAnswers("");
@@ -108,17 +110,20 @@ void RedisConnection::RunCommands() {
   }
 }
 
-// Whether there was a whole command, or something else that was consumed.
-bool RedisConnection::RunOne() {
+// kNone: there is no whole command, nor anything else to consume. kMustWait: for the next turn.
+RedisConnection::Ran RedisConnection::RunOne() {
   const std::string_view input(in_.data() + in_begin_, in_end_ - in_begin_);
   const RespLimits limits{.unauthenticated = needs_token_ && session_.tenant.empty()};
   size_t consumed = 0;
   switch (parser_.Next(input, limits, &consumed)) {
     case RespParser::Progress::kNeedsMore:
-      return false;
+      return Ran::kNone;
     case RespParser::Progress::kNothing:
       break;
     case RespParser::Progress::kCommand:
+      if (turn_->HasBegun() && Interpreter::MustBeFirst(parser_.arguments())) {
+        return Ran::kMustWait;  // and parsed again, for it is not consumed
+      }
       Join();
       interpreter_->Execute(&session_, parser_.arguments());
       turn_->CommandRan();
@@ -128,10 +133,10 @@ bool RedisConnection::RunOne() {
       Reply(&session_.out, session_.protocol).Error("ERR " + parser_.error());
       ++session_.replies_in_turn;
       session_.close = true;
-      return false;
+      return Ran::kNone;
   }
   in_begin_ += consumed;
-  return true;
+  return Ran::kOne;
 }
 
 // While a script runs others are answered at once, and are not part of its turn.

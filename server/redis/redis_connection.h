@@ -29,6 +29,7 @@ class Turn {
  public:
   virtual ~Turn() = default;
   virtual bool IsFull() const = 0;
+  virtual bool HasBegun() const = 0;
   // The connection has answers in this turn.
   virtual void Joined(const std::shared_ptr<RedisConnection>& connection) = 0;
   // It has commands for the next one.
@@ -63,7 +64,8 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
  private:
   void Read();
   void OnRead(const asio::error_code& error, size_t size);
-  bool RunOne();
+  enum class Ran : uint8_t { kOne, kNone, kMustWait };
+  Ran RunOne();
   void Join();
   void Write();
   void OnWritten(const asio::error_code& error);

@@ -30,9 +30,6 @@ namespace {
 
 constexpr size_t kTurnCommandsMax = 1'000;
 constexpr size_t kTurnBytesMax = size_t{1} << 20;
-// How long a turn is tried again that the store would not take: what came in waits behind it.
-constexpr milliseconds kStallPatience{250};
-constexpr milliseconds kStallPause{5};
 constexpr milliseconds kEndPatience{2'000};  // more than it looks at the time apart
 constexpr milliseconds kAcceptPause{100};    // when there are no files left
 
@@ -57,7 +54,8 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
                       .report = options_.report,
                       .connections_max = options_.connections_max,
                       .scripts = options_.scripts,
-                      .meanwhile = [this] { AnswerMeanwhile(); }}) {}
+                      .meanwhile = [this] { AnswerMeanwhile(); },
+                      .ledger = options_.ledger}) {}
 
   void Start(wire::Port& port) {
     acceptor_.assign(port.is_v6() ? Tcp::v6() : Tcp::v4(), port.Release());
@@ -70,6 +68,7 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
   bool IsFull() const override {
     return commands_ >= kTurnCommandsMax || options_.keyspace->pending_bytes() >= kTurnBytesMax;
   }
+  bool HasBegun() const override { return !joined_.empty(); }
   void Joined(const Connection& connection) override { joined_.push_back(connection); }
   void GoOnLater(const Connection& connection) override { later_.push_back(connection); }
   void CommandRan() override { ++commands_; }
@@ -172,7 +171,7 @@ void RedisDoor::Impl::OnAccepted(const asio::error_code& error, Tcp::socket sock
   Accept();
 }
 
-// Tries for a while what the store would not take just now.
+// Tries for a while what the store would not take just now: what came in waits behind it.
 Result<uint64_t> RedisDoor::Impl::Commit() {
   if (interpreter_.data().fault().has_value()) {
     const Status fault = *interpreter_.data().fault();

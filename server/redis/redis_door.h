@@ -20,6 +20,7 @@
 
 #include "engine/keyspace.h"
 #include "engine/status.h"
+#include "server/redis/ledger_commands.h"
 #include "server/wire/port.h"
 
 namespace onced {
@@ -30,6 +31,7 @@ class TlsCredentials;
 
 struct RedisDoorOptions {
   Keyspace* keyspace = nullptr;  // nobody else's
+  redis::LedgerParts ledger;     // of the same store
   // See CommitGate.
   std::function<bool(uint64_t sequence)> is_durable;
   std::function<void(uint64_t sequence, std::function<void()> pass)> when_durable;

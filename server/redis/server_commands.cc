@@ -170,6 +170,27 @@ void RunWait(Call& call) {
   call.reply.Integer(0);
 }
 
+// Whether what was written before it is synced when its answer arrives: with `sync` nothing is
+// answered before that, and with the others nobody can say.
+void RunWaitAof(Call& call) {
+  int64_t local = 0;
+  int64_t replicas = 0;
+  int64_t timeout_ms = 0;
+  if (!ReadInteger(call[1], &local) || local < 0 || local > 1) {
+    return call.reply.Error("ERR value is out of range, must be between 0 and 1");
+  }
+  if (!ReadInteger(call[2], &replicas) || replicas < 0) {
+    return call.reply.Error("ERR value is out of range, must be positive");
+  }
+  if (!ReadInteger(call[3], &timeout_ms)) {
+    return call.reply.Error("ERR timeout is not an integer or out of range");
+  }
+  if (timeout_ms < 0) return call.reply.Error("ERR timeout is negative");
+  call.reply.Array(2);
+  call.reply.Integer(call.redis.options().durability == "sync" ? 1 : 0);
+  call.reply.Integer(0);
+}
+
 void RunRole(Call& call) {
   call.reply.Array(3);
   call.reply.Bulk("master");
@@ -363,6 +384,8 @@ const Command kCommands[] = {
     {"time", 1, kLoading | kStale | kFast, 0, 0, 0, RunTime, "server", "2.6.0",
      "The time of the machine"},
     {"wait", 3, kNoScript, 0, 0, 0, RunWait, "generic", "3.0.0", "0: there are no replicas"},
+    {"waitaof", 4, kNoScript, 0, 0, 0, RunWaitAof, "generic", "7.2.0",
+     "1 where every answer waits for the sync, and 0 replicas"},
 };
 
 }  // namespace
