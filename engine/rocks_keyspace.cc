@@ -5,14 +5,13 @@
 //   tenant short | number u8 | generation u32 BE | slot u24 BE | name    -> a value
 //
 // A flush takes the next generation, so what was there is out of reach at once; the range it leaves
-// behind is deleted in the same write. A turn is a map from encoded keys to what is to become of
-// them, so that a name that is written a hundred times in a turn reaches the disk once.
+// behind is deleted in the same write. What the turn has changed is in a TurnCache, by encoded
+// keys, so a name that is written a hundred times in a turn reaches the disk once.
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <map>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -20,6 +19,7 @@
 #include "engine/coding.h"
 #include "engine/keyspace.h"
 #include "engine/rocks_parts.h"
+#include "engine/turn_cache.h"
 
 namespace onced {
 namespace {
@@ -27,6 +27,9 @@ namespace {
 constexpr size_t kHeadSize = 12;  // version, type, 2 spare, time of death
 constexpr size_t kSlotSize = 3;
 constexpr uint64_t kCountedExactly = 10'000;
+// Of records in memory, and of one of them: the rest is left to the caches of the database.
+constexpr size_t kKeptMax = size_t{16} << 20;
+constexpr size_t kKeptRecordMax = size_t{16} << 10;
 
 std::string Encoded(ValueType type, int64_t dead_at_ms, std::string_view bytes) {
   std::string out;
@@ -89,23 +92,22 @@ class RocksKeyspace : public Keyspace {
   Result<const Entry*> Load(Space space, std::string_view name) override;
   void Put(Space space, std::string_view name, ValueType type, int64_t dead_at_ms,
            std::string_view bytes) override {
-    Change(KeyOf(space, name), Encoded(type, dead_at_ms, bytes));
+    records_.Change(KeyOf(space, name), Encoded(type, dead_at_ms, bytes));
   }
   void Erase(Space space, std::string_view name) override {
-    Change(KeyOf(space, name), std::nullopt);
+    records_.Change(KeyOf(space, name), std::nullopt);
   }
   void Flush(Space space) override;
   Result<uint32_t> Scan(Space space, uint32_t from, size_t count, const Visit& visit) override;
   Result<uint64_t> Count(Space space) override;
   void Mark() override;
   void GoBack() override;
-  void ForgetMark() override { marked_ = false; }
-  size_t pending_bytes() const override { return pending_bytes_; }
+  void ForgetMark() override { records_.ForgetMark(); }
+  size_t pending_bytes() const override { return records_.changed_bytes(); }
   Result<uint64_t> Commit() override;
   void Abandon() override;
 
  private:
-  using Change_ = std::optional<std::string>;  // a record to be; nullopt: none
   struct SpaceState {
     std::string meta_key;
     uint32_t generation = 0;
@@ -115,18 +117,14 @@ class RocksKeyspace : public Keyspace {
     Space space;
     uint32_t left;  // the generation
   };
-  struct Undo {
-    std::string key;
-    std::optional<Change_> was;  // nullopt: it was not in the turn
-  };
 
   const std::string& KeyOf(Space space, std::string_view name);
-  void Change(const std::string& key, Change_ to);
   void SetGeneration(SpaceState& space, uint32_t generation);
   void TakeBack(const Flushed& flushed) { SetGeneration(spaces_[flushed.space], flushed.left); }
-  std::vector<std::string_view> PendingIn(const std::string& prefix, const std::string& from) const;
+  using Changed = std::pair<std::string_view, const TurnCache::Record*>;
+  std::vector<Changed> ChangedIn(const std::string& prefix, const std::string& from) const;
+  bool Grows() const;
   void FillBatch();
-  void Clear();
 
   RocksDatabase* const db_;
   CommitGate* const gate_;
@@ -137,11 +135,8 @@ class RocksKeyspace : public Keyspace {
   std::map<std::pair<std::string, uint8_t>, Space, std::less<>> numbers_;
   std::vector<SpaceState> spaces_;
 
-  std::unordered_map<std::string, Change_> changes_;
+  TurnCache records_{kKeptMax};
   std::vector<Flushed> flushed_;
-  size_t pending_bytes_ = 0;
-  bool marked_ = false;
-  std::vector<Undo> undos_;  // since the mark
   size_t flushed_at_mark_ = 0;
 
   rocksdb::WriteBatch batch_;
@@ -193,32 +188,22 @@ const std::string& RocksKeyspace::KeyOf(Space space, std::string_view name) {
 Result<const Entry*> RocksKeyspace::Load(Space space, std::string_view name) {
   const std::string& key = KeyOf(space, name);
   std::string_view record;
-  const auto pending = changes_.empty() ? changes_.end() : changes_.find(key);
-  if (pending != changes_.end()) {
-    if (!pending->second.has_value()) return nullptr;
-    record = *pending->second;
+  if (const TurnCache::Record* const known = records_.Find(key)) {
+    if (!known->has_value()) return nullptr;
+    record = **known;
   } else {
     value_.Reset();
     const Result<bool> found = db_->Get(Family::kKeyspace, key, &value_);
     if (!found.ok()) return found.status();
     if (!*found) return nullptr;
     record = {value_.data(), value_.size()};
+    if (record.size() <= kKeptRecordMax) record = *records_.Keep(key, record);
   }
   Result<Entry> entry = Decoded(record);
   if (!entry.ok()) return entry.status();
   if (IsDead(entry->dead_at_ms, now_ms_)) return nullptr;
   entry_ = *entry;
   return &entry_;
-}
-
-void RocksKeyspace::Change(const std::string& key, Change_ to) {
-  pending_bytes_ += key.size() + (to.has_value() ? to->size() : 0);
-  const auto [slot, is_new] = changes_.try_emplace(key);
-  if (marked_) {
-    Undo& undo = undos_.emplace_back(Undo{.key = key, .was = std::nullopt});
-    if (!is_new) undo.was.emplace(std::move(slot->second));
-  }
-  slot->second = std::move(to);
 }
 
 void RocksKeyspace::Flush(Space space) {
@@ -228,42 +213,41 @@ void RocksKeyspace::Flush(Space space) {
 }
 
 // What the turn has changed among the keys of `prefix` from `from` on, in order.
-std::vector<std::string_view> RocksKeyspace::PendingIn(const std::string& prefix,
-                                                       const std::string& from) const {
-  std::vector<std::string_view> keys;
-  for (const auto& [key, unused] : changes_) {
-    if (key.starts_with(prefix) && key >= from) keys.emplace_back(key);
-  }
-  std::sort(keys.begin(), keys.end());
-  return keys;
+std::vector<RocksKeyspace::Changed> RocksKeyspace::ChangedIn(const std::string& prefix,
+                                                             const std::string& from) const {
+  std::vector<Changed> changed;
+  records_.VisitChanged([&](const std::string& key, const TurnCache::Record& record) {
+    if (key.starts_with(prefix) && key >= from) changed.emplace_back(key, &record);
+  });
+  std::sort(changed.begin(), changed.end());
+  return changed;
 }
 
 Result<uint32_t> RocksKeyspace::Scan(Space space, uint32_t from, size_t count, const Visit& visit) {
   const std::string& prefix = spaces_[space].prefix;
   std::string start = prefix;
   AppendSlot(from, &start);
-  const std::vector<std::string_view> pending = PendingIn(prefix, start);
+  const std::vector<Changed> changed = ChangedIn(prefix, start);
   const std::unique_ptr<rocksdb::Iterator> it(
       db_->raw()->NewIterator(rocksdb::ReadOptions(), db_->handle(Family::kKeyspace)));
   it->Seek(start);
-  auto next = pending.begin();
+  auto next = changed.begin();
   size_t seen = 0;
   uint32_t last_slot = from;
   for (;;) {
     const bool stored = it->Valid() && it->key().starts_with(prefix);
     const std::string_view stored_key =
         stored ? std::string_view(it->key().data(), it->key().size()) : std::string_view();
-    if (!stored && next == pending.end()) break;
-    const bool of_turn = next != pending.end() && (!stored || *next <= stored_key);
-    const std::string_view key = of_turn ? *next : stored_key;
+    if (!stored && next == changed.end()) break;
+    const bool of_turn = next != changed.end() && (!stored || next->first <= stored_key);
+    const std::string_view key = of_turn ? next->first : stored_key;
     const uint32_t slot = SlotIn(key, prefix.size());
     if (seen >= count && slot != last_slot) return slot;
     last_slot = slot;
     ++seen;
     std::optional<std::string_view> record;
     if (of_turn) {
-      const Change_& change = changes_.at(std::string(key));
-      if (change.has_value()) record = *change;
+      if (next->second->has_value()) record = **next->second;
     } else {
       record = std::string_view(it->value().data(), it->value().size());
     }
@@ -292,36 +276,32 @@ Result<uint64_t> RocksKeyspace::Count(Space space) {
 }
 
 void RocksKeyspace::Mark() {
-  ONCED_CHECK(!marked_);
-  marked_ = true;
-  undos_.clear();
+  records_.Mark();
   flushed_at_mark_ = flushed_.size();
 }
 
 void RocksKeyspace::GoBack() {
-  ONCED_CHECK(marked_);
-  marked_ = false;
-  for (auto undo = undos_.rbegin(); undo != undos_.rend(); ++undo) {
-    if (undo->was.has_value()) {
-      changes_[undo->key] = *std::move(undo->was);
-    } else {
-      changes_.erase(undo->key);
-    }
-  }
-  undos_.clear();
+  records_.GoBack();
   for (; flushed_.size() > flushed_at_mark_; flushed_.pop_back()) TakeBack(flushed_.back());
+}
+
+bool RocksKeyspace::Grows() const {
+  bool grows = false;
+  records_.VisitChanged(
+      [&grows](const std::string&, const TurnCache::Record& to) { grows |= to.has_value(); });
+  return grows;
 }
 
 void RocksKeyspace::FillBatch() {
   rocksdb::ColumnFamilyHandle* const family = db_->handle(Family::kKeyspace);
   batch_.Clear();
-  for (const auto& [key, change] : changes_) {
-    if (change.has_value()) {
-      batch_.Put(family, key, *change);
+  records_.VisitChanged([&](const std::string& key, const TurnCache::Record& to) {
+    if (to.has_value()) {
+      batch_.Put(family, key, *to);
     } else {
       batch_.Delete(family, key);
     }
-  }
+  });
   for (const Flushed& flushed : flushed_) {
     SpaceState left = spaces_[flushed.space];
     SetGeneration(left, flushed.left);
@@ -333,18 +313,20 @@ void RocksKeyspace::FillBatch() {
 }
 
 Result<uint64_t> RocksKeyspace::Commit() {
-  marked_ = false;
-  if (changes_.empty() && flushed_.empty()) return db_->LatestSequence();
-  const bool grows = std::any_of(changes_.begin(), changes_.end(),
-                                 [](const auto& change) { return change.second.has_value(); });
-  if (gate_->parked() || (grows && space_low_->load(std::memory_order_relaxed))) {
+  records_.ForgetMark();
+  if (records_.IsUnchanged() && flushed_.empty()) {
+    records_.Committed();
+    return db_->LatestSequence();
+  }
+  if (gate_->parked() || (space_low_->load(std::memory_order_relaxed) && Grows())) {
     Abandon();
     return Status::NoSpace("write: the disk is full");
   }
   FillBatch();
   const Status written = db_->Write(&batch_);
   if (written.ok()) {
-    Clear();
+    records_.Committed();
+    flushed_.clear();
     return db_->LatestSequence();
   }
   if (written.fault() == Fault::kUnavailable) return written;
@@ -355,15 +337,7 @@ Result<uint64_t> RocksKeyspace::Commit() {
 
 void RocksKeyspace::Abandon() {
   for (; !flushed_.empty(); flushed_.pop_back()) TakeBack(flushed_.back());
-  Clear();
-}
-
-void RocksKeyspace::Clear() {
-  changes_.clear();
-  flushed_.clear();
-  undos_.clear();
-  marked_ = false;
-  pending_bytes_ = 0;
+  records_.Abandon();
 }
 
 }  // namespace

@@ -141,6 +141,22 @@ TEST_F(KeyspaceTest, GoesBackToWhatIsOnTheDisk) {
   EXPECT_EQ(All(), (std::map<std::string, std::string>{{"a", "1"}}));
 }
 
+// What an ended script had written would otherwise be waited for, with nothing left to commit.
+TEST_F(KeyspaceTest, CountsTheBytesOfItsTurn) {
+  Put("a", "1");
+  const size_t before = keyspace_->pending_bytes();
+  EXPECT_GT(before, 0u);
+  Put("a", "2");
+  EXPECT_EQ(keyspace_->pending_bytes(), before) << "one name, one record";
+  keyspace_->Mark();
+  Put("b", "1");
+  EXPECT_GT(keyspace_->pending_bytes(), before);
+  keyspace_->GoBack();
+  EXPECT_EQ(keyspace_->pending_bytes(), before);
+  (void)Value(keyspace_->Commit());
+  EXPECT_EQ(keyspace_->pending_bytes(), 0u);
+}
+
 // Also what the turn has changed and not committed yet.
 TEST_F(KeyspaceTest, ScansEverythingOnceWhateverTheSteps) {
   std::map<std::string, std::string> expected;

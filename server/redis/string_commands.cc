@@ -151,8 +151,13 @@ void RunSetWith(Call& call, const SetTerms& terms, std::string_view value) {
     if (!death.has_value()) return;
     dead_at_ms = *death;
   }
-  const Entry* const entry =
-      terms.get ? call.data.Find(call.db(), call[1]) : call.data.Load(call.db(), call[1]);
+  const bool looks = terms.condition != Condition::kNone || terms.keep_ttl;
+  const Entry* entry = nullptr;  // what is there, where that matters
+  if (terms.get) {
+    entry = call.data.Find(call.db(), call[1]);
+  } else if (looks) {
+    entry = call.data.Load(call.db(), call[1]);
+  }
   if (entry != nullptr && entry->type != ValueType::kString &&
       (terms.get || Compares(terms.condition))) {
     return call.reply.Error(kWrongType);
