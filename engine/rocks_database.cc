@@ -126,9 +126,10 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& pa
   db_options.write_buffer_manager = memory.write_buffers;
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (int i = 0; i < kFamilies; ++i) {
-    const bool mortal = static_cast<Family>(i) != Family::kEffects;
+    const FamilyNature nature{.mortal = static_cast<Family>(i) != Family::kEffects,
+                              .rewritten = static_cast<Family>(i) == Family::kKeyspace};
     families.emplace_back(kFamilyNames[static_cast<size_t>(i)],
-                          FamilyOptions(options.footprint, memory, mortal, clock));
+                          FamilyOptions(options.footprint, memory, nature, clock));
   }
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened =

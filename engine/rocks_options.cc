@@ -107,14 +107,17 @@ SharedMemory NewSharedMemory(Footprint footprint) {
 }
 
 rocksdb::ColumnFamilyOptions FamilyOptions(Footprint footprint, const SharedMemory& memory,
-                                           bool mortal, Clock* clock) {
+                                           FamilyNature nature, Clock* clock) {
   const bool edge = footprint == Footprint::kEdge;
+  // A small memtable stays in the processor's caches, where an insert takes half the time, and a
+  // flush leaves one of all the versions of a key.
+  const bool small = edge || nature.rewritten;
   rocksdb::ColumnFamilyOptions o;
-  o.write_buffer_size = edge ? 8 * kMiB : 128 * kMiB;
+  o.write_buffer_size = small ? 8 * kMiB : 128 * kMiB;
   o.max_write_buffer_number = edge ? 3 : 4;
   o.level_compaction_dynamic_level_bytes = true;  // about a tenth of dead weight, not a third
-  o.max_bytes_for_level_base = edge ? 64 * kMiB : 512 * kMiB;
-  o.target_file_size_base = edge ? 16 * kMiB : 64 * kMiB;
+  o.max_bytes_for_level_base = small ? 64 * kMiB : 512 * kMiB;
+  o.target_file_size_base = small ? 16 * kMiB : 64 * kMiB;
   o.level0_file_num_compaction_trigger = 4;
   o.level0_slowdown_writes_trigger = edge ? 12 : 20;
   o.level0_stop_writes_trigger = edge ? 20 : 36;
@@ -144,7 +147,7 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Footprint footprint, const SharedMemo
     table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(12));
   }
   o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  if (mortal) {
+  if (nature.mortal) {
     o.compaction_filter_factory = NewTtlFilterFactory(clock);
     o.table_properties_collector_factories = {NewDeathsCollectorFactory()};
   }

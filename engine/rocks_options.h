@@ -22,8 +22,11 @@ struct SharedMemory {
 };
 SharedMemory NewSharedMemory(Footprint footprint);
 
-// `mortal`: its values carry a time of death and go through the TTL filter.
+struct FamilyNature {
+  bool mortal = false;     // its values carry a time of death and go through the TTL filter
+  bool rewritten = false;  // the same keys are written again and again
+};
 rocksdb::ColumnFamilyOptions FamilyOptions(Footprint footprint, const SharedMemory& memory,
-                                           bool mortal, Clock* clock);
+                                           FamilyNature nature, Clock* clock);
 
 }  // namespace onced
