@@ -2,15 +2,12 @@
 // The conformance vectors (tests/conformance) against the real gateway: crashes, expiry and
 // decisions included, so that none is skipped.
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "tests/child.h"
 #include "tests/gateway.h"
 
 namespace onced {
@@ -18,42 +15,13 @@ namespace {
 
 std::string At(uint16_t port) { return "http://127.0.0.1:" + std::to_string(port); }
 
-// tests/conformance with `args`, in a process of its own.
-class Conformance {
- public:
-  Conformance(const TempFolder& folder, std::vector<std::string> args)
-      : output_(folder.path("said")), pid_(fork()) {
+// tests/conformance with `args`.
+struct Conformance : Child {
+  explicit Conformance(std::vector<std::string> args) : Child(With(std::move(args))) {}
+  static std::vector<std::string> With(std::vector<std::string> args) {
     args.insert(args.begin(), ONCED_CONFORMANCE);
-    std::vector<char*> argv;
-    for (std::string& arg : args) argv.push_back(arg.data());
-    argv.push_back(nullptr);
-    if (pid_ != 0) return;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const bool ready =
-        freopen(output_.c_str(), "w", stdout) != nullptr && dup2(STDOUT_FILENO, STDERR_FILENO) >= 0;
-    if (ready) execv(argv[0], argv.data());
-    _exit(127);
+    return args;
   }
-  ~Conformance() {
-    if (ended_) return;
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-  }
-  Conformance(const Conformance&) = delete;
-  Conformance& operator=(const Conformance&) = delete;
-
-  bool Ended() {
-    ended_ = ended_ || waitpid(pid_, &status_, WNOHANG) == pid_;
-    return ended_;
-  }
-  int code() const { return WIFEXITED(status_) ? WEXITSTATUS(status_) : -WTERMSIG(status_); }
-  std::string Said() const { return ReadFile(output_); }
-
- private:
-  const std::string output_;
-  const pid_t pid_;
-  bool ended_ = false;
-  int status_ = 0;
 };
 
 // onced before the vectors' own upstream. A vector that wants a crash puts a file there, and waits
@@ -83,7 +51,7 @@ struct Subject {
                                      "--serve-upstream",  std::to_string(upstream),
                                      "--restart-command", "touch " + crash + "; " + wait};
     args.insert(args.end(), more.begin(), more.end());
-    Conformance conformance(folder, args);
+    Conformance conformance(args);
     const auto ended = [&] {
       if (std::filesystem::remove(crash)) {
         program->Kill();
@@ -121,10 +89,9 @@ TEST(Conformance, TheGatewayMeetsTheVectorsOfExpiry) {
 
 // A vector that anybody meets says nothing.
 TEST(Conformance, AServiceAloneMeetsHardlyAny) {
-  const TempFolder folder;
   const uint16_t port = FreePort();
-  Conformance alone(folder, {"--base-url", At(port), "--serve-upstream", std::to_string(port),
-                             "--level", "core"});
+  Conformance alone(
+      {"--base-url", At(port), "--serve-upstream", std::to_string(port), "--level", "core"});
   for (int i = 0; i < 6 && !Eventually([&] { return alone.Ended(); }); ++i) {
   }
   ASSERT_TRUE(alone.Ended());
