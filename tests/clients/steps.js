@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// What the Node clients here share: steps, one line each, and what to say when one differs.
+'use strict';
+const assert = require('node:assert/strict');
+const crypto = require('node:crypto');
+const { parseArgs } = require('node:util');
+
+// Long enough for a machine that is busy with something else.
+const kPatienceMs = 20_000;
+const kNotHere = 77; // the exit code of what was skipped
+
+const kEveryByte = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+
+// A run's keys are its own, so that any server will do, whatever is on it already.
+let prefix;
+const key = (name) => prefix + name;
+const range = (count) => Array.from({ length: count }, (_, i) => i);
+
+function within(got, least, most, what) {
+  assert.ok(got >= least && got <= most, `${what} is ${got} and not between ${least} and ${most}`);
+}
+
+// The promise fails with this kind of error, and its text begins so.
+async function fails(kind, words, promise) {
+  const failed = await promise.then(
+    (value) => assert.fail(`${JSON.stringify(value)} came, and not a ${kind.name} of "${words}"`),
+    (error) => error);
+  assert.ok(failed instanceof kind, `${failed.stack} is not a ${kind.name}`);
+  assert.ok(failed.message.startsWith(words), `"${failed.message}" does not begin with "${words}"`);
+}
+
+function say(line) {
+  process.stdout.write(line + '\n');
+}
+
+function begin(title) {
+  prefix = `clients:${crypto.randomUUID()}:`;
+  say(title);
+}
+
+async function eventually(condition) {
+  const until = Date.now() + kPatienceMs;
+  while (!(await condition())) {
+    assert.ok(Date.now() < until, 'it never came true');
+    await new Promise((go) => setTimeout(go, 10));
+  }
+}
+
+// `node PROGRAM PORT NAME-MAJOR [--scripts] [--reconnect]`: the library by that name of package.json,
+// with its version; skipped when it is not installed, or wants a newer Node.
+function given() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { scripts: { type: 'boolean' }, reconnect: { type: 'boolean' } },
+  });
+  const [port, name] = [Number(positionals[0]), positionals[1]];
+  let about;
+  try {
+    about = require(`${name}/package.json`);
+  } catch (error) {
+    skip(`no ${name}: ${error.code}`);
+  }
+  const [wanted] = /\d+/.exec(about.engines.node);
+  if (Number(process.versions.node.split('.')[0]) < Number(wanted)) {
+    skip(`${name} wants Node ${about.engines.node}, and this is ${process.version}`);
+  }
+  return { port, library: require(name), title: `${about.name} ${about.version}`,
+           major: Number(about.version.split('.')[0]), ...values };
+}
+
+function skip(why) {
+  say(`skipped: ${why}`);
+  process.exit(kNotHere);
+}
+
+// One line a step; exit code 1 at the first failure, or when one takes too long.
+async function run(steps, client, ...more) {
+  for (const [name, step] of Object.entries(steps)) {
+    const late = setTimeout(() => {
+      say(`FAILED   ${name}: nothing came for ${kPatienceMs} ms`);
+      process.exit(1);
+    }, kPatienceMs);
+    try {
+      await step(client, ...more);
+    } catch (error) {
+      say(`FAILED   ${name}\n${error.stack}`);
+      process.exit(1);
+    }
+    clearTimeout(late);
+    say(`ok       ${name}`);
+  }
+}
+
+module.exports = { assert, begin, eventually, fails, given, kEveryByte, kPatienceMs, key, range, run,
+                   say, within };

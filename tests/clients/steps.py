@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""What the Python clients here share: steps, one line each, and what to say when one differs."""
+
+import argparse
+import sys
+import traceback
+import uuid
+
+try:
+    import redis
+    from redis.backoff import ConstantBackoff
+    from redis.retry import Retry
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(77)
+
+# Long enough for a machine that is busy with something else.
+PATIENCE_S = 20
+
+# A run's keys are its own, so that any server will do, whatever is on it already.
+_prefix = ""
+
+
+def begin(title):
+    global _prefix
+    _prefix = f"clients:{uuid.uuid4()}:"
+    say(title)
+
+
+def key(name):
+    return _prefix + name
+
+
+def same(got, wanted, what=""):
+    if got != wanted or type(got) is not type(wanted):
+        raise AssertionError(f"{what or 'it'} is {got!r:.300} and not {wanted!r:.300}")
+
+
+def within(got, least, most, what):
+    if not least <= got <= most:
+        raise AssertionError(f"{what} is {got!r} and not between {least} and {most}")
+
+
+def raises(kind, words, call):
+    """The exception of exactly this kind that the call raises; its text begins with the words."""
+    try:
+        result = call()
+    except Exception as failed:  # whatever it is, it is compared
+        if type(failed) is not kind or not str(failed).startswith(words):
+            raise AssertionError(f"{failed!r} is not a {kind.__name__} of {words!r}") from failed
+        return failed
+    raise AssertionError(f"{result!r} came, and not a {kind.__name__} of {words!r}")
+
+
+def arguments(about):
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("port", type=int, help="of a server on 127.0.0.1")
+    parser.add_argument("--scripts", action="store_true", help="also what needs Lua")
+    parser.add_argument("--reconnect", action="store_true",
+                        help="only this: print `ready`, and go on when the server was killed then")
+    return parser.parse_args()
+
+
+def patient(port, **more):
+    """A client that tries again by itself as long as a server may need to come back."""
+    gone = (redis.ConnectionError, redis.TimeoutError, OSError)
+    return redis.Redis(port=port, socket_timeout=PATIENCE_S, retry_on_error=list(gone),
+                       retry=Retry(ConstantBackoff(0.05), PATIENCE_S * 20, gone), **more)
+
+
+def say(line):
+    print(line, flush=True)
+
+
+def run(steps, *given):
+    """One line a step, named by its first line of documentation; exit code 1 at the first failure."""
+    for step in steps:
+        name = (step.__doc__ or step.__name__).splitlines()[0]
+        try:
+            step(*given)
+        except Exception:  # all of it goes to who reads the line
+            say(f"FAILED   {name}\n{traceback.format_exc()}")
+            sys.exit(1)
+        say(f"ok       {name}")
