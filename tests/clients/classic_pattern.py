@@ -13,7 +13,7 @@ import time
 import uuid
 
 # First, for it says so where there is no redis-py.
-from steps import PATIENCE_S, arguments, begin, key, patient, run, same, say, within
+from steps import PATIENCE_S, arguments, begin, key, run, same, say, within
 
 import redis
 
@@ -41,7 +41,7 @@ def once(r, idem, execute):
     """The result of `execute` for this key: our own, or that of whoever was first."""
     lock, token = "lock:" + idem, uuid.uuid4().hex.encode()
     while not r.exists(idem):
-        # Ours too when the answer to the claim was lost, and the library asked again.
+        # Ours too when the answer to the claim was lost, and it was made again.
         if r.set(lock, token, nx=True, ex=LOCK_S) or r.get(lock) == token:
             try:
                 if not r.exists(idem):  # or somebody was done in between
@@ -65,8 +65,14 @@ def release(r, lock, token):
             pipeline.execute()
 
 
+class Patient(redis.Redis):
+    """Asks again when a connection breaks; what is asked here is harmless when it is done twice."""
+
+    def execute_command(self, *words, **options):
+        return until_done(lambda: super(Patient, self).execute_command(*words, **options))
+
+
 def until_done(call):
-    """Pipelines are not sent again by the library, since they need not be harmless twice. Ours are."""
     until = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -74,6 +80,7 @@ def until_done(call):
         except (redis.WatchError, redis.ConnectionError):
             if time.monotonic() > until:
                 raise
+            time.sleep(0.02)
 
 
 def sweep(r, pattern):
@@ -116,7 +123,7 @@ class Payments:
 
 def ask_for_all(port, start, payments, idems, answers):
     """One of the processes: all payments, in an order of its own."""
-    r = patient(port)
+    r = Patient(port=port, socket_timeout=PATIENCE_S)
     mine = random.sample(idems, len(idems))
     start.wait(PATIENCE_S)
     answers.put({idem: once(r, idem, payments.pay) for idem in mine})
@@ -182,7 +189,7 @@ def main():
     given = arguments(__doc__)
     begin(f"redis-py {redis.__version__}")
     steps = [pays_once_over_a_crash] if given.reconnect else [pays_once]
-    run([*steps, sweeps], patient(given.port), given.port)
+    run([*steps, sweeps], Patient(port=given.port, socket_timeout=PATIENCE_S), given.port)
 
 
 if __name__ == "__main__":

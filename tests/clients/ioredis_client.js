@@ -2,7 +2,7 @@
 // ioredis, as its makers publish it, against whatever speaks Redis' protocol on a port:
 //     NODE_PATH=.../node_modules node ioredis_client.js PORT ioredis-6 [--scripts] [--reconnect]
 'use strict';
-const { assert, begin, eventually, fails, given, kEveryByte, kPatienceMs, key, range, run, say,
+const { assert, begin, eventually, fails, given, kEveryByte, key, range, reconnects, run, scans,
         within } = require('./steps.js');
 
 const { port, library, title, major, scripts, reconnect } = given();
@@ -115,21 +115,12 @@ const steps = {
     assert.equal(await r.setnx(key('claim'), 'two'), 0);
   },
 
-  'SCAN: these thousand keys and no other': async (r) => {
-    const wanted = range(1000).map((i) => key(`scan:${i}`)).sort();
-    await r.mset(wanted.flatMap((k) => [k, '']));
-    await r.set(key('scans'), '');
-    for (const options of [{}, { count: 7 }, { count: 5000 }, { count: 100, type: 'string' }]) {
-      const found = new Set();
-      for await (const some of r.scanStream({ match: key('scan:*'), ...options })) {
-        some.forEach((k) => found.add(k));
-      }
-      assert.deepEqual([...found].sort(), wanted);
-    }
-    assert.deepEqual((await r.keys(key('scan:*'))).sort(), wanted);
-    assert.equal(await r.del(wanted), 1000);
-    assert.deepEqual(await r.keys(key('scan:*')), []);
-  },
+  'SCAN: these thousand keys and no other': (r) => scans({
+    mset: (pairs) => r.mset(pairs.flat()),
+    scan: (match, count, type) => r.scanStream({ match, count, type }),
+    keys: (pattern) => r.keys(pattern),
+    del: (keys) => r.del(keys),
+  }),
 
   'expiry: asked for, told, taken back, and kept': async (r) => {
     const k = key('dies');
@@ -201,19 +192,12 @@ const stepsOfScripts = {
 
 const stepsOfReconnecting = {
   'goes on when the server was killed and came back, with all that was acknowledged': async (r) => {
-    const runId = async () => /^run_id:(\w+)/m.exec(await r.info('server'))[1];
-    const before = await runId();
-    const acknowledged = [];
-    const until = Date.now() + kPatienceMs;
-    for (let after = 0; after < 50 && Date.now() < until;) {
-      const i = acknowledged.length;
-      assert.equal(await r.set(key(`seq:${i}`), i), 'OK'); // sent again when its answer is lost
-      acknowledged.push(key(`seq:${i}`));
-      if (i === 100) say('ready');
-      if (after > 0 || (i % 20 === 0 && await runId() !== before)) ++after;
-    }
-    assert.notEqual(await runId(), before, 'the server was not started anew');
-    assert.deepEqual(await r.mget(acknowledged), range(acknowledged.length).map(String));
+    // What is in flight when the connection ends is sent again by the library.
+    await reconnects({
+      info: () => r.info('server'),
+      set: (k, value) => r.set(k, value),
+      mget: (keys) => r.mget(keys),
+    });
     assert.deepEqual(await r.multi().set(key('a'), 1).get(key('a')).exec(),
                      [[null, 'OK'], [null, '1']]);
   },

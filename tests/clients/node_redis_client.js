@@ -2,8 +2,8 @@
 // node-redis, as its makers publish it, against whatever speaks Redis' protocol on a port:
 //     NODE_PATH=.../node_modules node node_redis_client.js PORT redis-6 [--scripts] [--reconnect]
 'use strict';
-const { assert, begin, eventually, fails, given, kEveryByte, kPatienceMs, key, range, run, say,
-        within } = require('./steps.js');
+const { assert, begin, eventually, fails, given, kEveryByte, kPatienceMs, key, range, reconnects, run,
+        scans, within } = require('./steps.js');
 
 const { port, library, title, scripts, reconnect } = given();
 const { createClient, createClientPool, defineScript, ErrorReply, MultiErrorReply, RESP_TYPES,
@@ -119,21 +119,12 @@ const steps = {
     assert.equal(await r.setNX(key('claim'), 'two'), 0);
   },
 
-  'SCAN: these thousand keys and no other': async (r) => {
-    const wanted = range(1000).map((i) => key(`scan:${i}`)).sort();
-    await r.mSet(wanted.map((k) => [k, '']));
-    await r.set(key('scans'), '');
-    for (const more of [{}, { COUNT: 7 }, { COUNT: 5000 }, { COUNT: 100, TYPE: 'string' }]) {
-      const found = new Set();
-      for await (const some of r.scanIterator({ MATCH: key('scan:*'), ...more })) {
-        some.forEach((k) => found.add(k));
-      }
-      assert.deepEqual([...found].sort(), wanted);
-    }
-    assert.deepEqual((await r.keys(key('scan:*'))).sort(), wanted);
-    assert.equal(await r.del(wanted), 1000);
-    assert.deepEqual(await r.keys(key('scan:*')), []);
-  },
+  'SCAN: these thousand keys and no other': (r) => scans({
+    mset: (pairs) => r.mSet(pairs),
+    scan: (MATCH, COUNT, TYPE) => r.scanIterator({ MATCH, COUNT, TYPE }),
+    keys: (pattern) => r.keys(pattern),
+    del: (keys) => r.del(keys),
+  }),
 
   'expiry: asked for, told, taken back, and kept': async (r) => {
     const k = key('dies');
@@ -231,20 +222,11 @@ const stepsOfReconnecting = {
         }
       }
     };
-    const runId = async () =>
-      /^run_id:(\w+)/m.exec(await untilAnswered(() => r.info('server')))[1];
-    const before = await runId();
-    const acknowledged = [];
-    const until = Date.now() + kPatienceMs;
-    for (let after = 0; after < 50 && Date.now() < until;) {
-      const i = acknowledged.length;
-      assert.equal(await untilAnswered(() => r.set(key(`seq:${i}`), String(i))), 'OK');
-      acknowledged.push(key(`seq:${i}`));
-      if (i === 100) say('ready');
-      if (after > 0 || (i % 20 === 0 && await runId() !== before)) ++after;
-    }
-    assert.notEqual(await runId(), before, 'the server was not started anew');
-    assert.deepEqual(await r.mGet(acknowledged), range(acknowledged.length).map(String));
+    await reconnects({
+      info: () => untilAnswered(() => r.info('server')),
+      set: (k, value) => untilAnswered(() => r.set(k, value)),
+      mget: (keys) => r.mGet(keys),
+    });
     assert.deepEqual(await r.multi().set(key('a'), '1').get(key('a')).exec(), ['OK', '1']);
   },
 };

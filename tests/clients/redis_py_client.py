@@ -6,11 +6,13 @@ import threading
 import time
 
 # First, for it says so where there is no redis-py.
-from steps import PATIENCE_S, arguments, begin, key, patient, raises, run, same, say, within
+from steps import PATIENCE_S, arguments, begin, key, raises, run, same, say, within
 
 import redis
+from redis.backoff import ConstantBackoff
 from redis.exceptions import LockError, LockNotOwnedError, NoScriptError, ResponseError, WatchError
 from redis.lock import Lock
+from redis.retry import Retry
 
 EVERY_BYTE = bytes(range(256))
 
@@ -18,16 +20,16 @@ EVERY_BYTE = bytes(range(256))
 def connects(r):
     """connects, and says who it is"""
     same(r.ping(), True)
-    named = again(r, client_name="py-client", db=3)
+    named = again(r, client_name="py-client", db=3, decode_responses=True)
     same(named.client_getname(), "py-client")
     same([c["db"] for c in named.client_list() if c["name"] == "py-client"], ["3"], "its database")
     same(named.client_setname("py-renamed"), True)
     same(named.client_getname(), "py-renamed")
     within(named.client_id(), 1, 2**53, "its number")
-    same(named.echo(EVERY_BYTE), EVERY_BYTE)
+    same(r.echo(EVERY_BYTE), EVERY_BYTE)
     same(r.info("server")["redis_mode"], "standalone")
     same(r.info()["role"], "master")
-    same(r.config_get("databases"), {"databases": "16"})
+    same(named.config_get("databases"), {"databases": "16"})
     within(r.time()[0], time.time() - PATIENCE_S, time.time() + PATIENCE_S, "the time there")
     named.set(key("there"), 1)
     same(r.exists(key("there")), 0, "another database's key")
@@ -216,7 +218,7 @@ def locks(r):
     same((one.acquire(), one.owned(), one.locked()), (True, True, True))
     within(r.pttl(key("lock")), 90_000, 100_000, "its time")
     same((two.acquire(blocking=False), two.acquire(), two.owned()), (False, False, False))
-    raises(LockError, "Cannot release an unlocked lock", two.release)
+    raises(LockError, "Cannot release a", two.release)
     same(r.delete(key("lock")), 1)
     same((one.owned(), one.locked(), two.acquire(blocking=False)), (False, False, True))
     same(r.delete(key("lock")), 1)
@@ -305,8 +307,11 @@ def main():
     for protocol in [2] if major < 5 else [2, 3]:
         begin(f"redis-py {redis.__version__}, RESP{protocol}")
         more = {} if major < 5 else {"protocol": protocol}
-        r = patient(given.port, **more) if given.reconnect else redis.Redis(
-            port=given.port, socket_timeout=PATIENCE_S, **more)
+        if given.reconnect:  # by the library itself, for as long as a server may be gone
+            gone = (redis.ConnectionError, redis.TimeoutError, OSError)
+            more["retry"] = Retry(ConstantBackoff(0.05), PATIENCE_S * 20, gone)
+            more["retry_on_error"] = list(gone)
+        r = redis.Redis(port=given.port, socket_timeout=PATIENCE_S, **more)
         run(steps, r)
         r.close()
 

@@ -46,6 +46,39 @@ async function eventually(condition) {
   }
 }
 
+// A thousand keys are found by `scan` however large its steps, and by `keys`, and no other.
+async function scans({ mset, scan, keys, del }) {
+  const wanted = range(1000).map((i) => key(`scan:${i}`)).sort();
+  await mset(wanted.map((k) => [k, '']));
+  await mset([[key('scans'), '']]);
+  for (const [count, type] of [[], [7], [5000], [100, 'string']]) {
+    const found = new Set();
+    for await (const some of scan(key('scan:*'), count, type)) some.forEach((k) => found.add(k));
+    assert.deepEqual([...found].sort(), wanted);
+  }
+  assert.deepEqual((await keys(key('scan:*'))).sort(), wanted);
+  assert.equal(await del(wanted), 1000);
+  assert.deepEqual(await keys(key('scan:*')), []);
+}
+
+// Goes on with `set` until it was answered by a server that was started anew, and then some; all that
+// was acknowledged is there by then.
+async function reconnects({ info, set, mget }) {
+  const runId = async () => /^run_id:(\w+)/m.exec(await info())[1];
+  const before = await runId();
+  const acknowledged = [];
+  const until = Date.now() + kPatienceMs;
+  for (let after = 0; after < 50 && Date.now() < until;) {
+    const i = acknowledged.length;
+    assert.equal(await set(key(`seq:${i}`), String(i)), 'OK');
+    acknowledged.push(key(`seq:${i}`));
+    if (i === 100) say('ready');
+    if (after > 0 || (i % 20 === 0 && await runId() !== before)) ++after;
+  }
+  assert.notEqual(await runId(), before, 'the server was not started anew');
+  assert.deepEqual(await mget(acknowledged), range(acknowledged.length).map(String));
+}
+
 // `node PROGRAM PORT NAME-MAJOR [--scripts] [--reconnect]`: the library by that name of package.json,
 // with its version; skipped when it is not installed, or wants a newer Node.
 function given() {
@@ -91,5 +124,5 @@ async function run(steps, client, ...more) {
   }
 }
 
-module.exports = { assert, begin, eventually, fails, given, kEveryByte, kPatienceMs, key, range, run,
-                   say, within };
+module.exports = { assert, begin, eventually, fails, given, kEveryByte, kPatienceMs, key, range,
+                   reconnects, run, scans, within };

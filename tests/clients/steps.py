@@ -7,9 +7,7 @@ import traceback
 import uuid
 
 try:
-    import redis
-    from redis.backoff import ConstantBackoff
-    from redis.retry import Retry
+    import redis  # noqa: F401  # only whether it is here
 except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)
@@ -59,13 +57,6 @@ def arguments(about):
     parser.add_argument("--reconnect", action="store_true",
                         help="only this: print `ready`, and go on when the server was killed then")
     return parser.parse_args()
-
-
-def patient(port, **more):
-    """A client that tries again by itself as long as a server may need to come back."""
-    gone = (redis.ConnectionError, redis.TimeoutError, OSError)
-    return redis.Redis(port=port, socket_timeout=PATIENCE_S, retry_on_error=list(gone),
-                       retry=Retry(ConstantBackoff(0.05), PATIENCE_S * 20, gone), **more)
 
 
 def say(line):
