@@ -11,6 +11,7 @@
 
 #include "tests/child.h"
 #include "tests/redis.h"
+#include "tests/tenants.h"
 
 namespace onced {
 namespace {
@@ -79,6 +80,20 @@ TEST_P(RedisClients, AskWhatRedisDoes) {
   const RedisServer redis;
   RedisClient client(GetParam(), redis.port(), "--scripts");
   WaitFor(client);
+}
+
+// A tenant's token is the password.
+TEST_P(RedisClients, AreLetInByAPassword) {
+  const TempFolder folder;
+  const RedisInAFolder here(
+      {"--tokens", PutTokens(folder, Tenant("shop", Role::kApp, {"secret"}))});
+  RedisClient client(GetParam(), here.port, "--password secret");
+  WaitFor(client);
+  if (IsSkipped() || !RedisServer::IsInstalled()) return;
+  const RedisServer redis;
+  EXPECT_EQ(RespClient(redis.port()).Ask("CONFIG SET requirepass secret"), "+OK\r\n");
+  RedisClient other(GetParam(), redis.port(), "--password secret");
+  WaitFor(other);
 }
 
 // `kill -9` in the middle of what a client does, as often as it is ready for it.

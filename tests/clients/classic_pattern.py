@@ -68,6 +68,9 @@ def release(r, lock, token):
 class Patient(redis.Redis):
     """Asks again when a connection breaks; what is asked here is harmless when it is done twice."""
 
+    def __init__(self, given):
+        super().__init__(port=given.port, password=given.password, socket_timeout=PATIENCE_S)
+
     def execute_command(self, *words, **options):
         return until_done(lambda: super(Patient, self).execute_command(*words, **options))
 
@@ -121,15 +124,15 @@ class Payments:
             return 0
 
 
-def ask_for_all(port, start, payments, idems, answers):
+def ask_for_all(given, start, payments, idems, answers):
     """One of the processes: all payments, in an order of its own."""
-    r = Patient(port=port, socket_timeout=PATIENCE_S)
+    r = Patient(given)
     mine = random.sample(idems, len(idems))
     start.wait(PATIENCE_S)
     answers.put({idem: once(r, idem, payments.pay) for idem in mine})
 
 
-def pays_once(r, port, crash=False):
+def pays_once(r, given, crash=False):
     """fifty processes, forty payments, each made once and told to all"""
     fork = multiprocessing.get_context("fork")
     idems = [key_of_request({"to": i, "amount": 100}) for i in range(KEYS // 2)]
@@ -139,7 +142,7 @@ def pays_once(r, port, crash=False):
     with tempfile.TemporaryDirectory() as folder:
         payments = Payments(folder, fork.Event() if crash else None)
         start, answers = fork.Barrier(PROCESSES), fork.Queue()
-        processes = [fork.Process(target=ask_for_all, args=(port, start, payments, idems, answers),
+        processes = [fork.Process(target=ask_for_all, args=(given, start, payments, idems, answers),
                                   daemon=True) for _ in range(PROCESSES)]
         for process in processes:
             process.start()
@@ -168,12 +171,12 @@ def see_a_crash(r, run_id, is_time):
         time.sleep(0.005)
 
 
-def pays_once_over_a_crash(r, port):
+def pays_once_over_a_crash(r, given):
     """fifty processes, forty payments, each made once although the server was killed meanwhile"""
-    pays_once(r, port, crash=True)
+    pays_once(r, given, crash=True)
 
 
-def sweeps(r, _port):
+def sweeps(r, _given):
     """results are found again, and those that would stay for good are given a time"""
     forgotten = key_of_client()
     before = sweep(r, key("idem:*"))
@@ -188,8 +191,8 @@ def sweeps(r, _port):
 def main():
     given = arguments(__doc__)
     begin(f"redis-py {redis.__version__}")
-    steps = [pays_once_over_a_crash] if given.reconnect else [pays_once]
-    run([*steps, sweeps], Patient(port=given.port, socket_timeout=PATIENCE_S), given.port)
+    steps = ([pays_once_over_a_crash] if given.reconnect else [] if given.password else [pays_once])
+    run([*steps, sweeps], Patient(given), given)
 
 
 if __name__ == "__main__":

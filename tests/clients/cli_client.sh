@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # redis-cli and redis-benchmark against whatever speaks Redis' protocol on a port:
-#     cli_client.sh PORT [--scripts] [--reconnect]
-# One line a step; exit code 1 at the first that differs. Only --reconnect: prints `ready`, and goes on
-# when the server was killed then.
+#     cli_client.sh PORT [--scripts] [--reconnect | --password WORD]
+# One line a step; exit code 1 at the first that differs. --reconnect does only this: prints `ready`,
+# and goes on when the server was killed then. --password: only who has it is let in.
 set -uo pipefail
 
 port=$1
@@ -106,6 +106,16 @@ scripts() {
   same "$(cli DEL "${prefix}s")" 1 'the answer to DEL'
 }
 
+password() {
+  same "$(cli -a "$1" --no-auth-warning SET "${prefix}in" here)" OK 'the answer to SET'
+  same "$(cli -3 --user default --pass "$1" --no-auth-warning GET "${prefix}in")" here 'the value'
+  same "$(REDISCLI_AUTH=$1 cli GET "${prefix}in")" here 'the value'
+  has "$(cli -a wrong --no-auth-warning GET "${prefix}in" 2>&1)" 'WRONGPASS.*NOAUTH'
+  has "$(cli --user nobody --pass "$1" --no-auth-warning PING 2>&1)" 'WRONGPASS'
+  has "$(cli GET "${prefix}in")" '^NOAUTH Authentication required'
+  has "$(timeout 60 redis-benchmark -p "$port" -a "$1" -t get -n 100 -c 5 -q 2>&1)" 'per second'
+}
+
 # One redis-cli for all of it, in a terminal: elsewhere it ends with its connection.
 reconnect() {
   local before line i
@@ -134,7 +144,7 @@ reconnect() {
 }
 
 step() {
-  "$1"
+  "$1" "${@:3}"
   say "ok       $2"
 }
 
@@ -145,6 +155,10 @@ type -P redis-cli redis-benchmark script >/dev/null || {
 say "$(redis-cli --version)"
 if [[ " $* " == *' --reconnect '* ]]; then
   step reconnect 'redis-cli goes on when the server was killed and came back'
+  exit 0
+fi
+if [[ ${1-} == --password ]]; then
+  step password 'redis-cli and redis-benchmark: let in with the password only' "$2"
   exit 0
 fi
 step commands 'redis-cli: commands, errors, bytes from a file, another database'

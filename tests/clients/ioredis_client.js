@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // ioredis, as its makers publish it, against whatever speaks Redis' protocol on a port:
-//     NODE_PATH=.../node_modules node ioredis_client.js PORT ioredis-6 [--scripts] [--reconnect]
+//     NODE_PATH=.../node_modules node ioredis_client.js PORT ioredis-6 [--scripts] [--reconnect | --password WORD]
 'use strict';
 const { assert, begin, eventually, fails, given, kEveryByte, key, range, reconnects, run, scans,
         within } = require('./steps.js');
 
-const { port, library, title, major, scripts, reconnect } = given();
+const { port, library, title, major, scripts, reconnect, password } = given();
 const { Redis, ReplyError } = library;
 
 let connect; // another client of the same server
@@ -190,6 +190,23 @@ const stepsOfScripts = {
   },
 };
 
+const stepsOfPasswords = {
+  'lets in who has the password, and nobody else': async (r) => {
+    assert.equal(await r.set(key('in'), 'here'), 'OK');
+    const named = connect({ username: 'default', db: 3 });
+    assert.equal(await named.ping(), 'PONG');
+    named.disconnect();
+    for (const wrong of [{ password: 'wrong' }, { username: 'nobody' }, { password: undefined }]) {
+      const stranger = connect({ ...wrong, retryStrategy: null });
+      const told = new Promise((tell) => stranger.on('error', tell));
+      await assert.rejects(stranger.get(key('in')));
+      assert.match((await told).message, wrong.password || wrong.username ? /WRONGPASS/ : /NOAUTH/);
+      stranger.disconnect();
+    }
+    assert.equal(await r.get(key('in')), 'here');
+  },
+};
+
 const stepsOfReconnecting = {
   'goes on when the server was killed and came back, with all that was acknowledged': async (r) => {
     // What is in flight when the connection ends is sent again by the library.
@@ -206,10 +223,11 @@ const stepsOfReconnecting = {
 async function main() {
   for (const protocol of major < 6 ? [2] : [2, 3]) {
     begin(`${title}, RESP${protocol}`);
-    connect = (more) => new Redis({ port, protocol, ...more });
+    connect = (more) => new Redis({ port, protocol, password, ...more });
     const r = connect();
     r.on('error', () => {}); // the library tells it also where it tries again
-    await run(reconnect ? stepsOfReconnecting : { ...steps, ...(scripts && stepsOfScripts) }, r);
+    await run(reconnect ? stepsOfReconnecting : password ? stepsOfPasswords
+              : { ...steps, ...(scripts && stepsOfScripts) }, r);
     await r.quit();
   }
 }

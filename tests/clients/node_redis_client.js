@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // node-redis, as its makers publish it, against whatever speaks Redis' protocol on a port:
-//     NODE_PATH=.../node_modules node node_redis_client.js PORT redis-6 [--scripts] [--reconnect]
+//     NODE_PATH=.../node_modules node node_redis_client.js PORT redis-6 [--scripts] [--reconnect | --password WORD]
 'use strict';
 const { assert, begin, eventually, fails, given, kEveryByte, kPatienceMs, key, range, reconnects, run,
         scans, within } = require('./steps.js');
 
-const { port, library, title, scripts, reconnect } = given();
+const { port, library, title, scripts, reconnect, password } = given();
 const { createClient, createClientPool, defineScript, ErrorReply, MultiErrorReply, RESP_TYPES,
         WatchError } = library;
 
@@ -210,6 +210,21 @@ const stepsOfScripts = {
   },
 };
 
+const stepsOfPasswords = {
+  'lets in who has the password, and nobody else': async (r) => {
+    assert.equal(await r.set(key('in'), 'here'), 'OK');
+    const named = await connect({ username: 'default', database: 3 });
+    assert.equal(await named.ping(), 'PONG');
+    named.destroy();
+    const once = { socket: { port, reconnectStrategy: false } };
+    await fails(ErrorReply, 'WRONGPASS', connect({ ...once, password: 'wrong' }));
+    await fails(ErrorReply, 'WRONGPASS', connect({ ...once, username: 'nobody' }));
+    await fails(ErrorReply, 'NOAUTH', connect({ ...once, password: undefined })
+      .then((stranger) => stranger.get(key('in')).finally(() => stranger.destroy())));
+    assert.equal(await r.get(key('in')), 'here');
+  },
+};
+
 const stepsOfReconnecting = {
   'goes on when the server was killed and came back, with all that was acknowledged': async (r) => {
     // What is in flight when the connection ends is given up by the library, and not sent again.
@@ -234,10 +249,11 @@ const stepsOfReconnecting = {
 async function main() {
   for (const RESP of [2, 3]) {
     begin(`${title}, RESP${RESP}`);
-    options = { socket: { port }, RESP };
-    const r = await connect();
-    await run(reconnect ? stepsOfReconnecting : { ...steps, ...(scripts && stepsOfScripts) }, r);
-    await r.close();
+    options = { socket: { port }, password, RESP };
+    const r = connect();
+    await run(reconnect ? stepsOfReconnecting : password ? stepsOfPasswords
+              : { ...steps, ...(scripts && stepsOfScripts) }, r);
+    await (await r).close();
   }
 }
 

@@ -10,7 +10,8 @@ from steps import PATIENCE_S, arguments, begin, key, raises, run, same, say, wit
 
 import redis
 from redis.backoff import ConstantBackoff
-from redis.exceptions import LockError, LockNotOwnedError, NoScriptError, ResponseError, WatchError
+from redis.exceptions import (AuthenticationError, LockError, LockNotOwnedError, NoScriptError,
+                              ResponseError, WatchError)
 from redis.lock import Lock
 from redis.retry import Retry
 
@@ -270,6 +271,17 @@ def locks_by_scripts(r):
     two.release()
 
 
+def lets_in(r):
+    """lets in who has the password, and nobody else"""
+    same(r.set(key("in"), "here"), True)
+    same(again(r, username="default", db=3).ping(), True)
+    wrong = (ResponseError, AuthenticationError)  # the older kind, and the newer
+    raises(wrong, "", again(r, password="wrong").ping)
+    raises(wrong, "", again(r, username="nobody").ping)
+    raises(AuthenticationError, "", again(r, password=None).ping)
+    same(r.get(key("in")), b"here")
+
+
 def reconnects(r):
     """goes on when the server was killed and came back, with all that was acknowledged"""
     before = r.info("server")["run_id"]
@@ -298,7 +310,7 @@ def again(r, **more):
 
 def main():
     given = arguments(__doc__)
-    steps = [reconnects] if given.reconnect else [
+    steps = [reconnects] if given.reconnect else [lets_in] if given.password else [
         connects, keeps_bytes, knows_strings, pipelines, transacts, claims, scans, expires, errs,
         serves_threads, locks]
     if given.scripts:
@@ -311,7 +323,7 @@ def main():
             gone = (redis.ConnectionError, redis.TimeoutError, OSError)
             more["retry"] = Retry(ConstantBackoff(0.05), PATIENCE_S * 20, gone)
             more["retry_on_error"] = list(gone)
-        r = redis.Redis(port=given.port, socket_timeout=PATIENCE_S, **more)
+        r = redis.Redis(port=given.port, password=given.password, socket_timeout=PATIENCE_S, **more)
         run(steps, r)
         r.close()
 

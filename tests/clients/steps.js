@@ -79,12 +79,13 @@ async function reconnects({ info, set, mget }) {
   assert.deepEqual(await mget(acknowledged), range(acknowledged.length).map(String));
 }
 
-// `node PROGRAM PORT NAME-MAJOR [--scripts] [--reconnect]`: the library by that name of package.json,
+// `node PROGRAM PORT NAME-MAJOR [--scripts] [--reconnect | --password WORD]`: the library by that name of package.json,
 // with its version; skipped when it is not installed, or wants a newer Node.
 function given() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { scripts: { type: 'boolean' }, reconnect: { type: 'boolean' } },
+    options: { scripts: { type: 'boolean' }, reconnect: { type: 'boolean' },
+               password: { type: 'string' } },
   });
   const [port, name] = [Number(positionals[0]), positionals[1]];
   let about;
@@ -106,15 +107,16 @@ function skip(why) {
   process.exit(kNotHere);
 }
 
-// One line a step; exit code 1 at the first failure, or when one takes too long.
-async function run(steps, client, ...more) {
+// One line a step; exit code 1 at the first failure, or when one takes too long. The client may still
+// be a promise of one.
+async function run(steps, client) {
   for (const [name, step] of Object.entries(steps)) {
     const late = setTimeout(() => {
       say(`FAILED   ${name}: nothing came for ${kPatienceMs} ms`);
       process.exit(1);
     }, kPatienceMs);
     try {
-      await step(client, ...more);
+      await step(await client);
     } catch (error) {
       say(`FAILED   ${name}\n${error.stack}`);
       process.exit(1);

@@ -39,15 +39,17 @@ def within(got, least, most, what):
         raise AssertionError(f"{what} is {got!r} and not between {least} and {most}")
 
 
-def raises(kind, words, call):
-    """The exception of exactly this kind that the call raises; its text begins with the words."""
+def raises(kinds, words, call):
+    """The call raises exactly this kind, or one of these; its text begins with the words."""
+    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+    names = " or ".join(kind.__name__ for kind in kinds)
     try:
         result = call()
     except Exception as failed:  # whatever it is, it is compared
-        if type(failed) is not kind or not str(failed).startswith(words):
-            raise AssertionError(f"{failed!r} is not a {kind.__name__} of {words!r}") from failed
-        return failed
-    raise AssertionError(f"{result!r} came, and not a {kind.__name__} of {words!r}")
+        if type(failed) not in kinds or not str(failed).startswith(words):
+            raise AssertionError(f"{failed!r} is not a {names} of {words!r}") from failed
+        return
+    raise AssertionError(f"{result!r} came, and not a {names} of {words!r}")
 
 
 def arguments(about):
@@ -56,6 +58,7 @@ def arguments(about):
     parser.add_argument("--scripts", action="store_true", help="also what needs Lua")
     parser.add_argument("--reconnect", action="store_true",
                         help="only this: print `ready`, and go on when the server was killed then")
+    parser.add_argument("--password", help="only this: who has it is let in, and nobody else")
     return parser.parse_args()
 
 
