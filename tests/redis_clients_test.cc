@@ -16,9 +16,6 @@
 namespace onced {
 namespace {
 
-// Whether the door is also asked what needs Lua. Redis always is.
-constexpr bool kDoorHasScripts = false;
-
 constexpr int kNotInstalled = 77;  // what a program of tests/clients then says
 constexpr int kNotFound = 127;     // and what env says of its interpreter
 
@@ -42,7 +39,7 @@ std::vector<Kind> Kinds() {
 
 // A client at a port, in a process of its own.
 struct RedisClient : Child {
-  RedisClient(const Kind& kind, uint16_t port, const std::string& more)
+  RedisClient(const Kind& kind, uint16_t port, const std::string& more = "")
       : Child({"/usr/bin/env", "-C", ONCED_CLIENTS, "NODE_PATH=" ONCED_NODE_MODULES, "sh", "-c",
                "exec " + kind.run + " " + std::to_string(port) + " " + kind.library + " " + more}) {
   }
@@ -69,7 +66,7 @@ class RedisClients : public testing::TestWithParam<Kind> {};
 
 TEST_P(RedisClients, AreServed) {
   const RedisInAFolder here;
-  RedisClient client(GetParam(), here.port, kDoorHasScripts ? "--scripts" : "");
+  RedisClient client(GetParam(), here.port);
   WaitFor(client);
   std::printf("%s", client.Said().c_str());
   EXPECT_EQ(here.Connect().Ask("PING"), "+PONG\r\n");
@@ -78,7 +75,7 @@ TEST_P(RedisClients, AreServed) {
 TEST_P(RedisClients, AskWhatRedisDoes) {
   if (!RedisServer::IsInstalled()) GTEST_SKIP() << "no redis-server here";
   const RedisServer redis;
-  RedisClient client(GetParam(), redis.port(), "--scripts");
+  RedisClient client(GetParam(), redis.port());
   WaitFor(client);
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // ioredis, as its makers publish it, against whatever speaks Redis' protocol on a port:
-//     NODE_PATH=.../node_modules node ioredis_client.js PORT ioredis-6 [--scripts] [--reconnect | --password WORD]
+//     NODE_PATH=.../node_modules node ioredis_client.js PORT ioredis-6 [--reconnect | --password WORD]
 'use strict';
 const { assert, begin, eventually, fails, given, kEveryByte, key, range, reconnects, run, scans,
         within } = require('./steps.js');
 
-const { port, library, title, major, scripts, reconnect, password } = given();
+const { port, library, title, major, reconnect, password } = given();
 const { Redis, ReplyError } = library;
 
 let connect; // another client of the same server
@@ -151,9 +151,7 @@ const steps = {
                 r.setex(key('text'), 0, 'a'));
     assert.equal(await r.get(key('text')), 'text');
   },
-};
 
-const stepsOfScripts = {
   'scripts: by their text, by their sum, in a pipeline': async (r) => {
     await r.set(key('s'), 5);
     assert.deepEqual(await r.eval('return {KEYS[1], ARGV[1], 3.9, false}', 1, 'k', 'a'),
@@ -209,6 +207,9 @@ const stepsOfPasswords = {
 
 const stepsOfReconnecting = {
   'goes on when the server was killed and came back, with all that was acknowledged': async (r) => {
+    r.defineCommand('double', { numberOfKeys: 1, lua: "return 2 * redis.call('get', KEYS[1])" });
+    await r.set(key('n'), 21);
+    assert.equal(await r.double(key('n')), 42);
     // What is in flight when the connection ends is sent again by the library.
     await reconnects({
       info: () => r.info('server'),
@@ -217,6 +218,7 @@ const stepsOfReconnecting = {
     });
     assert.deepEqual(await r.multi().set(key('a'), 1).get(key('a')).exec(),
                      [[null, 'OK'], [null, '1']]);
+    assert.equal(await r.double(key('n')), 42);
   },
 };
 
@@ -226,8 +228,7 @@ async function main() {
     connect = (more) => new Redis({ port, protocol, password, ...more });
     const r = connect();
     r.on('error', () => {}); // the library tells it also where it tries again
-    await run(reconnect ? stepsOfReconnecting : password ? stepsOfPasswords
-              : { ...steps, ...(scripts && stepsOfScripts) }, r);
+    await run(reconnect ? stepsOfReconnecting : password ? stepsOfPasswords : steps, r);
     await r.quit();
   }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // node-redis, as its makers publish it, against whatever speaks Redis' protocol on a port:
-//     NODE_PATH=.../node_modules node node_redis_client.js PORT redis-6 [--scripts] [--reconnect | --password WORD]
+//     NODE_PATH=.../node_modules node node_redis_client.js PORT redis-6 [--reconnect | --password WORD]
 'use strict';
 const { assert, begin, eventually, fails, given, kEveryByte, kPatienceMs, key, range, reconnects, run,
         scans, within } = require('./steps.js');
 
-const { port, library, title, scripts, reconnect, password } = given();
+const { port, library, title, reconnect, password } = given();
 const { createClient, createClientPool, defineScript, ErrorReply, MultiErrorReply, RESP_TYPES,
         WatchError } = library;
 
@@ -165,9 +165,7 @@ const steps = {
     assert.equal(await pool.get(key('counter')), '400');
     await pool.close();
   },
-};
 
-const stepsOfScripts = {
   'scripts: by their text, by their sum, in a pipeline': async (r) => {
     await r.set(key('s'), '5');
     assert.deepEqual(
@@ -251,8 +249,7 @@ async function main() {
     begin(`${title}, RESP${RESP}`);
     options = { socket: { port }, password, RESP };
     const r = connect();
-    await run(reconnect ? stepsOfReconnecting : password ? stepsOfPasswords
-              : { ...steps, ...(scripts && stepsOfScripts) }, r);
+    await run(reconnect ? stepsOfReconnecting : password ? stepsOfPasswords : steps, r);
     await (await r).close();
   }
 }

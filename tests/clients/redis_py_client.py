@@ -212,19 +212,6 @@ def serves_threads(r):
     same(r.get(counter), b"400")
 
 
-def locks(r):
-    """redis.lock.Lock is held by one"""
-    one = Lock(r, key("lock"), timeout=100)
-    two = Lock(r, key("lock"), timeout=100, blocking_timeout=0.2)
-    same((one.acquire(), one.owned(), one.locked()), (True, True, True))
-    within(r.pttl(key("lock")), 90_000, 100_000, "its time")
-    same((two.acquire(blocking=False), two.acquire(), two.owned()), (False, False, False))
-    raises(LockError, "Cannot release a", two.release)
-    same(r.delete(key("lock")), 1)
-    same((one.owned(), one.locked(), two.acquire(blocking=False)), (False, False, True))
-    same(r.delete(key("lock")), 1)
-
-
 def runs_scripts(r):
     """scripts: by their text, by their sum, in a pipeline"""
     r.set(key("s"), "5")
@@ -246,7 +233,20 @@ def runs_scripts(r):
     same(r.script_load("return 1"), "e0e1f9fabfc9d4800c877a703b823ac0578ff8db")
 
 
-def locks_by_scripts(r):
+def locks(r):
+    """redis.lock.Lock is held by one"""
+    one = Lock(r, key("lock"), timeout=100)
+    two = Lock(r, key("lock"), timeout=100, blocking_timeout=0.2)
+    same((one.acquire(), one.owned(), one.locked()), (True, True, True))
+    within(r.pttl(key("lock")), 90_000, 100_000, "its time")
+    same((two.acquire(blocking=False), two.acquire(), two.owned()), (False, False, False))
+    raises(LockError, "Cannot release a", two.release)
+    same(r.delete(key("lock")), 1)
+    same((one.owned(), one.locked(), two.acquire(blocking=False)), (False, False, True))
+    same(r.delete(key("lock")), 1)
+
+
+def locks_are_renewed(r):
     """redis.lock.Lock: extended, taken again, given back by its owner only"""
     one = Lock(r, key("lock"), timeout=10)
     two = Lock(r, key("lock"), timeout=10)
@@ -285,6 +285,8 @@ def lets_in(r):
 def reconnects(r):
     """goes on when the server was killed and came back, with all that was acknowledged"""
     before = r.info("server")["run_id"]
+    lock = Lock(r, key("lock"), timeout=100)
+    same((lock.acquire(), lock.reacquire()), (True, True))
     acknowledged = []
     after = 0
     until = time.monotonic() + PATIENCE_S
@@ -300,6 +302,10 @@ def reconnects(r):
     same(r.mget(acknowledged), [str(i).encode() for i in range(len(acknowledged))])
     with r.pipeline() as pipeline:
         same(pipeline.set(key("a"), 1).get(key("a")).execute(), [True, b"1"])
+    same((lock.owned(), lock.reacquire(), Lock(r, key("lock")).acquire(blocking=False)),
+         (True, True, False))
+    lock.release()
+    same(lock.locked(), False)
 
 
 def again(r, **more):
@@ -312,9 +318,7 @@ def main():
     given = arguments(__doc__)
     steps = [reconnects] if given.reconnect else [lets_in] if given.password else [
         connects, keeps_bytes, knows_strings, pipelines, transacts, claims, scans, expires, errs,
-        serves_threads, locks]
-    if given.scripts:
-        steps += [runs_scripts, locks_by_scripts]
+        serves_threads, runs_scripts, locks, locks_are_renewed]
     major = int(redis.__version__.split(".")[0])
     for protocol in [2] if major < 5 else [2, 3]:
         begin(f"redis-py {redis.__version__}, RESP{protocol}")

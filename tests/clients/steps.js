@@ -79,13 +79,12 @@ async function reconnects({ info, set, mget }) {
   assert.deepEqual(await mget(acknowledged), range(acknowledged.length).map(String));
 }
 
-// `node PROGRAM PORT NAME-MAJOR [--scripts] [--reconnect | --password WORD]`: the library by that name of package.json,
+// `node PROGRAM PORT NAME-MAJOR [--reconnect | --password WORD]`: the library by that name of package.json,
 // with its version; skipped when it is not installed, or wants a newer Node.
 function given() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { scripts: { type: 'boolean' }, reconnect: { type: 'boolean' },
-               password: { type: 'string' } },
+    options: { reconnect: { type: 'boolean' }, password: { type: 'string' } },
   });
   const [port, name] = [Number(positionals[0]), positionals[1]];
   let about;

@@ -55,7 +55,6 @@ def raises(kinds, words, call):
 def arguments(about):
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("port", type=int, help="of a server on 127.0.0.1")
-    parser.add_argument("--scripts", action="store_true", help="also what needs Lua")
     parser.add_argument("--reconnect", action="store_true",
                         help="only this: print `ready`, and go on when the server was killed then")
     parser.add_argument("--password", help="only this: who has it is let in, and nobody else")
