@@ -40,7 +40,8 @@ std::vector<Kind> Kinds() {
 // A client at a port, in a process of its own.
 struct RedisClient : Child {
   RedisClient(const Kind& kind, uint16_t port, const std::string& more = "")
-      : Child({"/usr/bin/env", "-C", ONCED_CLIENTS, "NODE_PATH=" ONCED_NODE_MODULES, "sh", "-c",
+      : Child({"/usr/bin/env", "-C", ONCED_CLIENTS, std::string("NODE_PATH=") + ONCED_NODE_MODULES,
+               "sh", "-c",
                "exec " + kind.run + " " + std::to_string(port) + " " + kind.library + " " + more}) {
   }
 };
