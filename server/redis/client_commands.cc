@@ -22,14 +22,16 @@ std::string DescriptionOf(const Session& s, int64_t now_ms) {
   out += " age=" + std::to_string((now_ms - s.since_ms) / 1000) +
          " idle=" + std::to_string((now_ms - s.last_command_ms) / 1000);
   std::string flags;
+  if (s.listens()) flags += 'P';
   if (s.in_multi) flags += 'x';
   if (s.touched) flags += 'd';
   if (s.close) flags += 'c';
   if (s.no_evict) flags += 'e';
   if (s.no_touch) flags += 'T';
   out += " flags=" + (flags.empty() ? "N" : flags) + " db=" + std::to_string(s.db.number) +
-         " sub=0 psub=0 ssub=0 multi=" +
-         (s.in_multi ? std::to_string(s.queue.size()) : std::string("-1"));
+         " sub=" + std::to_string(s.channels.size()) +
+         " psub=" + std::to_string(s.patterns.size()) +
+         " ssub=0 multi=" + (s.in_multi ? std::to_string(s.queue.size()) : std::string("-1"));
   out += " qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0";
   out += " events=r cmd=" + (s.last_command == nullptr ? "NULL" : s.last_command->FullName()) +
          " user=" + s.user + " redir=-1 resp=" + std::to_string(s.protocol);
@@ -80,11 +82,13 @@ void RunList(Call& call) {
   std::vector<Session*> shown = OwnSessions(call);
   if (call.size() == 4 && Is(call[2], "type")) {
     const bool normal = Is(call[3], "normal");
+    const bool listening = Is(call[3], "pubsub");
     if (!normal && !Is(call[3], "master") && !Is(call[3], "replica") && !Is(call[3], "slave") &&
-        !Is(call[3], "pubsub")) {
+        !listening) {
       return call.reply.Error("ERR Unknown client type '" + std::string(call[3]) + "'");
     }
-    if (!normal) shown.clear();
+    if (!normal && !listening) shown.clear();
+    std::erase_if(shown, [&](const Session* one) { return one->listens() != listening; });
   } else if (call.size() > 3 && Is(call[2], "id")) {
     std::vector<int64_t> ids(call.size() - 3);
     for (size_t i = 3; i < call.size(); ++i) {
@@ -129,7 +133,9 @@ void RunKill(Call& call) {
     } else if (Is(call[i], "user")) {
       std::erase_if(matching, [value](Session* s) { return s->user != value; });
     } else if (Is(call[i], "type")) {
-      if (!Is(value, "normal")) matching.clear();
+      const bool listening = Is(value, "pubsub");
+      if (!listening && !Is(value, "normal")) matching.clear();
+      std::erase_if(matching, [&](const Session* one) { return one->listens() != listening; });
     } else if (Is(call[i], "skipme") && (Is(value, "yes") || Is(value, "no"))) {
       skip_me = Is(value, "yes");
     } else {

@@ -13,7 +13,7 @@ const std::vector<const Command*>& AllCommands() {
     std::vector<const Command*> rows;
     for (const std::span<const Command> group :
          {ConnectionCommands(), ServerCommands(), KeyCommands(), StringCommands(),
-          TransactionCommands(), ScriptCommands(), LedgerCommands()}) {
+          TransactionCommands(), ScriptCommands(), ChannelCommands(), LedgerCommands()}) {
       for (const Command& command : group) rows.push_back(&command);
     }
     return rows;

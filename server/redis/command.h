@@ -88,6 +88,7 @@ std::span<const Command> KeyCommands();
 std::span<const Command> StringCommands();
 std::span<const Command> TransactionCommands();
 std::span<const Command> ScriptCommands();
+std::span<const Command> ChannelCommands();
 std::span<const Command> LedgerCommands();
 
 // All rows that are not subcommands.

@@ -32,6 +32,7 @@ std::vector<std::string> CategoriesOf(const Command& command) {
     categories.push_back("@" + std::string(command.group));
   }
   if (command.group == "transactions") categories.emplace_back("@transaction");
+  if (command.flags & kPubSub) categories.emplace_back("@pubsub");
   if (command.group == "scripting") categories.emplace_back("@scripting");
   if (command.flags & kAdmin) {
     categories.emplace_back("@admin");

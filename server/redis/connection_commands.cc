@@ -43,6 +43,11 @@ void RunPing(Call& call) {
   if (call.size() > 2) {
     return call.reply.Error("ERR wrong number of arguments for 'ping' command");
   }
+  if (call.session.protocol == 2 && call.session.listens()) {
+    call.reply.Array(2);
+    call.reply.Bulk("pong");
+    return call.reply.Bulk(call.size() == 2 ? call[1] : "");
+  }
   call.size() == 2 ? call.reply.Bulk(call[1]) : call.reply.Status("PONG");
 }
 
@@ -60,6 +65,7 @@ void RunQuit(Call& call) {
 void RunReset(Call& call) {
   Session& session = call.session;
   call.redis.AbortMulti(&session);
+  call.redis.channels().Leave(&session);
   session.name.clear();
   session.no_evict = session.no_touch = false;
   session.replies = Session::Replies::kOn;

@@ -75,6 +75,8 @@ std::string Clients(Interpreter& redis, Session&) {
   s.Add("connected_clients", redis.sessions().size());
   s.Add("maxclients", redis.options().connections_max);
   s.Add("blocked_clients", 0);
+  s.Add("pubsub_clients", std::count_if(redis.sessions().begin(), redis.sessions().end(),
+                                        [](const auto& one) { return one.second->listens(); }));
   return s.Take();
 }
 
@@ -112,6 +114,8 @@ std::string Stats(Interpreter& redis, Session&) {
   s.Add("evicted_keys", 0);
   s.Add("keyspace_hits", redis.data().hits);
   s.Add("keyspace_misses", redis.data().misses);
+  s.Add("pubsub_channels", redis.channels().Count());
+  s.Add("pubsub_patterns", redis.channels().PatternCount());
   s.Add("unknown_commands", redis.unknown_commands());
   return s.Take();
 }

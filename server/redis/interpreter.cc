@@ -39,6 +39,14 @@ bool EndsOrShapesMulti(const Command& command) {
          std::find(std::begin(kNames), std::end(kNames), command.name) != std::end(kNames);
 }
 
+// What RESP2 allows to who listens to channels: it could not tell a reply from a message.
+bool GoesWithListening(const Command& command) {
+  constexpr std::string_view kNames[] = {"subscribe", "psubscribe", "unsubscribe", "punsubscribe",
+                                         "ping",      "quit",       "reset"};
+  return command.container.empty() &&
+         std::find(std::begin(kNames), std::end(kNames), command.name) != std::end(kNames);
+}
+
 bool NamesTooLong(const Command& command, Arguments arguments) {
   const auto too_long = [](std::string_view one) { return one.size() > Keyspace::kNameMax; };
   if (std::none_of(arguments.begin(), arguments.end(), too_long)) return false;
@@ -88,6 +96,7 @@ void Interpreter::Enter(Session* session) {
 
 void Interpreter::Leave(Session* session) {
   data_.Unwatch(session);
+  channels_.Leave(session);
   sessions_.erase(session->id);
 }
 
@@ -109,6 +118,7 @@ void Interpreter::End(Session* session, const Session& own) {
 }
 
 void Interpreter::Authenticate(Session* session, std::string_view tenant, std::string_view user) {
+  if (session->tenant != tenant) channels_.Leave(session);  // they are another tenant's
   session->tenant = tenant;
   session->user = user;
   session->db = data_.Select(tenant, session->db.number);
@@ -163,41 +173,54 @@ void Interpreter::Execute(Session* session, Arguments arguments) {
   if (!scripts_.is_busy()) data_.SetNow(now_ms);  // a script sees no time pass
   session->last_command_ms = now_ms;
   if (session->replies == Session::Replies::kSkipNext) session->replies = Session::Replies::kSkip;
-  const Command* command = nullptr;
-  const auto refuse = [&](std::string_view error) {
-    Reply reply(&session->out, session->protocol);
-    if (Is(arguments[0], "exec")) {
-      AbortMulti(session);
-      error.remove_prefix(std::min(error.find(' ') + 1, error.size()));
-      return reply.Error("EXECABORT Transaction discarded because of: " + std::string(error));
-    }
-    if (session->in_multi) session->queue_failed = true;
-    reply.Error(error);
-  };
   if (Is(arguments[0], "host:") || Is(arguments[0], "post")) {
     // A browser or an HTTP client was led here, perhaps on purpose of somebody else's.
     session->close_now = true;
     return;
   }
+  const Command* command = nullptr;
   if (const std::string error = Resolve(arguments, &command); command == nullptr) {
-    refuse(error);
+    Refuse(session, arguments, error);
   } else if (const std::string_view why = WhyNot(*session, *command); !why.empty()) {
-    refuse(why);
+    Refuse(session, arguments, why);
+  } else if (session->protocol == 2 && session->listens() && !GoesWithListening(*command)) {
+    Refuse(session, arguments,
+           "ERR Can't execute '" + command->FullName() +
+               "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in "
+               "this context");
   } else if (!session->in_multi || EndsOrShapesMulti(*command)) {
     session->last_command = command;
     RunNow(session, *command, arguments, &session->out);
   } else if (!Enqueue(session, *command, arguments)) {
-    refuse(kOutOfMemory);
+    Refuse(session, arguments, kOutOfMemory);
   } else {
     session->last_command = command;
     Reply(&session->out, session->protocol).Status("QUEUED");
   }
+  EndAnswer(session, begin);
+}
+
+void Interpreter::Refuse(Session* session, Arguments arguments, std::string_view error) {
+  Reply reply(&session->out, session->protocol);
+  if (Is(arguments[0], "exec")) {
+    AbortMulti(session);
+    error.remove_prefix(std::min(error.find(' ') + 1, error.size()));
+    return reply.Error("EXECABORT Transaction discarded because of: " + std::string(error));
+  }
+  if (session->in_multi) session->queue_failed = true;
+  reply.Error(error);
+}
+
+void Interpreter::EndAnswer(Session* session, size_t begin) {
   if (session->replies == Session::Replies::kOn) {
     ++session->replies_in_turn;
-    return;
+  } else {
+    session->out.resize(begin);
+    if (session->replies == Session::Replies::kSkip) session->replies = Session::Replies::kOn;
   }
-  session->out.resize(begin);
-  if (session->replies == Session::Replies::kSkip) session->replies = Session::Replies::kOn;
+  if (session->pushes.empty()) return;
+  session->out.insert(begin, session->pushes);
+  session->pushes.clear();
 }
 
 std::string_view Interpreter::WhyNot(const Session& session, const Command& command) const {

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/redis/channels.h"
 #include "server/redis/command.h"
 #include "server/redis/database.h"
 #include "server/redis/ledger_commands.h"
@@ -63,6 +64,8 @@ class Interpreter {
 
   Databases& data() { return data_; }
   Scripts& scripts() { return scripts_; }
+  Channels& channels() { return channels_; }
+  const Channels& channels() const { return channels_; }
   const InterpreterOptions& options() const { return options_; }
   const std::map<uint64_t, Session*>& sessions() const { return sessions_; }
   // The session is in no transaction any more, and watches nothing.
@@ -88,12 +91,16 @@ class Interpreter {
   void CountUnknown(std::string_view name);
   // The error that a command is refused with before it is run or queued, or "".
   std::string_view WhyNot(const Session& session, const Command& command) const;
+  void Refuse(Session* session, Arguments arguments, std::string_view error);
+  // Its answer is what stands from `begin` on.
+  void EndAnswer(Session* session, size_t begin);
   // False: there is no room for it.
   bool Enqueue(Session* session, const Command& command, Arguments arguments);
 
   const InterpreterOptions options_;
   Databases data_;
   Scripts scripts_;
+  Channels channels_;
   std::map<uint64_t, Session*> sessions_;
   std::unordered_map<std::string, uint64_t> unknown_;
   uint64_t unknown_total_ = 0;

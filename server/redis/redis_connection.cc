@@ -90,7 +90,9 @@ void RedisConnection::RunCommands() {
   if (closed_ || finishing_) return;
   const bool meanwhile = interpreter_->scripts().is_busy();
   // What it has been answered before goes first, and that is not before the script ends.
-  if (meanwhile && (joined_ || held_bytes_ > 0)) return turn_->GoOnLater(shared_from_this());
+  if (meanwhile && (joined_ || held_bytes_ > 0 || !session_.out.empty())) {
+    return turn_->GoOnLater(shared_from_this());
+  }
   while (!session_.close && !session_.close_now && !Backlogged()) {
     if (!meanwhile && turn_->IsFull()) return turn_->GoOnLater(shared_from_this());
     const Ran ran = RunOne();
@@ -165,6 +167,10 @@ void RedisConnection::Send(std::string* bytes) {
   }
   bytes->clear();
   Write();
+  if (!closed_ && session_.listens() &&
+      outgoing_.size() + being_written_.size() > Channels::kUnreadMax) {
+    Close();
+  }
 }
 
 void RedisConnection::Write() {

@@ -46,6 +46,8 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
   void Begin();
   // Runs what has come, as far as this turn goes.
   void RunCommands();
+  // It has output in this turn.
+  void Join();
   // Takes this turn's answers; as many errors in their stead when there is an `error`.
   std::string TakeAnswers(std::string_view error);
   // They may leave. `bytes` is left empty.
@@ -66,7 +68,6 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
   void OnRead(const asio::error_code& error, size_t size);
   enum class Ran : uint8_t { kOne, kNone, kMustWait };
   Ran RunOne();
-  void Join();
   void Write();
   void OnWritten(const asio::error_code& error);
   bool Backlogged() const;

@@ -11,7 +11,7 @@
 #include <asio/steady_timer.hpp>
 #include <deque>
 #include <thread>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -23,6 +23,7 @@ namespace onced {
 
 using redis::Interpreter;
 using redis::RedisConnection;
+using redis::Session;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
@@ -30,8 +31,9 @@ namespace {
 
 constexpr size_t kTurnCommandsMax = 1'000;
 constexpr size_t kTurnBytesMax = size_t{1} << 20;
-constexpr milliseconds kEndPatience{2'000};  // more than it looks at the time apart
-constexpr milliseconds kAcceptPause{100};    // when there are no files left
+constexpr size_t kTurnMessagesMax = size_t{16} << 20;  // bytes of them, for all who listen
+constexpr milliseconds kEndPatience{2'000};            // more than it looks at the time apart
+constexpr milliseconds kAcceptPause{100};              // when there are no files left
 
 constexpr std::string_view kNotWritten =
     "MISCONF Errors writing to the log: the turn was not written";
@@ -66,13 +68,14 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
   uint16_t port() const { return port_; }
 
   bool IsFull() const override {
-    return commands_ >= kTurnCommandsMax || options_.keyspace->pending_bytes() >= kTurnBytesMax;
+    return commands_ >= kTurnCommandsMax || options_.keyspace->pending_bytes() >= kTurnBytesMax ||
+           interpreter_.channels().sent_bytes() >= kTurnMessagesMax;
   }
   bool HasBegun() const override { return !joined_.empty(); }
   void Joined(const Connection& connection) override { joined_.push_back(connection); }
   void GoOnLater(const Connection& connection) override { later_.push_back(connection); }
   void CommandRan() override { ++commands_; }
-  void Gone(const Connection& connection) override { connections_.erase(connection); }
+  void Gone(const Connection& connection) override { connections_.erase(connection->session().id); }
 
  private:
   struct Held {
@@ -84,6 +87,11 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
   void Accept();
   void OnAccepted(const asio::error_code& error, Tcp::socket socket);
   void AnswerMeanwhile();
+  void JoinTold();
+  Connection Find(uint64_t session) const {
+    const auto found = connections_.find(session);
+    return found == connections_.end() ? nullptr : found->second;
+  }
   void EndTurn();
   Result<uint64_t> Commit();
   void CloseEnded();
@@ -96,7 +104,7 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
   asio::io_context context_{1};
   Tcp::acceptor acceptor_{context_};
   asio::steady_timer accept_again_{context_};
-  std::unordered_set<Connection> connections_;
+  std::unordered_map<uint64_t, Connection> connections_;  // by their sessions' ids
 
   std::vector<Connection> joined_;  // in this turn
   std::vector<Connection> later_;   // in the next
@@ -126,7 +134,7 @@ void RedisDoor::Impl::Run() {
     const bool finished = connections_.empty() && held_.empty();
     if (finished || steady_clock::now() >= stop_at_) break;
   }
-  for (const Connection& connection : std::exchange(connections_, {})) connection->Close();
+  for (const auto& [id, connection] : std::exchange(connections_, {})) connection->Close();
   held_.clear();
   MutexLock lock(mutex_);
   ended_ = true;
@@ -165,8 +173,8 @@ void RedisDoor::Impl::OnAccepted(const asio::error_code& error, Tcp::socket sock
     const auto connection =
         std::make_shared<RedisConnection>(std::move(socket), options_.tls.get(), this,
                                           &interpreter_, options_.authenticate != nullptr);
-    connections_.insert(connection);
     connection->Begin();
+    connections_.emplace(connection->session().id, connection);
   }
   Accept();
 }
@@ -191,9 +199,20 @@ Result<uint64_t> RedisDoor::Impl::Commit() {
   }
 }
 
+// Those who were sent messages have output in this turn.
+void RedisDoor::Impl::JoinTold() {
+  for (const Session* const session : interpreter_.channels().TakeTold()) {
+    const Connection connection = Find(session->id);
+    if (connection == nullptr) continue;
+    session->close_now ? connection->Close() : connection->Join();
+  }
+}
+
 void RedisDoor::Impl::EndTurn() {
+  JoinTold();
   if (joined_.empty()) return;
   commands_ = 0;
+  interpreter_.channels().ForgetSentBytes();
   const Result<uint64_t> committed = Commit();
   std::string_view error;
   if (!committed.ok()) {
@@ -226,11 +245,8 @@ void RedisDoor::Impl::EndTurn() {
 // The sessions that a command of this turn has ended.
 void RedisDoor::Impl::CloseEnded() {
   for (const uint64_t id : interpreter_.TakeEnded()) {
-    const auto found =
-        std::find_if(connections_.begin(), connections_.end(),
-                     [id](const Connection& one) { return one->session().id == id; });
-    if (found == connections_.end()) continue;
-    (*found)->Close();
+    const Connection connection = Find(id);
+    if (connection != nullptr) connection->Close();
   }
 }
 
@@ -250,8 +266,7 @@ void RedisDoor::Impl::FinishAll() {
   asio::error_code ignored;
   acceptor_.close(ignored);
   accept_again_.cancel();
-  const std::vector<Connection> all(connections_.begin(), connections_.end());
-  for (const Connection& connection : all) connection->Finish();
+  for (const auto& [id, connection] : std::unordered_map(connections_)) connection->Finish();
 }
 
 bool RedisDoor::Impl::Stop(milliseconds patience) {

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,7 +61,12 @@ struct Session {
   std::vector<Watched> watched;
   bool touched = false;  // one of them has changed
 
-  std::string out;  // of this turn
+  std::set<std::string, std::less<>> channels;  // that it listens to
+  std::set<std::string, std::less<>> patterns;
+  bool listens() const { return !channels.empty() || !patterns.empty(); }
+
+  std::string out;     // of this turn
+  std::string pushes;  // by its own command; go before what that is answered
   size_t replies_in_turn = 0;
 };
 
