@@ -198,6 +198,18 @@ TEST(RedisDoor, TakesLittleFromStrangers) {
   EXPECT_TRUE(client.SeesEnd());
 }
 
+// Ten seconds to say who one is; who has said it has all the time there is.
+TEST(RedisDoor, HangsUpOnWhoStaysAStranger) {
+  const GuardedRedis guarded;
+  RespClient stranger = guarded.here.Connect();
+  RespClient friendly = guarded.here.Connect();
+  EXPECT_EQ(friendly.Ask(Words{"AUTH", "bank"}), "+OK\r\n");
+  EXPECT_EQ(stranger.Ask("PING"), "-NOAUTH Authentication required.\r\n");
+  std::this_thread::sleep_for(std::chrono::seconds(11));  // real time: its time is over
+  EXPECT_TRUE(stranger.SeesEnd());
+  EXPECT_EQ(friendly.Ask("PING"), "+PONG\r\n");
+}
+
 // A client that counts: by a transaction that sets two keys to the number, and by a script that
 // sets two more. Killing onced ends it.
 class CountingClient {

@@ -177,6 +177,11 @@ TEST(RedisScripts, CannotLeaveTheirSandbox) {
       "local f f = function() return f() + 1 end return f()",
       "local f f = function(n) return coroutine.wrap(function() return f(n) end)() end return f(0)",
       "return unpack({}, 1, 1e8)",
+      "return unpack({}, -2^31 + 1, 2^31 - 1)",
+      "return unpack({}, -1, 2^31 - 1)",
+      "table.insert({}, -2^31, 1)",
+      "local n = 0 return load(function() n = n + 1 collectgarbage() return n < 3 and '(' or nil "
+      "end, string.rep('n', 1000))()",
       "return newproxy(true)",
       "return getfenv(0)",
       "return debug.getregistry()",

@@ -13,7 +13,8 @@ constexpr size_t kReadMin = size_t{4} << 10;
 constexpr size_t kReadMax = size_t{1} << 20;
 constexpr size_t kInputMax = size_t{64} << 20;   // of one command, with what came behind it
 constexpr size_t kBacklogMax = size_t{1} << 20;  // beyond it no more commands are run
-constexpr std::chrono::seconds kHandshakeMax{5};
+// To have shaken hands and, where a token is needed, to have said who one is.
+constexpr std::chrono::seconds kIntroductionMax{10};
 
 std::string TextOf(const asio::ip::tcp::endpoint& endpoint) {
   const bool v6 = endpoint.address().is_v6();
@@ -29,7 +30,7 @@ RedisConnection::RedisConnection(asio::ip::tcp::socket socket, const wire::TlsCr
       turn_(turn),
       interpreter_(interpreter),
       needs_token_(needs_token),
-      handshake_deadline_(transport_.socket().get_executor()) {
+      introduction_deadline_(transport_.socket().get_executor()) {
   asio::error_code ignored;
   session_.address = TextOf(transport_.socket().remote_endpoint(ignored));
   session_.local_address = TextOf(transport_.socket().local_endpoint(ignored));
@@ -40,13 +41,18 @@ void RedisConnection::Begin() {
   asio::error_code ignored;
   transport_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
   transport_.socket().non_blocking(true, ignored);
-  if (!transport_.needs_handshake()) return Read();
-  handshake_deadline_.expires_after(kHandshakeMax);
-  handshake_deadline_.async_wait([self = shared_from_this()](const asio::error_code& error) {
-    if (!error) self->Close();
-  });
+  introduction_deadline_.expires_after(kIntroductionMax);
+  if (transport_.needs_handshake() || needs_token_) {
+    introduction_deadline_.async_wait([self = shared_from_this()](const asio::error_code& error) {
+      if (!error && (!self->shook_hands_ || self->session_.tenant.empty())) self->Close();
+    });
+  }
+  if (!transport_.needs_handshake()) {
+    shook_hands_ = true;
+    return Read();
+  }
   transport_.Handshake([self = shared_from_this()](const asio::error_code& error, size_t) {
-    self->handshake_deadline_.cancel();
+    self->shook_hands_ = true;
     error ? self->Close() : self->Read();
   });
 }
@@ -217,7 +223,7 @@ void RedisConnection::CloseWhenDone() {
 void RedisConnection::Close() {
   if (std::exchange(closed_, true)) return;
   const std::shared_ptr<RedisConnection> self = shared_from_this();
-  handshake_deadline_.cancel();
+  introduction_deadline_.cancel();
   interpreter_->Leave(&session_);
   transport_.Close();
   turn_->Gone(self);

@@ -79,7 +79,8 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
   const bool needs_token_;
   Session session_;
   RespParser parser_;
-  asio::steady_timer handshake_deadline_;
+  asio::steady_timer introduction_deadline_;
+  bool shook_hands_ = false;
 
   std::vector<char> in_;
   size_t in_begin_ = 0;  // of what is not run yet

@@ -5,8 +5,10 @@
 // It knows no keyspace and no session; nothing of Lua is seen outside this folder.
 //
 // Threads: one at a time.
-// Invariants: 1. Scripts see nothing of each other but what they do to the host. 2. Whatever a
-// script does, it ends when the host says so, and its memory stays below kMemoryMax.
+// Invariants: 1. Scripts see nothing of each other but what they do to the host. 2. A script ends
+// when the host says so, and its memory stays below kMemoryMax. Only what Lua does in one step is
+// not interrupted: a string pattern made to search for ever does. So scripts are for those one
+// trusts.
 #pragma once
 
 #include <cstddef>

@@ -72,8 +72,8 @@ void ProtectMetatable(lua_State* L) {
   lua_pop(L, 1);
 }
 
-// Functions that are wrapped run in the frame of their wrapper, so that their errors name them; what
-// they close over, one value at most, is its first upvalue, as it was theirs.
+// Functions that are wrapped run in the frame of their wrapper, so that their errors name them;
+// what they close over, one value at most, is its first upvalue, as it was theirs.
 int Wrapped(lua_State* L) { return lua_tocfunction(L, lua_upvalueindex(2))(L); }
 
 int WithoutWriting(lua_State* L) {
@@ -82,6 +82,23 @@ int WithoutWriting(lua_State* L) {
     return lua_error(L);
   }
   return Wrapped(L);
+}
+
+// It moves all that is behind the position, one by one, and the host is not asked meanwhile.
+int InsertNearby(lua_State* L) {
+  constexpr lua_Number kLowest = -1'000'000;
+  if (lua_gettop(L) == 3 && lua_tonumber(L, 2) < kLowest) {
+    return luaL_argerror(L, 2, "position out of bounds");
+  }
+  return WithoutWriting(L);
+}
+
+// Nothing, however often it is repeated, is soon had.
+int RepeatQuickly(lua_State* L) {
+  if (lua_type(L, 1) != LUA_TSTRING || lua_objlen(L, 1) > 0) return Wrapped(L);
+  (void)luaL_checkint(L, 2);
+  lua_pushliteral(L, "");
+  return 1;
 }
 
 int SeeingThrough(lua_State* L) {
@@ -102,6 +119,20 @@ int Pairs(lua_State* L) {
   lua_pushvalue(L, 1);
   lua_pushnil(L);
   return 3;
+}
+
+// The library's own reckons in int, where the width of a range can overflow (CVE-2025-46817).
+int Unpack(lua_State* L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  const int64_t from = luaL_optint(L, 2, 1);
+  const int64_t to = luaL_opt(L, luaL_checkint, 3, static_cast<int>(lua_objlen(L, 1)));
+  if (from > to) return 0;
+  const int64_t count = to - from + 1;
+  if (count > LUAI_MAXCSTACK || lua_checkstack(L, static_cast<int>(count)) == 0) {
+    return luaL_error(L, "too many results to unpack");
+  }
+  for (int64_t i = from; i <= to; ++i) lua_rawgeti(L, 1, static_cast<int>(i));
+  return static_cast<int>(count);
 }
 
 // As Redis has it: an error that is a table with a field err is told by that alone.
@@ -137,7 +168,8 @@ int LoadString(lua_State* L) {
   return AnswerLoaded(L, chunk, size, luaL_optstring(L, 2, chunk));
 }
 
-// The pieces are joined first: bytecode may come in any.
+// The pieces are joined first: bytecode may come in any, and a reader that runs while Lua parses
+// can have it lose the name of what it reads (CVE-2025-49844).
 int Load(lua_State* L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   const char* const name = luaL_optstring(L, 2, "=(load)");
@@ -210,9 +242,9 @@ void OpenLibrary(lua_State* L, const char* name, lua_CFunction open) {
 // The functions of the base library that scripts have, from those of Lua on top.
 void FillGlobals(lua_State* L, int from, int globals) {
   constexpr const char* kAsTheyAre[] = {
-      "_VERSION", "assert",   "collectgarbage", "error",    "gcinfo",       "getmetatable",
-      "ipairs",   "rawequal", "select",         "tonumber", "tostring",     "type",
-      "unpack",   "xpcall",   "rawget",         "rawset",   "setmetatable", "next"};
+      "_VERSION", "assert",   "collectgarbage", "error",        "gcinfo",   "getmetatable",
+      "ipairs",   "rawequal", "select",         "tonumber",     "tostring", "type",
+      "xpcall",   "rawget",   "rawset",         "setmetatable", "next"};
   for (const char* const name : kAsTheyAre) {
     lua_getfield(L, from, name);
     lua_setfield(L, globals, name);
@@ -225,7 +257,8 @@ void FillGlobals(lua_State* L, int from, int globals) {
   lua_getfield(L, globals, "next");
   lua_pushcclosure(L, Pairs, 1);
   lua_setfield(L, globals, "pairs");
-  constexpr luaL_Reg kOwn[] = {{"pcall", PCall}, {"loadstring", LoadString}, {"load", Load}};
+  constexpr luaL_Reg kOwn[] = {
+      {"pcall", PCall}, {"loadstring", LoadString}, {"load", Load}, {"unpack", Unpack}};
   for (const luaL_Reg& own : kOwn) {
     lua_pushcfunction(L, own.func);
     lua_setfield(L, globals, own.name);
@@ -235,12 +268,13 @@ void FillGlobals(lua_State* L, int from, int globals) {
 
 void FillLibraries(lua_State* L, int from, int globals) {
   lua_getfield(L, from, "string");
+  Wrap(L, "rep", RepeatQuickly);
   for (const char* const name : {"find", "match", "gmatch", "gfind", "gsub"}) {
     Wrap(L, name, WithShortPattern);
   }
   lua_pop(L, 1);
   lua_getfield(L, from, "table");
-  Wrap(L, "insert", WithoutWriting);
+  Wrap(L, "insert", InsertNearby);
   Wrap(L, "foreach", SeeingThrough);
   lua_pop(L, 1);
   lua_pushcfunction(L, luaopen_cjson);
