@@ -71,7 +71,7 @@ struct Floor {
   Floor() : folder(NewFolder()) {
     rocksdb::Options options(
         DatabaseOptions(Footprint::kServer),
-        FamilyOptions(Footprint::kServer, NewSharedMemory(Footprint::kServer), false, nullptr));
+        FamilyOptions(Footprint::kServer, NewSharedMemory(Footprint::kServer), {}, nullptr));
     rocksdb::DB* raw = nullptr;
     ONCED_CHECK(rocksdb::DB::Open(options, folder, &raw).ok());
     db.reset(raw);

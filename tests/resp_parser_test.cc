@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/resp_corners.h"
+
 namespace onced {
 namespace {
 
@@ -22,12 +24,13 @@ struct Parsed {
   bool operator==(const Parsed&) const = default;
 };
 
-Parsed InPieces(const std::string& bytes, size_t step, const RespLimits& limits = {}) {
+// The first ends at `first`, the others each `step` further.
+Parsed InPieces(const std::string& bytes, size_t first, size_t step, const RespLimits& limits) {
   Parsed parsed;
   RespParser parser;
   size_t begin = 0;
   for (size_t end = 0; end < bytes.size();) {
-    end = std::min(end + step, bytes.size());
+    end = std::min(end == 0 ? first : end + step, bytes.size());
     for (bool more = true; more;) {
       size_t consumed = 0;
       const std::string_view input(bytes.data() + begin, end - begin);
@@ -48,6 +51,23 @@ Parsed InPieces(const std::string& bytes, size_t step, const RespLimits& limits 
     }
   }
   return parsed;
+}
+
+Parsed InPieces(const std::string& bytes, size_t step, const RespLimits& limits = {}) {
+  return InPieces(bytes, step, step, limits);
+}
+
+// In two, at every byte, and byte by byte.
+TEST(RespParser, TakesCornersHoweverTheyAreCut) {
+  constexpr size_t kLong = 1'000;
+  for (const std::string& bytes : RespCorners()) {
+    const Parsed whole = InPieces(bytes, bytes.size());
+    EXPECT_EQ(InPieces(bytes, bytes.size() > kLong ? kLong / 2 : 1), whole);
+    for (size_t first = 1; first<bytes.size(); first += bytes.size()> kLong ? 997 : 1) {
+      EXPECT_EQ(InPieces(bytes, first, bytes.size(), {}), whole)
+          << first << ": " << bytes.substr(0, kLong);
+    }
+  }
 }
 
 TEST(RespParser, TakesCommandsHoweverTheyAreCut) {

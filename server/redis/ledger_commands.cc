@@ -72,7 +72,7 @@ void AnswerFault(Call& call, const Status& status) {
     case Fault::kNoSpace:
       return call.reply.Error("OOM the disk is full; nothing was done");
     default:
-      call.redis.options().report("storage: " + status.message());
+      if (call.redis.options().report) call.redis.options().report("storage: " + status.message());
       return call.reply.Error(kUnknownWrite);
   }
 }

@@ -59,6 +59,7 @@ void RedisConnection::Begin() {
 
 void RedisConnection::Read() {
   if (reading_ || closed_ || finishing_ || session_.close) return;
+  if (input_ended_) return CloseWhenDone();
   if (in_begin_ == in_end_) in_begin_ = in_end_ = 0;
   if (in_end_ == in_.size()) {
     // Room is made by moving first, and by growing when the command is as large as that.
@@ -81,7 +82,9 @@ void RedisConnection::Read() {
 void RedisConnection::OnRead(const asio::error_code& error, size_t size) {
   reading_ = false;
   if (closed_) return;
-  if (error) return Close();
+  // Who has said all may still read what that is answered.
+  input_ended_ = error == asio::error::eof;
+  if (error && !input_ended_) return Close();
   in_end_ += size;
   interpreter_->bytes_in += size;
   if (finishing_) return;

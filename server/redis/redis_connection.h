@@ -87,6 +87,7 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
   size_t in_end_ = 0;
   bool reading_ = false;
   bool joined_ = false;
+  bool input_ended_ = false;
   bool finishing_ = false;
   bool closed_ = false;
 

@@ -10,6 +10,14 @@ constexpr size_t kLineMax = size_t{64} << 10;
 constexpr int64_t kStrangersArgumentsMax = 10;
 constexpr int64_t kStrangersBulkMax = 16'384;
 
+// Where `mark` stands; npos: nowhere yet. Redis looks for it in C strings, so a line in which a NUL
+// stands never ends, and grows too long.
+size_t EndOfLine(std::string_view input, char mark) {
+  const size_t end = input.find(mark);
+  const size_t nul = input.substr(0, end).find('\0');
+  return nul == input.npos ? end : input.npos;
+}
+
 bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 int HexValue(char c) {
@@ -111,8 +119,8 @@ RespParser::Progress RespParser::Next(std::string_view input, const RespLimits& 
 }
 
 RespParser::Progress RespParser::NextInline(std::string_view input, size_t* consumed) {
-  const size_t end = input.find('\n');
-  if (end == input.npos) {
+  const size_t end = EndOfLine(input, '\n');
+  if (end > kLineMax) {
     return input.size() > kLineMax ? Broken("too big inline request") : Progress::kNeedsMore;
   }
   std::string_view line = input.substr(0, end);
@@ -126,14 +134,14 @@ RespParser::Progress RespParser::NextInline(std::string_view input, size_t* cons
 
 bool RespParser::ReadHeader(std::string_view input, const char* too_big, int64_t* value,
                             bool* valid) {
-  const size_t end = input.find('\r', at_);
-  if (end == input.npos) {
+  const size_t end = EndOfLine(input.substr(at_), '\r');
+  if (end > kLineMax) {
     if (input.size() - at_ > kLineMax) (void)Broken(too_big);
     return false;
   }
-  if (end + 1 >= input.size()) return false;  // Redis skips whatever byte follows
-  *valid = ReadInteger(input.substr(at_ + 1, end - at_ - 1), value);
-  at_ = end + 2;
+  if (at_ + end + 1 >= input.size()) return false;  // Redis skips whatever byte follows
+  *valid = ReadInteger(input.substr(at_ + 1, end - 1), value);
+  at_ += end + 2;
   return true;
 }
 

@@ -100,7 +100,7 @@ class Scripts::Host : public lua::Host {
     const auto now = steady_clock::now();
     if (now - since_ > busy_after_) {
       scripts_.is_slow_ = true;
-      scripts_.meanwhile_();
+      if (scripts_.meanwhile_) scripts_.meanwhile_();
     }
     if (scripts_.ending_) return kEnding;
     if (killed_) return kKilled;
