@@ -26,7 +26,6 @@ namespace {
 
 constexpr size_t kHeadSize = 12;  // version, type, 2 spare, time of death
 constexpr size_t kSlotSize = 3;
-constexpr uint64_t kCountedExactly = 10'000;
 // Of records in memory, and of one of them: the rest is left to the caches of the database.
 constexpr size_t kKeptMax = size_t{16} << 20;
 constexpr size_t kKeptRecordMax = size_t{16} << 10;
@@ -99,7 +98,7 @@ class RocksKeyspace : public Keyspace {
   }
   void Flush(Space space) override;
   Result<uint32_t> Scan(Space space, uint32_t from, size_t count, const Visit& visit) override;
-  Result<uint64_t> Count(Space space) override;
+  Result<uint64_t> Count(Space space, size_t exact_to) override;
   void Mark() override;
   void GoBack() override;
   void ForgetMark() override { records_.ForgetMark(); }
@@ -265,10 +264,10 @@ Result<uint32_t> RocksKeyspace::Scan(Space space, uint32_t from, size_t count, c
   return kSlots;
 }
 
-Result<uint64_t> RocksKeyspace::Count(Space space) {
+Result<uint64_t> RocksKeyspace::Count(Space space, size_t exact_to) {
   uint64_t live = 0;
   const Result<uint32_t> end =
-      Scan(space, 0, kCountedExactly, [&live](std::string_view, const Entry&) { ++live; });
+      Scan(space, 0, exact_to, [&live](std::string_view, const Entry&) { ++live; });
   if (!end.ok()) return end.status();
   if (*end == kSlots || *end == 0) return live;
   // The names of the slots seen, times as many as there are: they are spread evenly.
