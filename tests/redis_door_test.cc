@@ -134,6 +134,11 @@ TEST(RedisDoor, WatchesAcrossConnections) {
     EXPECT_EQ(one.Ask("MULTI"), "+OK\r\n");
     EXPECT_EQ(one.Ask("EXEC"), "*-1\r\n") << again;
   }
+  // Also a value that died at once, and where none was.
+  EXPECT_EQ(one.Ask("WATCH none"), "+OK\r\n");
+  EXPECT_EQ(two.Ask("SET none 1 PXAT 1"), "+OK\r\n");
+  EXPECT_EQ(one.Ask("MULTI"), "+OK\r\n");
+  EXPECT_EQ(one.Ask("EXEC"), "*-1\r\n");
 }
 
 TEST(RedisDoor, IsSilentWhereNoReplyIsWanted) {

@@ -34,7 +34,8 @@ const Entry* Databases::Find(Selected db, std::string_view key) {
 void Databases::Put(Selected db, std::string_view key, ValueType type, int64_t dead_at_ms,
                     std::string_view bytes) {
   if (IsDead(dead_at_ms, now_ms_)) {
-    (void)Erase(db, key);
+    // Also where there was nothing, as Redis has it: somebody has written to the key.
+    if (!Erase(db, key)) Touch(db.space, key);
     return;
   }
   keyspace_->Put(db.space, key, type, dead_at_ms, bytes);
