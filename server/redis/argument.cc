@@ -8,6 +8,25 @@
 #include <string>
 
 namespace onced::redis {
+namespace {
+
+template <typename Float>
+bool ReadWith(Float (*read)(const char*, char**), std::string_view text, Float* value) {
+  constexpr size_t kLongest = 5 * 1024;
+  if (text.empty() || text.size() >= kLongest ||
+      std::isspace(static_cast<unsigned char>(text[0]))) {
+    return false;
+  }
+  const std::string copy(text);
+  char* end = nullptr;
+  errno = 0;
+  *value = read(copy.c_str(), &end);
+  if (static_cast<size_t>(end - copy.c_str()) != copy.size()) return false;
+  if (errno == ERANGE && (std::isinf(*value) || std::fpclassify(*value) == FP_ZERO)) return false;
+  return !std::isnan(*value);
+}
+
+}  // namespace
 
 bool ReadInteger(std::string_view text, int64_t* value) {
   if (text == "0") {
@@ -21,18 +40,9 @@ bool ReadInteger(std::string_view text, int64_t* value) {
 }
 
 bool ReadFloat(std::string_view text, long double* value) {
-  constexpr size_t kLongest = 5 * 1024;
-  if (text.empty() || text.size() >= kLongest ||
-      std::isspace(static_cast<unsigned char>(text[0]))) {
-    return false;
-  }
-  const std::string copy(text);
-  char* end = nullptr;
-  errno = 0;
-  *value = std::strtold(copy.c_str(), &end);
-  if (static_cast<size_t>(end - copy.c_str()) != copy.size()) return false;
-  if (errno == ERANGE && (std::isinf(*value) || std::fpclassify(*value) == FP_ZERO)) return false;
-  return !std::isnan(*value);
+  return ReadWith(std::strtold, text, value);
 }
+
+bool ReadDouble(std::string_view text, double* value) { return ReadWith(std::strtod, text, value); }
 
 }  // namespace onced::redis

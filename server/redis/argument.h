@@ -28,5 +28,6 @@ constexpr std::string_view CText(std::string_view text) { return text.substr(0, 
 bool ReadInteger(std::string_view text, int64_t* value);
 // A number with a fraction or exponent, or "inf", but not "nan".
 bool ReadFloat(std::string_view text, long double* value);
+bool ReadDouble(std::string_view text, double* value);
 
 }  // namespace onced::redis

@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: MIT
 // The commands on keys, whatever they hold: to delete, find, list, rename them.
-#include <algorithm>
-#include <cctype>
-#include <cerrno>
-#include <cstdlib>
-#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -13,13 +8,13 @@
 #include "server/redis/death_commands.h"
 #include "server/redis/glob.h"
 #include "server/redis/interpreter.h"
+#include "server/redis/scan_terms.h"
 
 namespace onced::redis {
 namespace {
 
 constexpr std::string_view kTypeNames[] = {"none", "string", "hash", "set", "zset", "list"};
 constexpr size_t kEmbeddedMax = 44;  // Redis calls the encoding of longer ones raw
-constexpr size_t kScanCountDefault = 10;
 constexpr size_t kKeysAtOnce = 1'000;
 
 std::string_view TypeName(const Entry* entry) {
@@ -120,50 +115,11 @@ void RunKeys(Call& call) {
   AnswerAll(call, keys);
 }
 
-struct ScanTerms {
-  std::string_view pattern = "*";
-  size_t count = kScanCountDefault;
-  std::optional<std::string_view> type;
-};
-
-bool ReadScanTerms(Call& call, ScanTerms* terms) {
-  for (size_t i = 2; i < call.size(); i += 2) {
-    const bool more = i + 1 < call.size();
-    if (Is(call[i], "count") && more) {
-      int64_t count = 0;
-      if (!ExpectInteger(call, call[i + 1], &count)) return false;
-      if (count < 1) {
-        call.reply.Error(kSyntax);
-        return false;
-      }
-      terms->count = static_cast<size_t>(count);
-    } else if (Is(call[i], "match") && more) {
-      terms->pattern = call[i + 1];
-    } else if (Is(call[i], "type") && more) {
-      terms->type = call[i + 1];
-    } else {
-      call.reply.Error(kSyntax);
-      return false;
-    }
-  }
-  return true;
-}
-
-// As C's strtoul reads it, which takes nothing for 0 and a negative number for a large one.
-bool ReadCursor(std::string_view text, uint64_t* cursor) {
-  const std::string copy(CText(text));
-  if (!copy.empty() && std::isspace(static_cast<unsigned char>(copy[0]))) return false;
-  char* end = nullptr;
-  errno = 0;
-  *cursor = std::strtoul(copy.c_str(), &end, 10);
-  return *end == '\0' && errno != ERANGE;
-}
-
 void RunScan(Call& call) {
   uint64_t cursor = 0;
-  if (!ReadCursor(call[1], &cursor)) return call.reply.Error("ERR invalid cursor");
   ScanTerms terms;
-  if (!ReadScanTerms(call, &terms)) return;
+  if (!ExpectCursor(call, call[1], &cursor)) return;
+  if (!ExpectScanTerms(call, 2, /*with_type=*/true, &terms)) return;
   std::vector<std::string> keys;
   const auto take = [&](std::string_view key, const Entry& entry) {
     if (terms.type.has_value() && !Is(*terms.type, TypeName(&entry))) return;

@@ -76,4 +76,22 @@ std::string DoubleText(double value) {
   return {text.data(), static_cast<size_t>(size)};
 }
 
+std::string ScoreText(double value) {
+  // Half of what 64 bits hold, as Redis has it.
+  constexpr double kWholeMax = 4.6116860184273879e18;
+  const bool is_whole = value >= -kWholeMax && value <= kWholeMax && std::trunc(value) == value;
+  return is_whole ? std::to_string(static_cast<int64_t>(value)) : DoubleText(value);
+}
+
+std::string FloatText(long double value) {
+  std::array<char, 5 * 1024> text;
+  int size = std::snprintf(text.data(), text.size(), "%.17Lf", value);
+  std::string out(text.data(), static_cast<size_t>(size));
+  if (out.find('.') != out.npos) {
+    out.erase(out.find_last_not_of('0') + 1);
+    if (out.ends_with('.')) out.pop_back();
+  }
+  return out == "-0" ? "0" : out;
+}
+
 }  // namespace onced::redis

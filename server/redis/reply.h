@@ -49,5 +49,10 @@ class Reply {
 
 // As Redis writes a double in a reply: 17 digits, no trailing zeros, "inf", "-inf", "nan".
 std::string DoubleText(double value);
+// As it writes a score in a ZSCAN: without an exponent where it is a whole number of 64 bits.
+std::string ScoreText(double value);
+// As it writes a number with a fraction for people: 17 digits behind the point at most, and no
+// zeros at the end.
+std::string FloatText(long double value);
 
 }  // namespace onced::redis

@@ -2,14 +2,13 @@
 #include "server/redis/string_values.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 #include <string>
 
 #include "server/redis/argument.h"
 #include "server/redis/interpreter.h"
+#include "server/redis/reply.h"
 
 namespace onced::redis {
 namespace {
@@ -36,19 +35,6 @@ void Add(Call& call, int64_t amount) {
   call.data.Put(call.db(), call[1], ValueType::kString, DeathOf(value.entry),
                 std::to_string(number));
   call.reply.Integer(number);
-}
-
-// As Redis writes a number with a fraction for people: 17 digits behind the point at most, and no
-// zeros at the end.
-std::string FloatText(long double value) {
-  std::array<char, 5 * 1024> text;
-  int size = std::snprintf(text.data(), text.size(), "%.17Lf", value);
-  std::string out(text.data(), static_cast<size_t>(size));
-  if (out.find('.') != out.npos) {
-    out.erase(out.find_last_not_of('0') + 1);
-    if (out.ends_with('.')) out.pop_back();
-  }
-  return out == "-0" ? "0" : out;
 }
 
 }  // namespace
