@@ -12,8 +12,9 @@ const std::vector<const Command*>& AllCommands() {
   static const std::vector<const Command*> all = [] {
     std::vector<const Command*> rows;
     for (const std::span<const Command> group :
-         {ConnectionCommands(), ServerCommands(), KeyCommands(), StringCommands(),
-          TransactionCommands(), ScriptCommands(), ChannelCommands(), LedgerCommands()}) {
+         {ConnectionCommands(), ServerCommands(), KeyCommands(), StringCommands(), HashCommands(),
+          SetCommands(), SortedSetCommands(), ListCommands(), TransactionCommands(),
+          ScriptCommands(), ChannelCommands(), LedgerCommands()}) {
       for (const Command& command : group) rows.push_back(&command);
     }
     return rows;

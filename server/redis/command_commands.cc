@@ -28,9 +28,10 @@ std::vector<std::string> CategoriesOf(const Command& command) {
   if (command.flags & kWrite) categories.emplace_back("@write");
   if (command.flags & kReadOnly) categories.emplace_back("@read");
   if (command.group == "generic") categories.emplace_back("@keyspace");
-  if (command.group == "string" || command.group == "connection") {
-    categories.push_back("@" + std::string(command.group));
+  for (const std::string_view group : {"string", "hash", "set", "list", "connection"}) {
+    if (command.group == group) categories.push_back("@" + std::string(group));
   }
+  if (command.group == "sorted-set") categories.emplace_back("@sortedset");
   if (command.group == "transactions") categories.emplace_back("@transaction");
   if (command.flags & kPubSub) categories.emplace_back("@pubsub");
   if (command.group == "scripting") categories.emplace_back("@scripting");
