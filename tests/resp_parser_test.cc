@@ -9,62 +9,26 @@
 #include <vector>
 
 #include "tests/resp_corners.h"
+#include "tests/resp_pieces.h"
 
 namespace onced {
 namespace {
 
 using redis::RespLimits;
-using redis::RespParser;
 using Words = std::vector<std::string>;
 
-// What is made of bytes that come in pieces of `step`: the commands, and the error at the end.
-struct Parsed {
-  std::vector<Words> commands;
-  std::string error;
-  bool operator==(const Parsed&) const = default;
-};
-
-// The first ends at `first`, the others each `step` further.
-Parsed InPieces(const std::string& bytes, size_t first, size_t step, const RespLimits& limits) {
-  Parsed parsed;
-  RespParser parser;
-  size_t begin = 0;
-  for (size_t end = 0; end < bytes.size();) {
-    end = std::min(end == 0 ? first : end + step, bytes.size());
-    for (bool more = true; more;) {
-      size_t consumed = 0;
-      const std::string_view input(bytes.data() + begin, end - begin);
-      switch (parser.Next(input, limits, &consumed)) {
-        case RespParser::Progress::kNeedsMore:
-          more = false;
-          break;
-        case RespParser::Progress::kNothing:
-          break;
-        case RespParser::Progress::kCommand:
-          parsed.commands.emplace_back(parser.arguments().begin(), parser.arguments().end());
-          break;
-        case RespParser::Progress::kBroken:
-          parsed.error = parser.error();
-          return parsed;
-      }
-      begin += consumed;
-    }
-  }
-  return parsed;
-}
-
-Parsed InPieces(const std::string& bytes, size_t step, const RespLimits& limits = {}) {
-  return InPieces(bytes, step, step, limits);
+RespPieces InPieces(const std::string& bytes, size_t step, const RespLimits& limits = {}) {
+  return ParsedInPieces(bytes, step, step, limits);
 }
 
 // In two, at every byte, and byte by byte.
 TEST(RespParser, TakesCornersHoweverTheyAreCut) {
   constexpr size_t kLong = 1'000;
   for (const std::string& bytes : RespCorners()) {
-    const Parsed whole = InPieces(bytes, bytes.size());
+    const RespPieces whole = InPieces(bytes, bytes.size());
     EXPECT_EQ(InPieces(bytes, bytes.size() > kLong ? kLong / 2 : 1), whole);
     for (size_t first = 1; first<bytes.size(); first += bytes.size()> kLong ? 997 : 1) {
-      EXPECT_EQ(InPieces(bytes, first, bytes.size(), {}), whole)
+      EXPECT_EQ(ParsedInPieces(bytes, first, bytes.size()), whole)
           << first << ": " << bytes.substr(0, kLong);
     }
   }
@@ -74,7 +38,7 @@ TEST(RespParser, TakesCommandsHoweverTheyAreCut) {
   const std::string bytes =
       "*2\r\n$3\r\nGET\r\n$4\r\na\r\nb\r\n*0\r\n*-1\r\n\r\nPING \"a b\" 'c\\'d' x\\y\n"
       "*1\r\n$0\r\n\r\nSET a \"\\x00\\n\\\"\"\r\n";
-  const Parsed whole = InPieces(bytes, bytes.size());
+  const RespPieces whole = InPieces(bytes, bytes.size());
   ASSERT_EQ(whole.error, "");
   const std::vector<Words> expected = {{"GET", "a\r\nb"},
                                        {"PING", "a b", "c'd", "x\\y"},

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Any bytes at all, from a client of the Redis door: however they are cut the same commands are
-// taken off them, every command has exactly one well-formed answer or none where none is wanted,
-// and the turn can be committed.
+// Any commands at all, from a client of the Redis door: every one has exactly one well-formed
+// answer or none where none is wanted, and the turn can be committed.
 //
 // The interpreter and the store are the real ones, in this process; there is no socket.
 #include <cstdint>
@@ -11,48 +10,13 @@
 #include <vector>
 
 #include "server/redis/interpreter.h"
-#include "server/redis/resp_parser.h"
 #include "tests/fixtures.h"
 #include "tests/fuzz/promise.h"
 #include "tests/redis.h"
+#include "tests/resp_pieces.h"
 
 namespace onced {
 namespace {
-
-using redis::RespParser;
-
-struct Parsed {
-  std::vector<Words> commands;
-  std::string error;
-  bool operator==(const Parsed&) const = default;
-};
-
-Parsed Parse(std::string_view bytes, size_t step) {
-  Parsed parsed;
-  RespParser parser;
-  size_t begin = 0;
-  for (size_t end = 0; end < bytes.size();) {
-    end = std::min(end + step, bytes.size());
-    for (bool more = true; more;) {
-      // A copy of just these bytes, so that a sanitizer sees a read past their end.
-      const std::string input(bytes.substr(begin, end - begin));
-      size_t consumed = 0;
-      const RespParser::Progress progress = parser.Next(input, {}, &consumed);
-      Promise(consumed <= input.size(), "no more is consumed than was given");
-      if (progress == RespParser::Progress::kBroken) {
-        parsed.error = parser.error();
-        return parsed;
-      }
-      if (progress == RespParser::Progress::kCommand) {
-        parsed.commands.emplace_back(parser.arguments().begin(), parser.arguments().end());
-        Promise(!parsed.commands.back().empty(), "a command has a name");
-      }
-      more = progress != RespParser::Progress::kNeedsMore;
-      begin += consumed;
-    }
-  }
-  return parsed;
-}
 
 // -1: they are not whole.
 int CountReplies(std::string_view bytes) {
@@ -125,9 +89,6 @@ class Server {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static onced::Server server;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  const onced::Parsed whole = onced::Parse(bytes, size + 1);
-  const size_t step = size == 0 ? 1 : data[0] % 16 + 1U;
-  onced::Promise(onced::Parse(bytes, step) == whole, "a cut changes nothing");
-  server.Run(whole.commands);
+  server.Run(onced::ParsedInPieces(bytes, size, size).commands);
   return 0;
 }
