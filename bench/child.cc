@@ -81,30 +81,43 @@ Child::Child(const Command& command, const std::filesystem::path& log) : log_(lo
   close(out);
 }
 
-Child::~Child() {
-  if (pid_ < 0) return;
-  kill(pid_, SIGTERM);
+Child::~Child() { End(SIGTERM); }
+
+bool Child::End(int signal) {
+  if (pid_ < 0) return true;
+  const pid_t pid = std::exchange(pid_, -1);
+  kill(pid, signal);
   const auto until = std::chrono::steady_clock::now() + kStopPatience;
-  while (waitpid(pid_, nullptr, WNOHANG) == 0) {
-    if (std::chrono::steady_clock::now() > until) kill(pid_, SIGKILL);
+  bool in_time = true;
+  while (waitpid(pid, nullptr, WNOHANG) == 0) {
+    if (std::chrono::steady_clock::now() > until) {
+      kill(pid, SIGKILL);
+      in_time = false;
+    }
     std::this_thread::sleep_for(kPause);
   }
+  return in_time;
 }
+
+bool Child::HasEnded() const {
+  siginfo_t about{};
+  const int asked = waitid(P_PID, static_cast<id_t>(pid_), &about, WEXITED | WNOHANG | WNOWAIT);
+  return asked != 0 || about.si_pid != 0;
+}
+
+std::string Child::Log() const { return TextOf(log_); }
 
 std::string Child::Await(const std::string& text) const {
   const auto until = std::chrono::steady_clock::now() + kStartPatience;
   while (std::chrono::steady_clock::now() < until) {
-    const std::string said = TextOf(log_);
+    const std::string said = Log();
     const size_t at = said.find(text);
     const size_t end = at == std::string::npos ? at : said.find('\n', at + text.size());
     if (end != std::string::npos) return said.substr(at + text.size(), end - at - text.size());
-    if (waitid(P_PID, static_cast<id_t>(pid_), nullptr, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-        kill(pid_, 0) != 0) {
-      break;
-    }
+    if (HasEnded()) break;
     std::this_thread::sleep_for(kPause);
   }
-  Fail("did not start: " + TextOf(log_));
+  Fail("did not start: " + Log());
 }
 
 std::chrono::microseconds Child::CpuTime() const {
@@ -118,6 +131,11 @@ std::chrono::microseconds Child::CpuTime() const {
   int64_t system = 0;
   fields >> user >> system;
   return std::chrono::microseconds((user + system) * 1'000'000 / sysconf(_SC_CLK_TCK));
+}
+
+int64_t Child::Kibibytes(const std::string& name) const {
+  const std::string status = TextOf("/proc/" + std::to_string(pid_) + "/status");
+  return static_cast<int64_t>(NumberAfter(status, name + ":"));
 }
 
 bool Child::Join() {
@@ -134,6 +152,12 @@ std::string Output(const Command& command) {
   std::string text = TextOf(log);
   if (!good) Fail(command.words.front() + " failed: " + text);
   return text;
+}
+
+double NumberAfter(const std::string& text, const std::string& name) {
+  const size_t at = text.find(name);
+  if (at == std::string::npos) Fail("no \"" + name + "\" in: " + text);
+  return std::strtod(text.c_str() + at + name.size(), nullptr);
 }
 
 bool CanRun(const std::string& program) {

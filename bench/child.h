@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
@@ -54,8 +55,14 @@ class Child {
 
   // Waits until `text` is in the log; returns what follows it on that line.
   std::string Await(const std::string& text) const;
+  bool HasEnded() const;  // by itself
+  std::string Log() const;
   // Processor time it has used.
   std::chrono::microseconds CpuTime() const;
+  // Kibibytes by their name in /proc/PID/status, such as VmRSS.
+  int64_t Kibibytes(const std::string& name) const;
+  // Sends it a signal and waits for its end. False when it had to be killed at last.
+  bool End(int signal);
   // Waits for its end. True when it was a success.
   bool Join();
 
@@ -66,6 +73,9 @@ class Child {
 
 // Runs a tool to its end and returns what it printed.
 std::string Output(const Command& command);
+
+// The number behind `name` in what a program has told.
+double NumberAfter(const std::string& text, const std::string& name);
 
 // Whether a program of that name is on the PATH, or is the path of one.
 bool CanRun(const std::string& program);

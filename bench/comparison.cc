@@ -20,14 +20,15 @@ int Run(int argc, char** argv, Rounds* rounds, const Program& program) {
   CLI::App* compare = app.add_subcommand("compare", "alternate runs and print ratios");
   compare->add_option("--rounds", rounds->rounds, "pairs of runs a row")->check(CLI::Range(1, 99));
   compare->add_option("--seconds", rounds->wrk.seconds, "of each run")->check(CLI::Range(1, 600));
-  compare->add_option("--wrk-threads", rounds->wrk.threads, "threads of wrk")
-      ->check(CLI::Range(1, 64));
   compare->add_option("--only", rounds->only, "rows whose name contains this");
   compare->add_option("--onced", rounds->onced, "the program to measure");
+  if (program.add_flags) program.add_flags(compare);
   CLI::App* smoke = app.add_subcommand("smoke", "each script and count once");
   CLI11_PARSE(app, argc, argv);
-  if (!CanRun("wrk")) {
-    std::fprintf(stderr, "%s: skipped: wrk is not installed (see server/packages)\n", program.name);
+  for (const std::string& needed : program.needs) {
+    if (CanRun(needed)) continue;
+    std::fprintf(stderr, "%s: skipped: %s is not installed (see server/packages)\n", program.name,
+                 needed.c_str());
     return kExitSkipped;
   }
   smoke->parsed() ? program.smoke() : program.compare();
@@ -64,14 +65,13 @@ void Row::Print() const {
   std::fflush(stdout);
 }
 
-void PrintHead(const Rounds& rounds) {
+void PrintHead(const Rounds& rounds, const std::string& load) {
   if (const TempFolder folder; folder.is_in_memory()) {
     std::printf("%s is in memory, so syncs cost nothing: set TMPDIR to a folder on a disk\n",
                 folder.path().parent_path().c_str());
   }
-  std::printf(
-      "medians of %d rounds of %d s each; ratios pair by pair; wrk -t%d on the same cores\n",
-      rounds.rounds, rounds.wrk.seconds, rounds.wrk.threads);
+  std::printf("medians of %d rounds of %d s each; ratios pair by pair; %s on the same cores\n",
+              rounds.rounds, rounds.wrk.seconds, load.c_str());
   std::printf("%-17s %9s %9s %-7s %6s  %-13s %5s\n", "", "A", "B", "unit", "ratio", "spread",
               "want");
 }

@@ -11,6 +11,10 @@
 
 #include "bench/wrk.h"
 
+namespace CLI {
+class App;
+}
+
 namespace onced::bench {
 
 struct Rounds {
@@ -38,7 +42,8 @@ struct Row {
   void Print() const;
 };
 
-void PrintHead(const Rounds& rounds);
+// `load` says what sends the requests.
+void PrintHead(const Rounds& rounds, const std::string& load);
 
 // One round: each side once, each first every other time, so that what a run leaves behind (heat,
 // pages still to be written) is the next one's burden on both sides.
@@ -52,11 +57,13 @@ void CompareRates(const Rounds& rounds, Row row, const std::function<double()>& 
 struct Program {
   const char* name;
   const char* about;
-  std::function<void()> compare;  // alternates runs and prints ratios
-  std::function<void()> smoke;    // a blink of each
+  std::function<void()> compare;                  // alternates runs and prints ratios
+  std::function<void()> smoke;                    // a blink of each
+  std::vector<std::string> needs = {"wrk"};       // without these programs all of it is skipped
+  std::function<void(CLI::App*)> add_flags = {};  // more flags of `compare`
 };
 // Its main(): `compare [flags]`, read into `rounds`, or `smoke`. Returns 0, or 1 after wrong
-// outcomes or counts, or 77 when wrk is not there.
+// outcomes or counts, or 77 when what it needs is not there.
 int RunComparison(int argc, char** argv, Rounds* rounds, const Program& program);
 
 }  // namespace onced::bench

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "bench/crowd.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "bench/child.h"
+#include "bench/loopback.h"
 
 namespace onced::bench {
 namespace {
@@ -22,16 +21,10 @@ constexpr int kPatienceMs = 10'000;
 class Sockets {
  public:
   Sockets(int port, int clients) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<uint16_t>(port));
     for (int i = 0; i < clients; ++i) {
-      const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      const int fd = ConnectTo(port);
+      if (fd < 0) Fail("a client of the crowd cannot connect");
       all_.push_back({.fd = fd, .events = POLLIN, .revents = 0});
-      if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-        Fail("a client of the crowd cannot connect");
-      }
     }
   }
   ~Sockets() {

@@ -93,7 +93,7 @@ void AskOnceForMany(const Settings& settings, int clients) {
 }
 
 void Compare(const Settings& settings) {
-  PrintHead(settings);
+  PrintHead(settings, Described(settings.wrk));
   CompareWithNginx(settings, "pass/32", Kind::kPass, "os", 0.8);
   CompareWithNginx(settings, "first/32", Kind::kKeyed, "os", 0.6);
   CompareWithNginx(settings, "first-sync/32", Kind::kKeyed, "sync", 0);
@@ -125,5 +125,6 @@ int main(int argc, char** argv) {
       {.name = "gateway_bench",
        .about = "onced's gateway beside nginx, and beside onced's API",
        .compare = [&] { onced::bench::Compare(settings); },
-       .smoke = [&] { onced::bench::Smoke(settings); }});
+       .smoke = [&] { onced::bench::Smoke(settings); },
+       .add_flags = [&](CLI::App* app) { onced::bench::AddWrkFlags(app, &settings.wrk); }});
 }

@@ -132,7 +132,7 @@ std::vector<Comparison> AllComparisons() {
 }
 
 void Compare(const Settings& settings) {
-  PrintHead(settings);
+  PrintHead(settings, Described(settings.wrk));
   for (const Comparison& comparison : AllComparisons()) {
     if (comparison.name.find(settings.only) != std::string::npos) comparison.run(settings);
   }
@@ -160,5 +160,6 @@ int main(int argc, char** argv) {
       {.name = "http_bench",
        .about = "onced beside what people would use instead, over HTTP",
        .compare = [&] { onced::bench::Compare(settings); },
-       .smoke = [&] { onced::bench::Smoke(settings); }});
+       .smoke = [&] { onced::bench::Smoke(settings); },
+       .add_flags = [&](CLI::App* app) { onced::bench::AddWrkFlags(app, &settings.wrk); }});
 }

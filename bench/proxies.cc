@@ -1,33 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "bench/proxies.h"
 
-#include <arpa/inet.h>
 #include <httplib.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
+
+#include "bench/loopback.h"
 
 namespace onced::bench {
 namespace {
 
 constexpr char kNginx[] = "/usr/sbin/nginx";
-
-// nginx cannot be told to take any. It may be gone again by then, which ends the benchmark.
-int FreePort() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  const bool found = bind(fd, generic, size) == 0 && getsockname(fd, generic, &size) == 0;
-  close(fd);
-  if (!found) Fail("there is no free port");
-  return ntohs(address.sin_port);
-}
 
 std::string NginxConfig(const std::filesystem::path& folder, int port, int upstream_port) {
   std::string temp;

@@ -14,13 +14,6 @@ namespace {
 
 constexpr int kListLimit = 1'000;
 
-// The number behind `name` in what a tool printed.
-double NumberAfter(const std::string& text, const std::string& name) {
-  const size_t at = text.find(name);
-  if (at == std::string::npos) Fail("no \"" + name + "\" in: " + text);
-  return std::strtod(text.c_str() + at + name.size(), nullptr);
-}
-
 size_t Occurrences(const std::string& text, const std::string& of) {
   size_t count = 0;
   for (size_t at = text.find(of); at != std::string::npos; at = text.find(of, at + 1)) ++count;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "bench/wrk.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
 #include <sstream>
@@ -137,6 +138,14 @@ const char* PathOf(Workload::Kind kind) {
 
 std::string Fingerprint() { return std::string(64, 'f'); }
 std::string HundredByteResult() { return "\"" + std::string(98, 'r') + "\""; }
+
+void AddWrkFlags(CLI::App* app, WrkOptions* options) {
+  app->add_option("--wrk-threads", options->threads, "threads of wrk")->check(CLI::Range(1, 64));
+}
+
+std::string Described(const WrkOptions& options) {
+  return "wrk -t" + std::to_string(options.threads);
+}
 
 Measured RunWrk(const Workload& workload, int port, const WrkOptions& options) {
   const TempFolder folder;

@@ -9,6 +9,10 @@
 #include <cstdint>
 #include <string>
 
+namespace CLI {
+class App;
+}
+
 namespace onced::bench {
 
 // What is sent, over and over.
@@ -43,6 +47,10 @@ struct WrkOptions {
   int seconds = 4;
   int threads = 1;
 };
+
+// Its flags of a benchmark's own, and how it is called in the table's head.
+void AddWrkFlags(CLI::App* app, WrkOptions* options);
+std::string Described(const WrkOptions& options);
 
 Measured RunWrk(const Workload& workload, int port, const WrkOptions& options);
 
