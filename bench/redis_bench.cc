@@ -7,7 +7,8 @@
 //   dup, dup/16       the same of 100,000 keys that are there
 //   get, get/16       GET of them, 100 bytes each
 //   incr, incr/16     INCR of 100,000 counters
-//   keys-memory       resident memory with all of --keys and after reading among them
+//   keys-loaded       resident memory with all of --keys, durability interval
+//   keys-read         the same after reading among them, when onced has filled its cache
 //   keys-stopped      from the start to the first answer after a clean stop, beside the 2 s it may
 //   take keys-killed       the same after kill -9, beside redis-server, which reads its file
 //
@@ -17,7 +18,8 @@
 // for Debian's librocksdb, which has assertions in it; with a Release one (LD_LIBRARY_PATH) it
 // is 1.2.
 //
-//   onced_redis_bench compare [--rounds 5] [--seconds 4] [--only TEXT] [--keys 1000000]
+//   onced_redis_bench compare [--rounds 5] [--seconds 4] [--only TEXT]
+//                            [--keys 1000000] [--footprint server]
 //   onced_redis_bench smoke                                             a blink of it
 //
 // Exit: 0 all was measured (missed targets are told, not failed), 1 wrong outcomes or counts, 77
@@ -42,7 +44,7 @@ constexpr int64_t kBlink = 1'600;  // requests
 
 struct Settings : Rounds {
   Settings() { onced = ONCED_PROGRAM; }
-  int64_t keys = 1'000'000;
+  KeysOptions keys;
 };
 
 enum class Kind { kFresh, kDuplicate, kGet, kIncr };
@@ -196,7 +198,14 @@ void Smoke(Settings settings) {
   }
   settings.rounds = 1;
   settings.wrk.seconds = 1;
-  CompareKeys(settings, 20'000);
+  settings.keys.keys = 20'000;
+  CompareKeys(settings, settings.keys);
+}
+
+void AddFlags(CLI::App* app, KeysOptions* keys) {
+  app->add_option("--keys", keys->keys, "of the rows keys-...")
+      ->check(CLI::Range(1'000, 100'000'000));
+  app->add_option("--footprint", keys->footprint, "of onced in the rows keys-...");
 }
 
 }  // namespace
@@ -205,16 +214,12 @@ void Smoke(Settings settings) {
 int main(int argc, char** argv) {
   using onced::bench::Settings;
   Settings settings;
-  return onced::bench::RunComparison(argc, argv, &settings,
-                                     {.name = "redis_bench",
-                                      .about = "onced's Redis door beside redis-server",
-                                      .compare = [&] { onced::bench::Compare(settings); },
-                                      .smoke = [&] { onced::bench::Smoke(settings); },
-                                      .needs = {"redis-server", "redis-benchmark", "timeout"},
-                                      .add_flags =
-                                          [&](CLI::App* app) {
-                                            app->add_option("--keys", settings.keys,
-                                                            "of the rows about many keys")
-                                                ->check(CLI::Range(1'000, 100'000'000));
-                                          }});
+  return onced::bench::RunComparison(
+      argc, argv, &settings,
+      {.name = "redis_bench",
+       .about = "onced's Redis door beside redis-server",
+       .compare = [&] { onced::bench::Compare(settings); },
+       .smoke = [&] { onced::bench::Smoke(settings); },
+       .needs = {"redis-server", "redis-benchmark", "timeout"},
+       .add_flags = [&](CLI::App* app) { onced::bench::AddFlags(app, &settings.keys); }});
 }

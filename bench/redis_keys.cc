@@ -56,14 +56,10 @@ struct Holder {
   }
 };
 
-void CompareMemory(const Rounds& rounds, const Holder& ours, const Holder& theirs) {
-  Row row{.name = "keys-memory", .unit = "MiB", .target = 4, .less_is_better = true};
-  ours.Read(rounds.wrk.seconds);
-  theirs.Read(rounds.wrk.seconds);
+void CompareMemory(const std::string& name, const Holder& ours, const Holder& theirs) {
+  Row row{.name = name, .unit = "MiB", .target = 4, .less_is_better = true};
   row.Add(ours.side->resident(), theirs.side->resident());
   row.Print();
-  std::printf("%-17s %9.2f %9.2f MiB at the most until then\n", "", ours.side->most_resident(),
-              theirs.side->most_resident());
 }
 
 // Before each end some keys are new, so that a log is left to be read.
@@ -98,23 +94,24 @@ void CompareStarts(const Rounds& rounds, Holder* ours, Holder* theirs) {
 
 }  // namespace
 
-void CompareKeys(const Rounds& rounds, int64_t keys) {
-  const auto is_wanted = [&](const char* name) {
-    return std::string(name).find(rounds.only) != std::string::npos;
-  };
-  const bool memory = is_wanted("keys-memory");
-  const bool starts = is_wanted("keys-stopped") || is_wanted("keys-killed");
-  if (!memory && !starts) return;
-  OncedSide onced(rounds.onced, "interval");
+void CompareKeys(const Rounds& rounds, const KeysOptions& options) {
+  const std::string rows = "keys-loaded keys-read keys-stopped keys-killed";
+  if (rows.find(rounds.only) == std::string::npos) return;
+  OncedSide onced(rounds.onced, "interval", options.footprint);
   RedisServerSide redis("everysec");
   Holder ours{.side = &onced};
   Holder theirs{.side = &redis};
-  const double our_seconds = ours.Add(keys);
-  const double their_seconds = theirs.Add(keys);
+  const double our_seconds = ours.Add(options.keys);
+  const double their_seconds = theirs.Add(options.keys);
   std::printf("%-17s %9.2f %9.2f s to load %lld keys of 100 bytes on one connection\n", "",
-              our_seconds, their_seconds, static_cast<long long>(keys));
-  if (memory) CompareMemory(rounds, ours, theirs);
-  if (starts) CompareStarts(rounds, &ours, &theirs);
+              our_seconds, their_seconds, static_cast<long long>(options.keys));
+  CompareMemory("keys-loaded", ours, theirs);
+  ours.Read(rounds.wrk.seconds);
+  theirs.Read(rounds.wrk.seconds);
+  CompareMemory("keys-read", ours, theirs);
+  std::printf("%-17s %9.2f %9.2f MiB at the most until then\n", "", onced.most_resident(),
+              redis.most_resident());
+  CompareStarts(rounds, &ours, &theirs);
 }
 
 }  // namespace onced::bench

@@ -6,13 +6,19 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "bench/comparison.h"
 
 namespace onced::bench {
 
-// Loads `keys` keys of 100 bytes each into both sides, durability interval and everysec, and prints
-// the rows keys-memory, keys-stopped and keys-killed.
-void CompareKeys(const Rounds& rounds, int64_t keys);
+struct KeysOptions {
+  int64_t keys = 1'000'000;
+  std::string footprint = "server";  // of onced
+};
+
+// Loads them, 100 bytes each, into both sides, durability interval and everysec, and prints the
+// rows keys-...: all of them, when one is wanted.
+void CompareKeys(const Rounds& rounds, const KeysOptions& options);
 
 }  // namespace onced::bench

@@ -42,10 +42,13 @@ void RedisSide::End(int signal) {
   child_.reset();
 }
 
-OncedSide::OncedSide(const std::string& program, const std::string& durability)
+OncedSide::OncedSide(const std::string& program, const std::string& durability,
+                     const std::string& footprint)
     : RedisSide([&](const std::string& port, const std::string& folder) -> Words {
-        return {program,          "serve",        "--http",   "127.0.0.1:0", "--data",
-                folder + "/data", "--durability", durability, "--redis",     "127.0.0.1:" + port};
+        return {program,       "serve",          "--http",
+                "127.0.0.1:0", "--redis",        "127.0.0.1:" + port,
+                "--data",      folder + "/data", "--durability",
+                durability,    "--footprint",    footprint};
       }) {}
 
 RedisServerSide::RedisServerSide(const std::string& appendfsync)

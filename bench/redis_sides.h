@@ -42,7 +42,8 @@ class RedisSide {
 };
 
 struct OncedSide : RedisSide {
-  OncedSide(const std::string& program, const std::string& durability);
+  OncedSide(const std::string& program, const std::string& durability,
+            const std::string& footprint = "server");
 };
 
 // As Debian has it set, but for what is written: no snapshots, and the append-only file always.
