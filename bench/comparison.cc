@@ -76,6 +76,12 @@ void PrintHead(const Rounds& rounds, const std::string& load) {
               "want");
 }
 
+void PrintCpu(const std::string& name, const std::vector<double>& ours,
+              const std::vector<double>& theirs) {
+  std::printf("%-17s %9.1f %9.1f us of processor time a request\n", (name + " cpu").c_str(),
+              Median(ours), Median(theirs));
+}
+
 void InTurns(int round, const std::function<void()>& ours, const std::function<void()>& theirs) {
   const bool ours_first = round % 2 == 0;
   if (ours_first) ours();

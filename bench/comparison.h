@@ -45,6 +45,10 @@ struct Row {
 // `load` says what sends the requests.
 void PrintHead(const Rounds& rounds, const std::string& load);
 
+// How much of a core each side took, which a busy machine disturbs less than the rates.
+void PrintCpu(const std::string& name, const std::vector<double>& ours,
+              const std::vector<double>& theirs);
+
 // One round: each side once, each first every other time, so that what a run leaves behind (heat,
 // pages still to be written) is the next one's burden on both sides.
 void InTurns(int round, const std::function<void()>& ours, const std::function<void()>& theirs);

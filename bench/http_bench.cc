@@ -40,13 +40,6 @@ struct Settings : Rounds {
   std::string echo = ONCED_STOCK_ECHO;
 };
 
-// How much of a core each side took, which a busy machine disturbs less than the rates.
-void PrintCpu(const std::string& name, const std::vector<double>& ours,
-              const std::vector<double>& theirs) {
-  std::printf("%-17s %9.1f %9.1f us of processor time a request\n", (name + " cpu").c_str(),
-              Median(ours), Median(theirs));
-}
-
 void CompareWithEcho(const Settings& settings, Kind kind, const std::string& name, double target,
                      int connections, bool tails) {
   StockEcho echo(settings.echo);

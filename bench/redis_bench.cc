@@ -29,6 +29,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "bench/comparison.h"
 #include "bench/redis_keys.h"
@@ -53,10 +54,13 @@ enum class Kind { kFresh, kDuplicate, kGet, kIncr };
 class Runs {
  public:
   Runs(const RedisSide* side, Kind kind, int pipeline, int64_t old_keys)
-      : port_(side->port()), kind_(kind), pipeline_(pipeline), old_keys_(old_keys) {
+      : side_(side), port_(side->port()), kind_(kind), pipeline_(pipeline), old_keys_(old_keys) {
     RespClient(port_).SetKeys("key:", 0, old_keys_);
     per_second_ = Send(kBlink);
+    cpu_us_.clear();
   }
+  // Of processor time a request, run by run.
+  const std::vector<double>& cpu_us() const { return cpu_us_; }
   // Returns requests per second.
   double Run(int seconds) {
     // redis-benchmark is told how many, not how long: as many as the last run would have done.
@@ -75,7 +79,10 @@ class Runs {
     ++run_;
     RespClient client(port_);
     const int64_t before = Done(&client);
+    const auto cpu_before = side_->CpuTime();
     const double per_second = RunRedisBenchmark(Load(), port_, requests);
+    cpu_us_.push_back(static_cast<double>((side_->CpuTime() - cpu_before).count()) /
+                      static_cast<double>(requests));
     const int64_t done = Done(&client) - before;
     // Two new keys of a run may be the same: one in 2^31 for each pair.
     const double least = static_cast<double>(requests) * (kind_ == Kind::kFresh ? 0.998 : 1);
@@ -131,12 +138,14 @@ class Runs {
     return sum;
   }
 
+  const RedisSide* const side_;
   const int port_;
   const Kind kind_;
   const int pipeline_;
   const int64_t old_keys_;
   int run_ = 0;
   double per_second_ = 0;
+  std::vector<double> cpu_us_;
 };
 
 struct Kinds {
@@ -170,6 +179,7 @@ void CompareKind(const Settings& settings, const Durability& durability, const K
   CompareRates(
       settings, row, [&] { return ours.Run(settings.wrk.seconds); },
       [&] { return theirs.Run(settings.wrk.seconds); });
+  PrintCpu("", ours.cpu_us(), theirs.cpu_us());
 }
 
 void Compare(const Settings& settings) {

@@ -7,6 +7,7 @@
 // Invariants: nothing is measured before it answers, and no wait is without a bound.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -20,6 +21,7 @@ namespace onced::bench {
 class RedisSide {
  public:
   int port() const { return port_; }
+  std::chrono::microseconds CpuTime() const { return child_->CpuTime(); }
   // Returns the seconds until GET of `key` was answered with `value`.
   double Start(const std::string& key, const std::string& value);
   // Waits for its end. Ends the benchmark when that has to be forced.
