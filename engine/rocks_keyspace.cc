@@ -26,9 +26,12 @@ namespace {
 
 constexpr size_t kHeadSize = 12;  // version, type, 2 spare, time of death
 constexpr size_t kSlotSize = 3;
-// Of records in memory, and of one of them: the rest is left to the caches of the database.
-constexpr size_t kKeptMax = size_t{16} << 20;
+// Of one record in memory: the rest is left to the caches of the database.
 constexpr size_t kKeptRecordMax = size_t{16} << 10;
+
+size_t KeptMax(Footprint footprint) {
+  return footprint == Footprint::kEdge ? size_t{8} << 20 : size_t{64} << 20;
+}
 
 std::string Encoded(ValueType type, int64_t dead_at_ms, std::string_view bytes) {
   std::string out;
@@ -82,8 +85,8 @@ std::string EndOf(std::string prefix) {
 class RocksKeyspace : public Keyspace {
  public:
   RocksKeyspace(RocksDatabase* db, CommitGate* gate, const std::atomic<bool>* space_low,
-                Clock* clock)
-      : db_(db), gate_(gate), space_low_(space_low), clock_(clock) {}
+                Clock* clock, size_t kept_max)
+      : db_(db), gate_(gate), space_low_(space_low), clock_(clock), records_(kept_max) {}
 
   Result<Space> Open(std::string_view tenant, uint8_t number) override;
   void SetNow(int64_t now_ms) override { now_ms_ = now_ms; }
@@ -134,7 +137,7 @@ class RocksKeyspace : public Keyspace {
   std::map<std::pair<std::string, uint8_t>, Space, std::less<>> numbers_;
   std::vector<SpaceState> spaces_;
 
-  TurnCache records_{kKeptMax};
+  TurnCache records_;
   std::vector<Flushed> flushed_;
   size_t flushed_at_mark_ = 0;
 
@@ -343,7 +346,7 @@ void RocksKeyspace::Abandon() {
 
 std::unique_ptr<Keyspace> RocksStore::NewKeyspace() {
   return std::make_unique<RocksKeyspace>(parts_->db.get(), parts_->gate.get(), &parts_->space_low,
-                                         parts_->clock);
+                                         parts_->clock, KeptMax(parts_->options.footprint));
 }
 
 }  // namespace onced

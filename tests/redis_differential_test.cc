@@ -385,12 +385,6 @@ bool CloseBy(const std::string& a, const std::string& b) {
   return x.has_value() && y.has_value() && *x > 0 && *y > 0 && *x - *y < 1'500 && *y - *x < 1'500;
 }
 
-// The last millisecond of 64 bits is never, for onced.
-bool IsForEver(const std::string& redis, const std::string& onced) {
-  constexpr int64_t kAges = int64_t{9'000'000'000'000'000};
-  return onced == ":-1\r\n" && IntegerIn(redis).value_or(0) > kAges;
-}
-
 // Redis counts keys that are dead and not yet removed.
 bool CountsDead(const std::string& redis, const std::string& onced) {
   const std::optional<int64_t> x = IntegerIn(redis);
@@ -411,7 +405,7 @@ bool Differs(const Words& words, const std::string& redis, const std::string& on
   const Words inner = Inner(words);
   if (!inner.empty()) return Differs(inner, redis, onced);
   for (const char* name : {"ttl", "pttl", "expiretime", "pexpiretime"}) {
-    if (IsWord(words[0], name)) return !CloseBy(redis, onced) && !IsForEver(redis, onced);
+    if (IsWord(words[0], name)) return !CloseBy(redis, onced);
   }
   // Later or earlier than the time that it has: within one millisecond it is neither.
   for (const char* name : {"expire", "pexpire"}) {

@@ -68,6 +68,7 @@ void Expire(Call& call, TimeWord word) {
     return call.reply.Error("ERR invalid expire time in '" + call.command.FullName() + "' command");
   }
   if (from_now) time += call.now_ms();
+  time = NotNever(time);
   const Entry* const entry = call.data.Load(call.db(), call[1]);
   if (entry == nullptr || !Holds(terms, entry->dead_at_ms, time)) return call.reply.Integer(0);
   const ValueType type = entry->type;

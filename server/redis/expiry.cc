@@ -30,7 +30,7 @@ std::optional<int64_t> ExpectDeath(Call& call, TimeWord word, std::string_view a
     call.reply.Error("ERR invalid expire time in '" + call.command.FullName() + "' command");
     return std::nullopt;
   }
-  return from_now ? time + call.now_ms() : time;
+  return NotNever(from_now ? time + call.now_ms() : time);
 }
 
 }  // namespace onced::redis
