@@ -166,7 +166,7 @@ void Scripts::MakeRoom(Tenant& tenant, size_t bytes) {
 
 std::string Scripts::Load(std::string_view tenant_name, std::string_view text, std::string* error) {
   Tenant& tenant = Of(tenant_name);
-  const std::string sha = Sha1Of(text);
+  std::string sha = Sha1Of(text);
   if (tenant.scripts.contains(sha)) return sha;
   Script script;
   if (text.starts_with("#!")) {

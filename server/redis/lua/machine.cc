@@ -157,7 +157,6 @@ Machine::Machine(std::string_view version) : state_(std::make_unique<State>()) {
 Machine::~Machine() { lua_close(state_->lua); }
 
 std::string Machine::Compile(const std::string& sha, std::string_view text) {
-  lua_State* const L = state_->lua;
   struct Chunk {
     const std::string& sha;
     std::string_view text;
@@ -171,10 +170,10 @@ std::string Machine::Compile(const std::string& sha, std::string_view text) {
     lua_setfield(lua, LUA_REGISTRYINDEX, one.sha.c_str());
     return 0;
   };
-  if (lua_cpcall(L, compile, &chunk) == 0) return "";
-  const char* const text_of = lua_tostring(L, -1);
+  if (lua_cpcall(state_->lua, compile, &chunk) == 0) return "";
+  const char* const text_of = lua_tostring(state_->lua, -1);
   std::string error = text_of == nullptr ? "unknown" : text_of;
-  lua_settop(L, 0);
+  lua_settop(state_->lua, 0);
   return error;
 }
 
@@ -235,7 +234,7 @@ int Machine::RunTask(lua_State* L) {
 
 Machine::Ended Machine::Run(const std::string& sha, Arguments keys, Arguments arguments, Host* host,
                             Reply* reply) {
-  lua_State* const L = state_->lua;
+  lua_State* const lua = state_->lua;
   Running& running = state_->running;
   running.host = host;
   running.protocol = 2;
@@ -247,18 +246,18 @@ Machine::Ended Machine::Run(const std::string& sha, Arguments keys, Arguments ar
             .reply = reply,
             .error = {}};
   const size_t begin = reply->out().size();
-  lua_sethook(L, AskHost, LUA_MASKCOUNT, kInstructionsApart);
-  const int status = lua_cpcall(L, RunTask, &task);
-  lua_sethook(L, nullptr, 0, 0);
+  lua_sethook(lua, AskHost, LUA_MASKCOUNT, kInstructionsApart);
+  const int status = lua_cpcall(lua, RunTask, &task);
+  lua_sethook(lua, nullptr, 0, 0);
   running.host = nullptr;
   if (status != 0) {
     reply->out().resize(begin);
     reply->Error("ERR not enough memory: a script may use 64 MiB");
     return Ended::kOutOfMemory;
   }
-  lua_settop(L, 0);
-  lua_gc(L, LUA_GCRESTART, 0);
-  if (state_->memory.used > kMemoryMax / 4) lua_gc(L, LUA_GCCOLLECT, 0);
+  lua_settop(lua, 0);
+  lua_gc(lua, LUA_GCRESTART, 0);
+  if (state_->memory.used > kMemoryMax / 4) lua_gc(lua, LUA_GCCOLLECT, 0);
   if (!task.error.empty()) {
     reply->out().resize(begin);
     reply->Error(task.error);
