@@ -26,9 +26,6 @@ namespace {
 
 constexpr size_t kHeadSize = 12;  // version, type, 2 spare, time of death
 constexpr size_t kSlotSize = 3;
-// Of one record in memory: the rest is left to the caches of the database.
-constexpr size_t kKeptRecordMax = size_t{16} << 10;
-
 size_t KeptMax(Footprint footprint) {
   return footprint == Footprint::kEdge ? size_t{8} << 20 : size_t{64} << 20;
 }
@@ -199,7 +196,7 @@ Result<const Entry*> RocksKeyspace::Load(Space space, std::string_view name) {
     if (!found.ok()) return found.status();
     if (!*found) return nullptr;
     record = {value_.data(), value_.size()};
-    if (record.size() <= kKeptRecordMax) record = *records_.Keep(key, record);
+    if (record.size() <= TurnCache::kKeptRecordMax) record = *records_.Keep(key, record);
   }
   Result<Entry> entry = Decoded(record);
   if (!entry.ok()) return entry.status();

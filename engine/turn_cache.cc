@@ -88,7 +88,7 @@ void TurnCache::Committed() {
   marked_ = false;
   for (Node* const node : changed_) {
     Slot& slot = node->second;
-    if (!slot.record.has_value()) {
+    if (!slot.record.has_value() || slot.record->size() > kKeptRecordMax) {
       Forget(node);
       continue;
     }

@@ -24,6 +24,9 @@ namespace onced {
 
 class TurnCache {
  public:
+  // Of a record that is worth keeping when it is not of the turn.
+  static constexpr size_t kKeptRecordMax = size_t{16} << 10;
+
   // A record as it is to be, or as it is; nullopt: there is none.
   using Record = std::optional<std::string>;
 

@@ -143,8 +143,11 @@ void AddListenerFlags(CLI::App* app, ServeOptions* o) {
          "--redis",
          [o](const std::string& text) {
            o->redis = ParseAddress(text, kRedisPort);
-           if (!o->redis.has_value()) {
-             throw CLI::ValidationError("--redis", "must be HOST or HOST:PORT (port 6379)");
+           // 6379 alone would be an odd way to write an address.
+           const bool is_number = text.find_first_not_of("0123456789") == text.npos;
+           if (!o->redis.has_value() || is_number) {
+             throw CLI::ValidationError(
+                 "--redis", "must be HOST or HOST:PORT, such as 127.0.0.1 or 127.0.0.1:6379");
            }
          },
          "serve Redis clients here")
@@ -231,6 +234,9 @@ void CheckAccess(const ServeOptions& options) {
 
 // What no single flag can tell: whether they are safe together.
 void CheckTogether(const GatewayFlags& flags, const ServeOptions& options) {
+  if (options.redis_scripts.has_value() && !options.redis.has_value()) {
+    throw CLI::ValidationError("--redis-scripts", "needs --redis");
+  }
   CheckAccess(options);
   CheckTransport(options);
   flags.Check(options);

@@ -492,5 +492,14 @@ TEST(Options, AcceptTheClockOfAFolder) {
   EXPECT_EQ(std::get<AcceptClockOptions>(Parse({"clock", "accept"})).data, "onced-data");
 }
 
+TEST(Options, OpenTheRedisDoorWhereAnAddressSays) {
+  EXPECT_EQ(Serve({"--redis", "127.0.0.1:7000"}).redis->port, 7000);
+  EXPECT_EQ(Serve({"--redis", "127.0.0.1"}).redis->port, 6379);
+  EXPECT_EQ(CodeOf({"serve", "--redis", "6379"}), 2) << "a port alone";
+  EXPECT_EQ(CodeOf({"serve", "--redis-scripts", "on"}), 2) << "for no door";
+  EXPECT_EQ(CodeOf({"serve", "--redis", "127.0.0.1", "--redis-scripts", "maybe"}), 2);
+  EXPECT_FALSE(Serve({"--redis", "127.0.0.1", "--redis-scripts", "off"}).redis_scripts.value());
+}
+
 }  // namespace
 }  // namespace onced

@@ -215,6 +215,64 @@ TEST(RedisDoor, HangsUpOnWhoStaysAStranger) {
   EXPECT_EQ(friendly.Ask("PING"), "+PONG\r\n");
 }
 
+// A script that keeps others waiting once had answers of a later turn leave before those of an
+// earlier one, when it began as that one's answers left.
+TEST(RedisDoor, AnswersInOrderWhileScriptsRun) {
+  const RedisInAFolder here;
+  RespClient busy = here.Connect();
+  RespClient counting = here.Connect();
+  EXPECT_EQ(busy.Ask("CONFIG SET busy-reply-threshold 0"), "+OK\r\n");
+  EXPECT_EQ(busy.Ask({"SET", "big", std::string(600'000, 'x')}), "+OK\r\n");
+  int last = 0;
+  for (int round = 0; round < 10; ++round) {
+    constexpr int kTimes = 400;
+    ASSERT_TRUE(busy.SendBytes(Resp({"SET", "k", "1"}) + Resp({"GET", "big"}) +
+                               Resp({"GET", "big"}) +
+                               Resp({"EVAL", "for i = 1, 1e6 do end return 1", "0"})));
+    for (int i = 0; i < kTimes; ++i) ASSERT_TRUE(counting.Send({"INCR", "n"}));
+    for (int i = 0; i < kTimes; ++i) {
+      const std::string answer = counting.Receive();
+      if (answer.starts_with("-BUSY")) continue;
+      ASSERT_GT(std::atoi(answer.c_str() + 1), last) << answer;
+      last = std::atoi(answer.c_str() + 1);
+    }
+    for (int i = 0; i < 4; ++i) (void)busy.Receive();
+  }
+}
+
+// Whose connection ended while its own script ran: what it had sent behind that once listened and
+// watched in its name, which was gone.
+TEST(RedisDoor, RunsNothingMoreOfWhoIsGone) {
+  const RedisInAFolder here({"--durability", "os"});
+  RespClient other = here.Connect();
+  EXPECT_EQ(other.Ask("CONFIG SET busy-reply-threshold 0"), "+OK\r\n");
+  EXPECT_EQ(other.Ask({"SET", "big", std::string(400'000, 'x')}), "+OK\r\n");
+  for (int gets = 2; gets < 24; gets += 2) {
+    RespClient client = here.Connect();
+    std::string bytes;
+    for (int i = 0; i < gets; ++i) bytes += Resp({"GET", "big"});
+    bytes += Resp({"EVAL", "for i = 1, 1e7 do end return 1", "0"}) + Resp({"SUBSCRIBE", "a"}) +
+             Resp({"WATCH", "k"});
+    ASSERT_TRUE(client.SendBytes(bytes));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // real time: its script runs
+    client.HangUp();
+    EXPECT_TRUE(Eventually([&] {
+      return other.Ask("PUBSUB NUMSUB a") == "*2\r\n$1\r\na\r\n:0\r\n";
+    })) << gets;
+    EXPECT_EQ(other.Ask("PUBLISH a x"), ":0\r\n");
+    EXPECT_EQ(other.Ask("SET k v"), "+OK\r\n");
+  }
+}
+
+TEST(RedisDoor, TellsWhatIsTooLarge) {
+  const RedisInAFolder here({"--durability", "os"});
+  RespClient client = here.Connect();
+  EXPECT_NE(client.Ask("CONFIG GET proto-max-bulk-len").find("67108864"), std::string::npos);
+  ASSERT_TRUE(client.SendBytes("*2\r\n$4\r\nECHO\r\n$67108865\r\n"));
+  EXPECT_EQ(client.Receive(), "-ERR Protocol error: invalid bulk length\r\n");
+  EXPECT_TRUE(client.SeesEnd());
+}
+
 // A client that counts: by a transaction that sets two keys to the number, and by a script that
 // sets two more. Killing onced ends it.
 class CountingClient {

@@ -218,11 +218,16 @@ TEST(RedisScripts, SeeNothingOfEachOther) {
       "collectgarbage('stop')",
       "redis.setresp(3)",
       "KEYS.x = 1 ARGV.x = 1",
+      "getmetatable(redis).__index.call = function() return 'not redis' end",
+      "getmetatable(string).__index.upper = function() return 'not upper' end",
+      "getmetatable('').__index.upper = function() return 'not upper' end",
+      "rawset(getmetatable(_G).__index, 'leak', 1)",
       "local f = _G.pairs(_G) f(string)",
       "table.foreach(string, function(k) string[k] = 1 end)",
   };
   for (const char* const script : kDirty) {
     (void)Eval(&client, script);
+    EXPECT_EQ(Eval(&client, "return rawget(_G, 'leak')"), "$-1\r\n") << script;
     EXPECT_EQ(Eval(&client,
                    "return {#'abc', ('x'):upper(), type(redis.call), string[1] or 'none', "
                    "KEYS.x or 'none', type(redis.call('get', 'nokey'))}"),
@@ -265,6 +270,29 @@ TEST(RedisScripts, OfATenantAreItsOwn) {
   EXPECT_EQ(killer.Ask(Words{"AUTH", "shop-1"}), "+OK\r\n");
   EXPECT_EQ(killer.Ask("SCRIPT KILL"), "+OK\r\n");
   EXPECT_TRUE(shop.Receive().starts_with("-ERR Script killed"));
+}
+
+// A value may stand in a thousand places: forty tables are a million million replies.
+TEST(RedisScripts, AnswerNoMoreThanIsRead) {
+  const RedisInAFolder here(kOs);
+  RespClient client = here.Connect();
+  EXPECT_EQ(Eval(&client, "local t = {1} for i = 1, 40 do t = {t, t} end return t"),
+            "-ERR the reply of a script is at most 67108864 bytes long\r\n");
+  EXPECT_EQ(client.Ask("PING"), "+PONG\r\n");
+}
+
+// What is compiled of them is larger than they are, and fills their Lua first.
+TEST(RedisScripts, AreForgottenBeforeTheirLuaIsFull) {
+  const RedisInAFolder here(kOs);
+  RespClient client = here.Connect();
+  std::string calls;
+  for (int i = 0; i < 6'000; ++i) calls += "f()";
+  for (int i = 0; i < 800; ++i) {
+    const std::string sha =
+        client.Ask({"SCRIPT", "LOAD", "local v = " + std::to_string(i) + " " + calls});
+    ASSERT_TRUE(sha.starts_with("$40")) << i << ": " << sha.substr(0, 100);
+  }
+  EXPECT_EQ(Eval(&client, "return 1"), ":1\r\n");
 }
 
 TEST(RedisScripts, CanBeSwitchedOff) {

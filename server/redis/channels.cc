@@ -10,7 +10,7 @@ namespace onced::redis {
 
 bool Channels::Add(Map& map, std::set<std::string, std::less<>>& own, Session* session,
                    std::string_view name) {
-  if (!own.emplace(name).second) return false;
+  if (session->gone || !own.emplace(name).second) return false;
   map[Name(session->tenant, name)].insert(session);
   return true;
 }
@@ -51,6 +51,7 @@ void Channels::Leave(Session* session) {
 }
 
 void Channels::Send(Session* to, const Session* from, const std::vector<std::string_view>& parts) {
+  if (to->close_now) return;
   std::string& out = to == from ? to->pushes : to->out;
   if (out.size() > kUnreadMax) {
     to->close_now = true;

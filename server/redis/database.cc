@@ -71,6 +71,7 @@ void Databases::Touch(Keyspace::Space space, std::string_view key) {
 }
 
 void Databases::Watch(Session* session, Selected db, std::string_view key) {
+  if (session->gone) return;
   for (const Session::Watched& one : session->watched) {
     if (one.db.space == db.space && one.key == key) return;
   }

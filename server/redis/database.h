@@ -59,7 +59,7 @@ class Databases {
   uint32_t Scan(Selected db, uint32_t from, size_t count, const Keyspace::Visit& visit);
   uint64_t Count(Selected db, size_t exact_to);
 
-  // `session` is told (Session::Touched) when the key changes, or has died by the time of EXEC.
+  // `session` is told (Session::touched) when the key changes, or has died by the time of EXEC.
   void Watch(Session* session, Selected db, std::string_view key);
   void Unwatch(Session* session);
   // Whether a key that lived when it was watched has died since.

@@ -47,6 +47,12 @@ bool GoesWithListening(const Command& command) {
          std::find(std::begin(kNames), std::end(kNames), command.name) != std::end(kNames);
 }
 
+// Whether it changes what its session is.
+bool Shapes(const Command& command) {
+  return command.group == "transactions" || command.group == "pubsub" ||
+         (command.group == "connection" && command.name != "ping" && command.name != "echo");
+}
+
 bool NamesTooLong(const Command& command, Arguments arguments) {
   const auto too_long = [](std::string_view one) { return one.size() > Keyspace::kNameMax; };
   if (std::none_of(arguments.begin(), arguments.end(), too_long)) return false;
@@ -95,6 +101,7 @@ void Interpreter::Enter(Session* session) {
 }
 
 void Interpreter::Leave(Session* session) {
+  session->gone = true;
   data_.Unwatch(session);
   channels_.Leave(session);
   sessions_.erase(session->id);
@@ -180,7 +187,9 @@ void Interpreter::Execute(Session* session, Arguments arguments) {
   }
   const Command* command = nullptr;
   if (const std::string error = Resolve(arguments, &command); command == nullptr) {
-    Refuse(session, arguments, error);
+    // Of these Redis leaves the code out when it tells why a transaction was discarded.
+    Refuse(session, arguments,
+           Is(arguments[0], "exec") ? error.substr(error.find(' ') + 1) : error);
   } else if (const std::string_view why = WhyNot(*session, *command); !why.empty()) {
     Refuse(session, arguments, why);
   } else if (session->protocol == 2 && session->listens() && !GoesWithListening(*command)) {
@@ -190,11 +199,13 @@ void Interpreter::Execute(Session* session, Arguments arguments) {
                "this context");
   } else if (!session->in_multi || EndsOrShapesMulti(*command)) {
     session->last_command = command;
+    session->shaped = session->shaped || Shapes(*command);
     RunNow(session, *command, arguments, &session->out);
   } else if (!Enqueue(session, *command, arguments)) {
     Refuse(session, arguments, kOutOfMemory);
   } else {
     session->last_command = command;
+    session->shaped = true;
     Reply(&session->out, session->protocol).Status("QUEUED");
   }
   EndAnswer(session, begin);
@@ -204,7 +215,6 @@ void Interpreter::Refuse(Session* session, Arguments arguments, std::string_view
   Reply reply(&session->out, session->protocol);
   if (Is(arguments[0], "exec")) {
     AbortMulti(session);
-    error.remove_prefix(std::min(error.find(' ') + 1, error.size()));
     return reply.Error("EXECABORT Transaction discarded because of: " + std::string(error));
   }
   if (session->in_multi) session->queue_failed = true;
@@ -250,7 +260,7 @@ void Interpreter::RunNow(Session* session, const Command& command, Arguments arg
   if (NamesTooLong(command, arguments)) {
     return Reply(out, session->protocol).Error("ERR a key is at most 65536 bytes long");
   }
-  if ((command.flags & kDenyOom) != 0 && data_.keyspace().pending_bytes() > kTransactionMax) {
+  if ((command.flags & kWrite) != 0 && data_.keyspace().pending_bytes() > kTransactionMax) {
     return Reply(out, session->protocol).Error(kOutOfMemory);
   }
   Call call{.redis = *this,

@@ -10,8 +10,9 @@ namespace onced::redis {
 namespace {
 
 constexpr size_t kReadMin = size_t{4} << 10;
-constexpr size_t kReadMax = size_t{1} << 20;
-constexpr size_t kInputMax = size_t{64} << 20;   // of one command, with what came behind it
+constexpr size_t kKeptMax = size_t{64} << 10;  // of room for what is read or sent
+// Of one command, with what came behind it.
+constexpr size_t kInputMax = static_cast<size_t>(kBulkMax) + (size_t{1} << 20);
 constexpr size_t kBacklogMax = size_t{1} << 20;  // beyond it no more commands are run
 // To have shaken hands and, where a token is needed, to have said who one is.
 constexpr std::chrono::seconds kIntroductionMax{10};
@@ -60,7 +61,10 @@ void RedisConnection::Begin() {
 void RedisConnection::Read() {
   if (reading_ || closed_ || finishing_ || session_.close) return;
   if (input_ended_) return CloseWhenDone();
-  if (in_begin_ == in_end_) in_begin_ = in_end_ = 0;
+  if (in_begin_ == in_end_) {
+    in_begin_ = in_end_ = 0;
+    if (in_.size() > kKeptMax) std::vector<char>().swap(in_);
+  }
   if (in_end_ == in_.size()) {
     // Room is made by moving first, and by growing when the command is as large as that.
     if (in_begin_ > 0) {
@@ -69,7 +73,7 @@ void RedisConnection::Read() {
       in_begin_ = 0;
     }
     if (in_end_ == in_.size()) {
-      in_.resize(in_.size() + std::clamp(in_.size(), kReadMin, kReadMax));
+      in_.resize(std::max(in_.size() * 2, kReadMin));
     }
   }
   reading_ = true;
@@ -102,12 +106,13 @@ void RedisConnection::RunCommands() {
   if (meanwhile && (joined_ || held_bytes_ > 0 || !session_.out.empty())) {
     return turn_->GoOnLater(shared_from_this());
   }
-  while (!session_.close && !session_.close_now && !Backlogged()) {
+  while (!closed_ && !session_.close && !session_.close_now && !Backlogged()) {
     if (!meanwhile && turn_->IsFull()) return turn_->GoOnLater(shared_from_this());
     const Ran ran = RunOne();
     if (ran == Ran::kMustWait) return turn_->GoOnLater(shared_from_this());
     if (ran == Ran::kNone) break;
   }
+  if (closed_) return;  // while a script of its own ran
   if (meanwhile) {
     std::string answers = TakeAnswers("");
     Send(&answers);
@@ -116,7 +121,7 @@ void RedisConnection::RunCommands() {
   if (session_.close) {
     CloseWhenDone();
   } else if (!Backlogged()) {
-    if (in_end_ - in_begin_ > kInputMax) return Close();
+    if (in_end_ - in_begin_ > kInputMax) return Break("Protocol error: too big request");
     Read();
   }
 }
@@ -124,7 +129,8 @@ void RedisConnection::RunCommands() {
 // kNone: there is no whole command, nor anything else to consume. kMustWait: for the next turn.
 RedisConnection::Ran RedisConnection::RunOne() {
   const std::string_view input(in_.data() + in_begin_, in_end_ - in_begin_);
-  const RespLimits limits{.unauthenticated = needs_token_ && session_.tenant.empty()};
+  const RespLimits limits{.bulk_max = kBulkMax,
+                          .unauthenticated = needs_token_ && session_.tenant.empty()};
   size_t consumed = 0;
   switch (parser_.Next(input, limits, &consumed)) {
     case RespParser::Progress::kNeedsMore:
@@ -138,16 +144,22 @@ RedisConnection::Ran RedisConnection::RunOne() {
       Join();
       interpreter_->Execute(&session_, parser_.arguments());
       turn_->CommandRan();
+      if (Interpreter::MustBeFirst(parser_.arguments())) turn_->EndSoon();
       break;
     case RespParser::Progress::kBroken:
-      Join();
-      Reply(&session_.out, session_.protocol).Error("ERR " + parser_.error());
-      ++session_.replies_in_turn;
-      session_.close = true;
+      Break(parser_.error());
       return Ran::kNone;
   }
   in_begin_ += consumed;
   return Ran::kOne;
+}
+
+// Nothing more is taken; it closes when that is told.
+void RedisConnection::Break(const std::string& error) {
+  Join();
+  Reply(&session_.out, session_.protocol).Error("ERR " + error);
+  ++session_.replies_in_turn;
+  session_.close = true;
 }
 
 // While a script runs others are answered at once, and are not part of its turn.
@@ -159,7 +171,10 @@ void RedisConnection::Join() {
 std::string RedisConnection::TakeAnswers(std::string_view error) {
   joined_ = false;
   const size_t replies = std::exchange(session_.replies_in_turn, 0);
+  const bool shaped = std::exchange(session_.shaped, false);
   if (error.empty()) return std::exchange(session_.out, {});
+  // It is not what its client has been told that it is.
+  if (shaped) session_.close = true;
   session_.out.clear();
   std::string answers;
   for (size_t i = 0; i < replies; ++i) Reply(&answers, session_.protocol).Error(error);
@@ -190,6 +205,7 @@ void RedisConnection::Write() {
     const size_t sent = transport_.socket().send(asio::buffer(outgoing_), 0, error);
     if (error && error != asio::error::would_block) return Close();
     if (!error) outgoing_.erase(0, sent);
+    if (outgoing_.empty() && outgoing_.capacity() > kKeptMax) std::string().swap(outgoing_);
   }
   if (outgoing_.empty()) {
     if (session_.close || finishing_) CloseWhenDone();
@@ -207,6 +223,7 @@ void RedisConnection::Write() {
 void RedisConnection::OnWritten(const asio::error_code& error) {
   writing_ = false;
   being_written_.clear();
+  if (being_written_.capacity() > kKeptMax) std::string().swap(being_written_);
   if (closed_) return;
   if (error) return Close();
   Write();

@@ -5,7 +5,8 @@
 // Private to server/redis: includes Asio.
 // Threads: the door's one.
 // Invariants: 1. A client that does not read its answers is not read from either. 2. Input is kept
-// as long as its command is not whole, and no longer.
+// as long as its command is not whole, and large room for it no longer. 3. It may be closed while
+// its own script runs; then nothing more of it runs.
 #pragma once
 
 #include <asio/ip/tcp.hpp>
@@ -35,6 +36,7 @@ class Turn {
   // It has commands for the next one.
   virtual void GoOnLater(const std::shared_ptr<RedisConnection>& connection) = 0;
   virtual void CommandRan() = 0;
+  virtual void EndSoon() = 0;  // after the command that ran
   virtual void Gone(const std::shared_ptr<RedisConnection>& connection) = 0;
 };
 
@@ -68,6 +70,7 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
   void OnRead(const asio::error_code& error, size_t size);
   enum class Ran : uint8_t { kOne, kNone, kMustWait };
   Ran RunOne();
+  void Break(const std::string& error);
   void Write();
   void OnWritten(const asio::error_code& error);
   bool Backlogged() const;

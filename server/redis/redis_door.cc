@@ -33,10 +33,18 @@ constexpr size_t kTurnCommandsMax = 1'000;
 constexpr size_t kTurnBytesMax = size_t{1} << 20;
 constexpr size_t kTurnMessagesMax = size_t{16} << 20;  // bytes of them, for all who listen
 constexpr milliseconds kEndPatience{2'000};            // more than it looks at the time apart
+constexpr milliseconds kReadPatience{5'000};           // at the end
 constexpr milliseconds kAcceptPause{100};              // when there are no files left
 
 constexpr std::string_view kNotWritten =
-    "MISCONF Errors writing to the log: the turn was not written";
+    "MISCONF Errors writing to the log: nothing of this was written";
+constexpr std::string_view kUnknown =
+    "MISCONF Errors writing to the log: whether this was written is not known";
+
+std::string_view AnswerOf(const Status& fault) {
+  const bool known = fault.fault() == Fault::kUnavailable || fault.fault() == Fault::kNoSpace;
+  return known ? kNotWritten : kUnknown;
+}
 
 }  // namespace
 
@@ -75,6 +83,7 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
   void Joined(const Connection& connection) override { joined_.push_back(connection); }
   void GoOnLater(const Connection& connection) override { later_.push_back(connection); }
   void CommandRan() override { ++commands_; }
+  void EndSoon() override { commands_ = kTurnCommandsMax; }
   void Gone(const Connection& connection) override { connections_.erase(connection->session().id); }
 
  private:
@@ -145,6 +154,7 @@ void RedisDoor::Impl::Run() {
 void RedisDoor::Impl::AnswerMeanwhile() {
   for (size_t events = 0; events < kTurnCommandsMax && context_.poll_one() > 0; ++events) {
   }
+  for (const Connection& connection : std::exchange(later_, {})) connection->RunCommands();
 }
 
 void RedisDoor::Impl::Accept() {
@@ -216,7 +226,7 @@ void RedisDoor::Impl::EndTurn() {
   const Result<uint64_t> committed = Commit();
   std::string_view error;
   if (!committed.ok()) {
-    error = kNotWritten;
+    error = AnswerOf(committed.status());
     options_.report("storage: " + committed.status().message());
   }
   const bool leaves = !committed.ok() || (held_.empty() && options_.is_durable(*committed));
@@ -254,10 +264,11 @@ void RedisDoor::Impl::LetLeave() {
   while (!held_.empty() && options_.is_durable(held_.front().sequence)) {
     Held held = std::move(held_.front());
     held_.pop_front();
+    // None runs on before all are sent: its command might be a script, and have this called again.
     for (auto& [connection, answers] : held.answers) {
       connection->LetGo(answers.size());
       connection->Send(&answers);
-      connection->RunCommands();
+      later_.push_back(connection);
     }
   }
 }
@@ -274,7 +285,8 @@ bool RedisDoor::Impl::Stop(milliseconds patience) {
   interpreter_.scripts().EndAll();
   asio::post(context_, [this, patience] {
     stopping_ = true;
-    stop_at_ = steady_clock::now() + patience;
+    // What was run is answered at once; what is left then is for those who do not read.
+    stop_at_ = steady_clock::now() + std::min(patience, kReadPatience);
     FinishAll();
   });
   {

@@ -7,6 +7,7 @@ namespace onced::redis {
 namespace {
 
 constexpr size_t kLineMax = size_t{64} << 10;
+constexpr size_t kKeptPieces = 1'024;  // room for so many arguments
 constexpr int64_t kStrangersArgumentsMax = 10;
 constexpr int64_t kStrangersBulkMax = 16'384;
 
@@ -166,6 +167,8 @@ RespParser::Progress RespParser::NextArray(std::string_view input, const RespLim
     left_ = count;
     bulk_size_ = -1;
     pieces_.clear();
+    if (pieces_.capacity() > kKeptPieces) pieces_.shrink_to_fit();
+    if (arguments_.capacity() > kKeptPieces) std::vector<std::string_view>().swap(arguments_);
   }
   while (left_ > 0) {
     if (bulk_size_ < 0) {

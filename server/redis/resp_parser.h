@@ -16,6 +16,9 @@
 
 namespace onced::redis {
 
+// Of an argument, at the door: Redis' proto-max-bulk-len.
+constexpr int64_t kBulkMax = int64_t{64} << 20;
+
 struct RespLimits {
   int64_t arguments_max = INT32_MAX;
   int64_t bulk_max = int64_t{512} << 20;

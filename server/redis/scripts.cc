@@ -17,7 +17,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr std::string_view kKilled = "Script killed by user with SCRIPT KILL.";
+constexpr std::string_view kKilled = "Script killed by user with SCRIPT KILL...";
 constexpr std::string_view kTooLong = "Script ended: it ran for more than 60 seconds.";
 constexpr std::string_view kEnding = "Script ended: the server is shutting down.";
 
@@ -150,7 +150,13 @@ const Scripts::Tenant* Scripts::Find(std::string_view tenant) const {
 std::string Scripts::Compile(Tenant& tenant, const std::string& sha, const Script& script) {
   if (tenant.machine == nullptr) tenant.machine = std::make_unique<lua::Machine>(kRedisVersion);
   if (tenant.machine->HasCompiled(sha)) return "";
-  return tenant.machine->Compile(sha, script.body);
+  std::string wrong = tenant.machine->Compile(sha, script.body);
+  if (wrong == lua::Machine::kNoMemory) {
+    // It is full of what was compiled before, which is compiled again when it is asked for.
+    tenant.machine = std::make_unique<lua::Machine>(kRedisVersion);
+    wrong = tenant.machine->Compile(sha, script.body);
+  }
+  return wrong;
 }
 
 void Scripts::MakeRoom(Tenant& tenant, size_t bytes) {

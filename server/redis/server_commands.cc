@@ -12,6 +12,7 @@
 #include "server/redis/glob.h"
 #include "server/redis/info.h"
 #include "server/redis/interpreter.h"
+#include "server/redis/resp_parser.h"
 
 namespace onced::redis {
 namespace {
@@ -42,7 +43,7 @@ std::vector<Parameter> Parameters(Call& call) {
       {"maxmemory-policy", "noeviction"},
       {"notify-keyspace-events", ""},
       {"port", std::to_string(options.port)},
-      {"proto-max-bulk-len", "536870912"},
+      {"proto-max-bulk-len", std::to_string(kBulkMax)},
       {"replica-read-only", "yes"},
       {"save", ""},
       {"slave-read-only", "yes"},

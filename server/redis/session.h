@@ -48,6 +48,8 @@ struct Session {
   bool close = false;      // when what it has been answered is sent
   bool close_now = false;  // without that
 
+  bool gone = false;    // its connection has ended, be it while its own script runs
+  bool shaped = false;  // by a command of this turn: its database, its transaction, who it is
   bool in_multi = false;
   bool queue_failed = false;  // EXEC will be refused
   std::vector<Queued> queue;

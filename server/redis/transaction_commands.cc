@@ -8,6 +8,9 @@
 namespace onced::redis {
 namespace {
 
+// Of one transaction, in bytes: they are kept until it has run.
+constexpr size_t kRepliesMax = size_t{64} << 20;
+
 void RunMulti(Call& call) {
   if (call.session.in_multi) return call.reply.Error("ERR MULTI calls can not be nested");
   call.session.in_multi = true;
@@ -35,7 +38,11 @@ void RunExec(Call& call) {
   std::string* const out = &call.reply.out();
   for (const Queued& queued : queue) {
     const std::vector<std::string_view> arguments(queued.arguments.begin(), queued.arguments.end());
+    const size_t begin = out->size();
     call.redis.RunNow(&session, *queued.command, arguments, out);
+    if (out->size() <= kRepliesMax) continue;
+    out->resize(begin);
+    Reply(out, session.protocol).Error("ERR the replies of this transaction are too large");
   }
 }
 
@@ -55,14 +62,15 @@ void RunUnwatch(Call& call) {
 constexpr auto kFlags = kNoScript | kLoading | kStale | kFast;
 
 constexpr Command kCommands[] = {
-    {"discard", 1, kFlags, 0, 0, 0, RunDiscard, "transactions", "2.0.0",
+    {"discard", 1, kFlags | kAllowBusy, 0, 0, 0, RunDiscard, "transactions", "2.0.0",
      "Forgets the commands of a transaction"},
     {"exec", 1, kNoScript | kLoading | kStale, 0, 0, 0, RunExec, "transactions", "1.2.0",
      "Runs the commands of a transaction, if nothing watched has changed"},
-    {"multi", 1, kFlags, 0, 0, 0, RunMulti, "transactions", "1.2.0",
+    {"multi", 1, kFlags | kAllowBusy, 0, 0, 0, RunMulti, "transactions", "1.2.0",
      "From here on commands are kept for EXEC"},
-    {"unwatch", 1, kFlags, 0, 0, 0, RunUnwatch, "transactions", "2.2.0", "Forgets what is watched"},
-    {"watch", -2, kFlags, 1, -1, 1, RunWatch, "transactions", "2.2.0",
+    {"unwatch", 1, kFlags | kAllowBusy, 0, 0, 0, RunUnwatch, "transactions", "2.2.0",
+     "Forgets what is watched"},
+    {"watch", -2, kFlags | kAllowBusy, 1, -1, 1, RunWatch, "transactions", "2.2.0",
      "EXEC is called off when one of these keys has changed"},
 };
 

@@ -45,6 +45,8 @@ Running& RunningOf(lua_State* L) {
   return *running;
 }
 
+bool MustEnd(void* running) { return !static_cast<Running*>(running)->host->WhyEnd().empty(); }
+
 void AskHost(lua_State* L, lua_Debug*) {
   Running& running = RunningOf(L);
   const std::string_view why = running.host->WhyEnd();
@@ -214,7 +216,12 @@ int Machine::RunTask(lua_State* L) {
   const int status = lua_pcall(L, 0, 1, 1);
   if (status == LUA_ERRMEM) return lua_error(L);
   if (status == 0) {
-    WriteReply(L, task.state->running.protocol, task.reply);
+    Running& running = task.state->running;
+    ReplyWriter writer(running.protocol, task.reply, MustEnd, &running);
+    writer.Write(L);
+    if (writer.too_large()) task.error = "ERR the reply of a script is at most 67108864 bytes long";
+    if (writer.ended()) task.error.assign("ERR ").append(running.host->WhyEnd());
+    running.ended = writer.ended();
     return 0;
   }
   if (!lua_istable(L, -1)) {  // the handler itself failed
@@ -228,7 +235,7 @@ int Machine::RunTask(lua_State* L) {
   const long line = LineOf(L);
   task.error += " script: " + *task.sha + ", on ";
   task.error += source;
-  task.error += ":" + std::to_string(line) + ".";
+  task.error.append(":").append(std::to_string(line)).append(".");
   return 0;
 }
 

@@ -5,10 +5,10 @@
 // It knows no keyspace and no session; nothing of Lua is seen outside this folder.
 //
 // Threads: one at a time.
-// Invariants: 1. Scripts see nothing of each other but what they do to the host. 2. A script ends
-// when the host says so, and its memory stays below kMemoryMax. Only what Lua does in one step is
-// not interrupted: a string pattern made to search for ever does. So scripts are for those one
-// trusts.
+// Invariants: 1. Scripts see nothing of each other but what they do to the host and to the settings
+// of cjson. 2. A script ends when the host says so, and its memory stays below kMemoryMax. Only
+// what Lua does in one step is not interrupted: a string pattern made to search for ever does. So
+// scripts are for those one trusts.
 #pragma once
 
 #include <cstddef>
@@ -41,6 +41,7 @@ class Host {
 class Machine {
  public:
   static constexpr size_t kMemoryMax = size_t{64} << 20;
+  static constexpr std::string_view kNoMemory = "not enough memory";  // as Lua says it
 
   // `version`: of Redis, as scripts are told it: "7.2.4".
   explicit Machine(std::string_view version);

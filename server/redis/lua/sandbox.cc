@@ -59,17 +59,36 @@ void Protect(lua_State* L) {
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, RefuseWrite);
   lua_setfield(L, -2, "__newindex");
+  lua_pushboolean(L, 0);  // through it one would get at what is real: see GetMetatable
+  lua_setfield(L, -2, "__metatable");
   lua_setmetatable(L, -2);
   lua_remove(L, -2);
 }
 
-// The metatable of the value on top is seen, and cannot be changed.
-void ProtectMetatable(lua_State* L) {
-  lua_getmetatable(L, -1);
-  lua_pushvalue(L, -1);
+// The table on top, read-only and taken, is what scripts see as the metatable of the value below
+// it.
+void ShowAsMetatable(lua_State* L) {
   Protect(L);
+  lua_getmetatable(L, -2);
+  lua_insert(L, -2);
   lua_setfield(L, -2, "__metatable");
   lua_pop(L, 1);
+}
+
+// What stands for a library has none, as far as a script sees.
+int GetMetatable(lua_State* L) {
+  luaL_checkany(L, 1);
+  if (lua_getmetatable(L, 1) == 0) {
+    lua_pushnil(L);
+    return 1;
+  }
+  lua_pop(L, 1);
+  if (luaL_getmetafield(L, 1, "__metatable") == 0) {
+    lua_getmetatable(L, 1);
+  } else if (lua_isboolean(L, -1) && lua_toboolean(L, -1) == 0) {
+    lua_pushnil(L);
+  }
+  return 1;
 }
 
 // Functions that are wrapped run in the frame of their wrapper, so that their errors name them;
@@ -241,10 +260,10 @@ void OpenLibrary(lua_State* L, const char* name, lua_CFunction open) {
 
 // The functions of the base library that scripts have, from those of Lua on top.
 void FillGlobals(lua_State* L, int from, int globals) {
-  constexpr const char* kAsTheyAre[] = {
-      "_VERSION", "assert",   "collectgarbage", "error",        "gcinfo",   "getmetatable",
-      "ipairs",   "rawequal", "select",         "tonumber",     "tostring", "type",
-      "xpcall",   "rawget",   "rawset",         "setmetatable", "next"};
+  constexpr const char* kAsTheyAre[] = {"_VERSION", "assert",   "collectgarbage", "error",
+                                        "gcinfo",   "ipairs",   "rawequal",       "select",
+                                        "tonumber", "tostring", "type",           "xpcall",
+                                        "rawget",   "rawset",   "setmetatable",   "next"};
   for (const char* const name : kAsTheyAre) {
     lua_getfield(L, from, name);
     lua_setfield(L, globals, name);
@@ -257,8 +276,11 @@ void FillGlobals(lua_State* L, int from, int globals) {
   lua_getfield(L, globals, "next");
   lua_pushcclosure(L, Pairs, 1);
   lua_setfield(L, globals, "pairs");
-  constexpr luaL_Reg kOwn[] = {
-      {"pcall", PCall}, {"loadstring", LoadString}, {"load", Load}, {"unpack", Unpack}};
+  constexpr luaL_Reg kOwn[] = {{"pcall", PCall},
+                               {"loadstring", LoadString},
+                               {"load", Load},
+                               {"unpack", Unpack},
+                               {"getmetatable", GetMetatable}};
   for (const luaL_Reg& own : kOwn) {
     lua_pushcfunction(L, own.func);
     lua_setfield(L, globals, own.name);
@@ -311,15 +333,15 @@ void OpenSandbox(lua_State* L) {
   lua_getmetatable(L, -1);
   lua_getfield(L, globals, "string");
   lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
-  ProtectMetatable(L);
+  ShowAsMetatable(L);  // its __index is what stands for the library
   lua_pop(L, 1);
   lua_newtable(L);  // what there is not is an error
   lua_pushcfunction(L, RefuseUnknown);
   lua_setfield(L, -2, "__index");
   lua_setmetatable(L, globals);
   Protect(L);
-  ProtectMetatable(L);
+  lua_newtable(L);  // the real one would give the globals away
+  ShowAsMetatable(L);
   PushRegistered(L, &kGlobals);
   lua_pushvalue(L, -2);
   lua_setfield(L, -2, "_G");

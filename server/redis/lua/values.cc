@@ -113,42 +113,6 @@ size_t CountPairs(lua_State* L) {
   return pairs;
 }
 
-void WriteMap(lua_State* L, int protocol, Reply* reply) {
-  reply->Map(CountPairs(L));
-  lua_pushnil(L);
-  while (lua_next(L, -2) != 0) {
-    lua_pushvalue(L, -2);
-    WriteReply(L, protocol, reply);
-    WriteReply(L, protocol, reply);
-  }
-}
-
-void WriteSet(lua_State* L, int protocol, Reply* reply) {
-  reply->Set(CountPairs(L));
-  lua_pushnil(L);
-  while (lua_next(L, -2) != 0) {
-    lua_pop(L, 1);
-    lua_pushvalue(L, -1);
-    WriteReply(L, protocol, reply);
-  }
-}
-
-// To its first hole.
-void WriteArray(lua_State* L, int protocol, Reply* reply) {
-  int size = 0;
-  for (;; ++size) {
-    lua_rawgeti(L, -1, size + 1);
-    const bool ends = lua_isnil(L, -1);
-    lua_pop(L, 1);
-    if (ends) break;
-  }
-  reply->Array(static_cast<size_t>(size));
-  for (int i = 1; i <= size; ++i) {
-    lua_rawgeti(L, -1, i);
-    WriteReply(L, protocol, reply);
-  }
-}
-
 void WriteVerbatim(lua_State* L, Reply* reply) {
   if (!PushField(L, "format", LUA_TSTRING)) return reply->Null();
   const std::string_view format = TextOnTop(L);
@@ -161,27 +125,6 @@ void WriteVerbatim(lua_State* L, Reply* reply) {
 std::string_view WithoutEnds(std::string_view text) {
   while (!text.empty() && (text.back() == '\r' || text.back() == '\n')) text.remove_suffix(1);
   return text;
-}
-
-void WriteTable(lua_State* L, int protocol, Reply* reply) {
-  if (PushField(L, "err", LUA_TSTRING)) {
-    reply->Error(WithoutEnds(TextOnTop(L)));
-  } else if (PushField(L, "ok", LUA_TSTRING)) {
-    reply->Status(TextOnTop(L));
-  } else if (PushField(L, "double", LUA_TNUMBER)) {
-    reply->Double(lua_tonumber(L, -1));
-  } else if (PushField(L, "map", LUA_TTABLE)) {
-    WriteMap(L, protocol, reply);
-  } else if (PushField(L, "set", LUA_TTABLE)) {
-    WriteSet(L, protocol, reply);
-  } else if (PushField(L, "big_number", LUA_TSTRING)) {
-    reply->BigNumber(TextOnTop(L));
-  } else if (PushField(L, "verbatim_string", LUA_TTABLE)) {
-    WriteVerbatim(L, reply);
-  } else {
-    return WriteArray(L, protocol, reply);
-  }
-  lua_pop(L, 1);
 }
 
 }  // namespace
@@ -226,32 +169,97 @@ void PushReply(lua_State* L, std::string_view* bytes) {
   }
 }
 
-void WriteReply(lua_State* L, int protocol, Reply* reply) {
+void ReplyWriter::WriteMap(lua_State* L) {
+  reply_->Map(CountPairs(L));
+  lua_pushnil(L);
+  while (lua_next(L, -2) != 0) {
+    lua_pushvalue(L, -2);
+    Write(L);
+    Write(L);
+  }
+}
+
+void ReplyWriter::WriteSet(lua_State* L) {
+  reply_->Set(CountPairs(L));
+  lua_pushnil(L);
+  while (lua_next(L, -2) != 0) {
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    Write(L);
+  }
+}
+
+// To its first hole.
+void ReplyWriter::WriteArray(lua_State* L) {
+  int size = 0;
+  for (;; ++size) {
+    lua_rawgeti(L, -1, size + 1);
+    const bool ends = lua_isnil(L, -1);
+    lua_pop(L, 1);
+    if (ends) break;
+  }
+  reply_->Array(static_cast<size_t>(size));
+  for (int i = 1; i <= size; ++i) {
+    lua_rawgeti(L, -1, i);
+    Write(L);
+  }
+}
+
+void ReplyWriter::WriteTable(lua_State* L) {
+  if (PushField(L, "err", LUA_TSTRING)) {
+    reply_->Error(WithoutEnds(TextOnTop(L)));
+  } else if (PushField(L, "ok", LUA_TSTRING)) {
+    reply_->Status(TextOnTop(L));
+  } else if (PushField(L, "double", LUA_TNUMBER)) {
+    reply_->Double(lua_tonumber(L, -1));
+  } else if (PushField(L, "map", LUA_TTABLE)) {
+    WriteMap(L);
+  } else if (PushField(L, "set", LUA_TTABLE)) {
+    WriteSet(L);
+  } else if (PushField(L, "big_number", LUA_TSTRING)) {
+    reply_->BigNumber(TextOnTop(L));
+  } else if (PushField(L, "verbatim_string", LUA_TTABLE)) {
+    WriteVerbatim(L, reply_);
+  } else {
+    return WriteArray(L);
+  }
+  lua_pop(L, 1);
+}
+
+bool ReplyWriter::GoesOn() {
+  constexpr size_t kApart = 10'000;  // looks at who may want it to end
+  too_large_ = too_large_ || reply_->out().size() - begin_ > kBytesMax;
+  if (++values_ % kApart == 0) ended_ = ended_ || must_end_(data_);
+  return !too_large_ && !ended_;
+}
+
+void ReplyWriter::Write(lua_State* L) {
+  if (!GoesOn()) return lua_pop(L, 1);
   if (lua_checkstack(L, kStackNeeded) == 0) {
     lua_pop(L, 1);
-    return reply->Error("ERR reached lua stack limit");
+    return reply_->Error("ERR reached lua stack limit");
   }
   switch (lua_type(L, -1)) {
     case LUA_TSTRING:
-      reply->Bulk(TextOnTop(L));
+      reply_->Bulk(TextOnTop(L));
       break;
     case LUA_TNUMBER:
-      reply->Integer(Truncated(lua_tonumber(L, -1)));
+      reply_->Integer(Truncated(lua_tonumber(L, -1)));
       break;
     case LUA_TBOOLEAN: {
       const bool value = lua_toboolean(L, -1) != 0;
-      if (protocol == 3) {
-        reply->Boolean(value);
+      if (protocol_ == 3) {
+        reply_->Boolean(value);
       } else {
-        value ? reply->Integer(1) : reply->Null();
+        value ? reply_->Integer(1) : reply_->Null();
       }
       break;
     }
     case LUA_TTABLE:
-      WriteTable(L, protocol, reply);
+      WriteTable(L);
       break;
     default:
-      reply->Null();
+      reply_->Null();
   }
   lua_pop(L, 1);
 }

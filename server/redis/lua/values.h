@@ -18,9 +18,43 @@ namespace onced::redis::lua {
 // REQUIRES: it is whole.
 void PushReply(lua_State* state, std::string_view* bytes);
 
-// Answers with the value on the stack's top, which is taken. `protocol`: what the script speaks.
-// May raise.
-void WriteReply(lua_State* state, int protocol, Reply* reply);
+// Writes what a script returns. One value may stand in a thousand places, so what is a few bytes in
+// Lua can be without end as a reply.
+class ReplyWriter {
+ public:
+  static constexpr size_t kBytesMax = size_t{64} << 20;
+
+  // `protocol`: what the script speaks. `must_end` is asked every now and then.
+  ReplyWriter(int protocol, Reply* reply, bool (*must_end)(void* data), void* data)
+      : protocol_(protocol),
+        reply_(reply),
+        begin_(reply->out().size()),
+        must_end_(must_end),
+        data_(data) {}
+
+  // The value on the stack's top, which is taken. May raise.
+  void Write(lua_State* state);
+
+  // It was given up: what was written is not whole.
+  bool too_large() const { return too_large_; }
+  bool ended() const { return ended_; }
+
+ private:
+  bool GoesOn();
+  void WriteTable(lua_State* state);
+  void WriteMap(lua_State* state);
+  void WriteSet(lua_State* state);
+  void WriteArray(lua_State* state);
+
+  const int protocol_;
+  Reply* const reply_;
+  const size_t begin_;
+  bool (*const must_end_)(void* data);
+  void* const data_;
+  size_t values_ = 0;
+  bool too_large_ = false;
+  bool ended_ = false;
+};
 
 // Pushes {err = "CODE message"} for an error as Redis writes it: "-CODE message", or a message
 // alone, which gets the code ERR. May raise.
