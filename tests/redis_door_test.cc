@@ -247,14 +247,15 @@ TEST(RedisDoor, RunsNothingMoreOfWhoIsGone) {
   RespClient other = here.Connect();
   EXPECT_EQ(other.Ask("CONFIG SET busy-reply-threshold 0"), "+OK\r\n");
   EXPECT_EQ(other.Ask({"SET", "big", std::string(400'000, 'x')}), "+OK\r\n");
-  for (int gets = 2; gets < 24; gets += 2) {
+  const std::string last = Resp({"EVAL", "for i = 1, 2e7 do end return 1", "0"}) +
+                           Resp({"SUBSCRIBE", "a"}) + Resp({"WATCH", "k"});
+  // Until its sockets are full, and a little is left that waits to be written.
+  for (int gets = 6; gets < 40; gets += 2) {
     RespClient client = here.Connect();
-    std::string bytes;
-    for (int i = 0; i < gets; ++i) bytes += Resp({"GET", "big"});
-    bytes += Resp({"EVAL", "for i = 1, 1e7 do end return 1", "0"}) + Resp({"SUBSCRIBE", "a"}) +
-             Resp({"WATCH", "k"});
-    ASSERT_TRUE(client.SendBytes(bytes));
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // real time: its script runs
+    for (int i = 0; i < gets; ++i) ASSERT_TRUE(client.Send({"GET", "big"}));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // real time: they are answered
+    ASSERT_TRUE(client.SendBytes(last));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // real time: its script runs
     client.HangUp();
     EXPECT_TRUE(Eventually([&] {
       return other.Ask("PUBSUB NUMSUB a") == "*2\r\n$1\r\na\r\n:0\r\n";
