@@ -221,7 +221,7 @@ int Machine::RunTask(lua_State* L) {
     writer.Write(L);
     if (writer.too_large()) task.error = "ERR the reply of a script is at most 67108864 bytes long";
     if (writer.ended()) task.error.assign("ERR ").append(running.host->WhyEnd());
-    running.ended = writer.ended();
+    running.ended = running.ended || writer.ended();
     return 0;
   }
   if (!lua_istable(L, -1)) {  // the handler itself failed
@@ -233,8 +233,7 @@ int Machine::RunTask(lua_State* L) {
   task.error = error.empty() ? std::string_view("ERR unknown error") : error;
   if (source.empty()) return 0;
   const long line = LineOf(L);
-  task.error += " script: " + *task.sha + ", on ";
-  task.error += source;
+  task.error.append(" script: ").append(*task.sha).append(", on ").append(source);
   task.error.append(":").append(std::to_string(line)).append(".");
   return 0;
 }
