@@ -73,7 +73,7 @@ void RedisConnection::Read() {
       in_begin_ = 0;
     }
     if (in_end_ == in_.size()) {
-      in_.resize(std::max(in_.size() * 2, kReadMin));
+      in_.resize(std::min(std::max(in_.size() * 2, kReadMin), kInputMax + 1));
     }
   }
   reading_ = true;
@@ -138,7 +138,8 @@ RedisConnection::Ran RedisConnection::RunOne() {
     case RespParser::Progress::kNothing:
       break;
     case RespParser::Progress::kCommand:
-      if (turn_->HasBegun() && Interpreter::MustBeFirst(parser_.arguments())) {
+      if (turn_->HasBegun() && !interpreter_->scripts().is_busy() &&
+          Interpreter::MustBeFirst(parser_.arguments())) {
         return Ran::kMustWait;  // and parsed again, for it is not consumed
       }
       Join();
