@@ -65,9 +65,9 @@ class Keyspace {
   // dead ones too, have been looked at; returns the slot to go on from, kSlots at the end.
   using Visit = std::function<void(std::string_view name, const Entry& entry)>;
   virtual Result<uint32_t> Scan(Space space, uint32_t from, size_t count, const Visit& visit) = 0;
-  // Looks at as many records, or a slot more: a database with fewer is counted exactly, a larger
-  // one estimated from them, since names are spread over the slots evenly.
-  virtual Result<uint64_t> Count(Space space, size_t exact_to) = 0;
+  // Exact to ten thousand; above that estimated from them, since names are spread over the slots
+  // evenly.
+  virtual Result<uint64_t> Count(Space space) = 0;
 
   // A place in the turn to go back to. One at a time.
   virtual void Mark() = 0;

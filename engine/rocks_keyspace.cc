@@ -26,6 +26,7 @@ namespace {
 
 constexpr size_t kHeadSize = 12;  // version, type, 2 spare, time of death
 constexpr size_t kSlotSize = 3;
+constexpr uint64_t kCountedExactly = 10'000;
 size_t KeptMax(Footprint footprint) {
   return footprint == Footprint::kEdge ? size_t{8} << 20 : size_t{64} << 20;
 }
@@ -98,7 +99,7 @@ class RocksKeyspace : public Keyspace {
   }
   void Flush(Space space) override;
   Result<uint32_t> Scan(Space space, uint32_t from, size_t count, const Visit& visit) override;
-  Result<uint64_t> Count(Space space, size_t exact_to) override;
+  Result<uint64_t> Count(Space space) override;
   void Mark() override;
   void GoBack() override;
   void ForgetMark() override { records_.ForgetMark(); }
@@ -264,10 +265,10 @@ Result<uint32_t> RocksKeyspace::Scan(Space space, uint32_t from, size_t count, c
   return kSlots;
 }
 
-Result<uint64_t> RocksKeyspace::Count(Space space, size_t exact_to) {
+Result<uint64_t> RocksKeyspace::Count(Space space) {
   uint64_t live = 0;
   const Result<uint32_t> end =
-      Scan(space, 0, exact_to, [&live](std::string_view, const Entry&) { ++live; });
+      Scan(space, 0, kCountedExactly, [&live](std::string_view, const Entry&) { ++live; });
   if (!end.ok()) return end.status();
   if (*end == kSlots || *end == 0) return live;
   // The names of the slots seen, times as many as there are: they are spread evenly.

@@ -56,8 +56,8 @@ uint32_t Databases::Scan(Selected db, uint32_t from, size_t count, const Keyspac
   return Keyspace::kSlots;
 }
 
-uint64_t Databases::Count(Selected db, size_t exact_to) {
-  const Result<uint64_t> count = keyspace_->Count(db.space, exact_to);
+uint64_t Databases::Count(Selected db) {
+  const Result<uint64_t> count = keyspace_->Count(db.space);
   if (count.ok()) return *count;
   Note(count.status());
   return 0;

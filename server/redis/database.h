@@ -57,7 +57,7 @@ class Databases {
   void Flush(Selected db) { keyspace_->Flush(db.space); }
   // See Keyspace.
   uint32_t Scan(Selected db, uint32_t from, size_t count, const Keyspace::Visit& visit);
-  uint64_t Count(Selected db, size_t exact_to);
+  uint64_t Count(Selected db);
 
   // `session` is told (Session::touched) when the key changes, or has died by the time of EXEC.
   void Watch(Session* session, Selected db, std::string_view key);

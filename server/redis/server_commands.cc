@@ -124,10 +124,7 @@ void RunConfigHelp(Call& call) {
   for (const std::string_view line : kLines) call.reply.Status(line);
 }
 
-void RunDbSize(Call& call) {
-  constexpr size_t kExactTo = 10'000;
-  call.reply.Integer(static_cast<int64_t>(call.data.Count(call.db(), kExactTo)));
-}
+void RunDbSize(Call& call) { call.reply.Integer(static_cast<int64_t>(call.data.Count(call.db()))); }
 
 // [ASYNC|SYNC]; false: answered. Both are the same here: a flush takes no time.
 bool ExpectFlushMode(Call& call) {
