@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "server/redis/scripts.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <array>
 #include <utility>
 
-#include "engine/check.h"
 #include "server/redis/client_commands.h"
 #include "server/redis/interpreter.h"
 
@@ -20,19 +16,6 @@ using std::chrono::steady_clock;
 constexpr std::string_view kKilled = "Script killed by user with SCRIPT KILL...";
 constexpr std::string_view kTooLong = "Script ended: it ran for more than 60 seconds.";
 constexpr std::string_view kEnding = "Script ended: the server is shutting down.";
-
-std::string Sha1Of(std::string_view text) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned int size = 0;
-  ONCED_CHECK(EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha1(), nullptr) == 1);
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string hex;
-  for (unsigned int i = 0; i < size; ++i) {
-    hex += kDigits[digest[i] >> 4];
-    hex += kDigits[digest[i] & 15];
-  }
-  return hex;
-}
 
 std::vector<std::string_view> Split(std::string_view text, char at) {
   std::vector<std::string_view> pieces;
@@ -172,7 +155,7 @@ void Scripts::MakeRoom(Tenant& tenant, size_t bytes) {
 
 std::string Scripts::Load(std::string_view tenant_name, std::string_view text, std::string* error) {
   Tenant& tenant = Of(tenant_name);
-  std::string sha = Sha1Of(text);
+  std::string sha = lua::Sha1Hex(text);
   if (tenant.scripts.contains(sha)) return sha;
   Script script;
   if (text.starts_with("#!")) {

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "engine/check.h"
 #include "server/redis/lua/sandbox.h"
 #include "server/redis/lua/values.h"
 
@@ -82,19 +83,11 @@ int PCall(lua_State* L) {
   return 1;
 }
 
-int Sha1Hex(lua_State* L) {
+int PushSha1(lua_State* L) {
   if (lua_gettop(L) != 1) return Raise(L, "wrong number of arguments");
-  const std::string_view text = TextAt(L, 1);
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned int size = 0;
-  if (EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha1(), nullptr) != 1) {
-    return Raise(L, "no SHA-1");
-  }
-  std::array<char, 2 * EVP_MAX_MD_SIZE + 1> hex;
-  for (unsigned int i = 0; i < size; ++i) {
-    std::snprintf(hex.data() + static_cast<size_t>(i) * 2, 3, "%02x", digest[i]);
-  }
-  lua_pushlstring(L, hex.data(), static_cast<size_t>(size) * 2);
+  std::string& hex = Of(L).reply;  // not our own: Lua may raise while it is copied
+  hex = Sha1Hex(TextAt(L, 1));
+  lua_pushlstring(L, hex.data(), hex.size());
   return 1;
 }
 
@@ -206,7 +199,7 @@ constexpr luaL_Reg kFunctions[] = {{"call", Call},
                                    {"pcall", PCall},
                                    {"log", Log},
                                    {"setresp", SetResp},
-                                   {"sha1hex", Sha1Hex},
+                                   {"sha1hex", PushSha1},
                                    {"error_reply", ErrorReply},
                                    {"status_reply", StatusReply},
                                    {"replicate_commands", ReplicateCommands},
@@ -216,6 +209,19 @@ constexpr luaL_Reg kFunctions[] = {{"call", Call},
                                    {"acl_check_cmd", AclCheckCommand}};
 
 }  // namespace
+
+std::string Sha1Hex(std::string_view text) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  unsigned int size = 0;
+  ONCED_CHECK(EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha1(), nullptr) == 1);
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string hex;
+  for (unsigned int i = 0; i < size; ++i) {
+    hex += kDigits[digest[i] >> 4];
+    hex += kDigits[digest[i] & 15];
+  }
+  return hex;
+}
 
 void OpenLibrary(lua_State* L, Running* running) {
   for (const char* const name : {"redis", "server"}) {

@@ -25,6 +25,9 @@ namespace onced::redis::lua {
 
 using Arguments = std::span<const std::string_view>;
 
+// What a script is kept under, and what it gets from redis.sha1hex.
+std::string Sha1Hex(std::string_view text);
+
 // What a script asks of who runs it.
 class Host {
  public:
