@@ -70,6 +70,7 @@ Result<std::unique_ptr<Doors>> Doors::Open(const ServeOptions& options, Ports po
 
 void Doors::Watch(const TokenBook& book) {
   if (quota_ != nullptr) quota_->Watch(book);
+  if (redis_ != nullptr) redis_->JudgeTokens();
 }
 
 ApiOptions Doors::ApiTerms() {
@@ -179,7 +180,14 @@ Status Doors::OpenRedis(std::unique_ptr<wire::Port> port) {
       .durability = DurabilityName(options_.durability),
       .scripts = options_.redis_scripts.value_or(IsLoopback(options_.redis->host)),
       .report = ground_.report};
+  if (options_.footprint == Footprint::kEdge) options.memory_max = kEdgeMemory;
   if (ground_.doorkeeper != nullptr) {
+    options.still_admits = [doorkeeper = ground_.doorkeeper](const std::string& tenant,
+                                                             const TokenDigest& token) {
+      const std::shared_ptr<const TokenBook> book = doorkeeper->Book();
+      const Caller* const caller = book->OfDigest(token);
+      return caller != nullptr && caller->tenant == tenant;
+    };
     options.authenticate = [doorkeeper = ground_.doorkeeper](std::string_view user,
                                                              std::string_view token) {
       const std::shared_ptr<const TokenBook> book = doorkeeper->Book();

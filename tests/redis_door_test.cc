@@ -195,6 +195,25 @@ TEST(RedisDoor, LetsInWhoHasAToken) {
   EXPECT_EQ(client.Ask("GET a"), "$4\r\nshop\r\n");
 }
 
+// A connection once was good for as long as it stayed, whatever became of its token.
+TEST(RedisDoor, ClosesWhoseTokenIsTakenBack) {
+  const GuardedRedis guarded;
+  RespClient shop = guarded.here.Connect();
+  RespClient bank = guarded.here.Connect();
+  RespClient stranger = guarded.here.Connect();
+  EXPECT_EQ(shop.Ask(Words{"AUTH", "shop-1"}), "+OK\r\n");
+  EXPECT_EQ(bank.Ask(Words{"AUTH", "bank"}), "+OK\r\n");
+  // It is taken from the one and given to the other: still not who its sessions said they were.
+  PutTokens(guarded.folder, Tenant("shop", Role::kApp, {"shop-2"}) +
+                                Tenant("bank", Role::kApp, {"bank", "shop-1"}));
+  EXPECT_EQ(shop.Ask("PING"), "+PONG\r\n") << "not yet";
+  guarded.here.program->Signal(SIGHUP);
+  EXPECT_TRUE(shop.SeesEnd());
+  EXPECT_EQ(bank.Ask("PING"), "+PONG\r\n");
+  EXPECT_EQ(stranger.Ask(Words{"AUTH", "shop-1"}), "+OK\r\n") << "the bank's now";
+  EXPECT_EQ(stranger.Ask("GET a"), "$-1\r\n");
+}
+
 TEST(RedisDoor, TakesLittleFromStrangers) {
   const GuardedRedis guarded;
   RespClient client = guarded.here.Connect();

@@ -191,9 +191,8 @@ Result<std::shared_ptr<const TokenBook>> TokenBook::Load(const std::string& path
   return Parse(*text, path);
 }
 
-const Caller* TokenBook::OfToken(std::string_view token) const {
+const Caller* TokenBook::OfDigest(const TokenDigest& digest) const {
   static const Token nobodys{.digest = {}, .caller = nullptr};
-  const TokenDigest digest = DigestOf(token);
   const auto found = tokens_.find(FirstBytes(digest));
   const Token& candidate = found == tokens_.end() ? nobodys : found->second;
   return SameDigest(digest, candidate.digest) ? candidate.caller : nullptr;

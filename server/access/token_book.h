@@ -40,7 +40,8 @@ class TokenBook {
   static Result<std::shared_ptr<const TokenBook>> Load(const std::string& path);
 
   // nullptr: nobody's.
-  const Caller* OfToken(std::string_view token) const;
+  const Caller* OfToken(std::string_view token) const { return OfDigest(DigestOf(token)); }
+  const Caller* OfDigest(const TokenDigest& digest) const;
   const Caller* OfCertificate(std::string_view subject) const;
 
   const std::vector<std::unique_ptr<Caller>>& callers() const { return callers_; }

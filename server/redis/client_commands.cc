@@ -294,7 +294,7 @@ constexpr Command kSubcommands[] = {
      RunNoEvict,
      "connection",
      "7.0.0",
-     "Taken note of: nobody is evicted",
+     "Taken note of: who keeps most in memory is evicted all the same",
      {},
      "client"},
     {"no-touch",

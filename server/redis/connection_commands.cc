@@ -18,12 +18,12 @@ bool Admit(Call& call, std::string_view user, std::string_view token) {
   const InterpreterOptions& options = call.redis.options();
   if (!options.authenticate) {
     if (user != "default") return false;
-    call.redis.Authenticate(&call.session, "default", "default");
+    call.redis.Authenticate(&call.session, "default", "default", "");
     return true;
   }
   const std::string tenant = options.authenticate(user, token);
   if (tenant.empty()) return false;
-  call.redis.Authenticate(&call.session, tenant, user);
+  call.redis.Authenticate(&call.session, tenant, user, token);
   return true;
 }
 
@@ -73,8 +73,9 @@ void RunReset(Call& call) {
   session.db.number = 0;
   if (call.redis.options().authenticate) {
     session.tenant.clear();
+    session.token = {};
   } else {
-    call.redis.Authenticate(&session, "default", "default");
+    call.redis.Authenticate(&session, "default", "default", "");
   }
   call.reply.Status("RESET");
 }

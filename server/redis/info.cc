@@ -112,6 +112,7 @@ std::string Stats(Interpreter& redis, Session&) {
   s.Add("total_net_output_bytes", redis.bytes_out);
   s.Add("rejected_connections", redis.rejected_connections);
   s.Add("evicted_keys", 0);
+  s.Add("evicted_clients", redis.evicted_connections);
   s.Add("keyspace_hits", redis.data().hits);
   s.Add("keyspace_misses", redis.data().misses);
   s.Add("pubsub_channels", redis.channels().Count());

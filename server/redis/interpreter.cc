@@ -97,7 +97,7 @@ void Interpreter::Enter(Session* session) {
   session->since_ms = session->last_command_ms = data_.clock_ms();
   sessions_.emplace(session->id, session);
   ++connections;
-  if (!options_.authenticate) Authenticate(session, "default", "default");
+  if (!options_.authenticate) Authenticate(session, "default", "default", "");
 }
 
 void Interpreter::Leave(Session* session) {
@@ -124,10 +124,12 @@ void Interpreter::End(Session* session, const Session& own) {
   ended_.push_back(session->id);
 }
 
-void Interpreter::Authenticate(Session* session, std::string_view tenant, std::string_view user) {
+void Interpreter::Authenticate(Session* session, std::string_view tenant, std::string_view user,
+                               std::string_view token) {
   if (session->tenant != tenant) channels_.Leave(session);  // they are another tenant's
   session->tenant = tenant;
   session->user = user;
+  session->token = options_.authenticate ? DigestOf(token) : TokenDigest{};
   session->db = data_.Select(tenant, session->db.number);
 }
 
@@ -263,17 +265,24 @@ void Interpreter::RunNow(Session* session, const Command& command, Arguments arg
   if ((command.flags & kWrite) != 0 && data_.keyspace().pending_bytes() > kTransactionMax) {
     return Reply(out, session->protocol).Error(kOutOfMemory);
   }
+  const size_t begin = out->size();
   Call call{.redis = *this,
             .session = *session,
             .data = data_,
             .command = command,
             .arguments = arguments,
-            .reply = Reply(out, session->protocol)};
+            .reply = Reply(out, session->protocol, begin + options_.answer_max)};
   command.run(call);
+  if (out->size() - begin <= options_.answer_max) return;
+  out->resize(begin);
+  out->shrink_to_fit();
+  Reply(out, session->protocol)
+      .Error("ERR the answer is larger than " + std::to_string(options_.answer_max) + " bytes");
 }
 
 void Interpreter::ResetStatistics() {
-  commands = connections = rejected_connections = bytes_in = bytes_out = 0;
+  commands = connections = bytes_in = bytes_out = 0;
+  rejected_connections = evicted_connections = 0;
   data_.hits = data_.misses = 0;
   unknown_total_ = 0;
   unknown_.clear();

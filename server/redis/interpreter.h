@@ -23,6 +23,7 @@
 #include "server/redis/command.h"
 #include "server/redis/database.h"
 #include "server/redis/ledger_commands.h"
+#include "server/redis/resp_parser.h"
 #include "server/redis/scripts.h"
 #include "server/redis/session.h"
 
@@ -38,6 +39,9 @@ struct InterpreterOptions {
   std::string durability;  // "sync", "interval", "os"
   std::function<void(const std::string&)> report;
   size_t connections_max = 10'000;
+  int64_t bulk_max = kBulkMax;   // bytes of one argument
+  size_t answer_max = SIZE_MAX;  // bytes of one answer; a longer one becomes an error
+  size_t memory_max = SIZE_MAX;  // of all connections' buffers; the door sees to it
   bool scripts = true;
   std::function<void()> meanwhile;  // see Scripts
   LedgerParts ledger;
@@ -74,12 +78,15 @@ class Interpreter {
   void End(Session* session, const Session& own);
   // Those that were ended since the last call, but for their own.
   std::vector<uint64_t> TakeEnded() { return std::exchange(ended_, {}); }
-  void Authenticate(Session* session, std::string_view tenant, std::string_view user);
+  // `token`: what proved it, if any was needed.
+  void Authenticate(Session* session, std::string_view tenant, std::string_view user,
+                    std::string_view token);
 
   // Counted since the start.
   uint64_t commands = 0;
   uint64_t connections = 0;
   uint64_t rejected_connections = 0;
+  uint64_t evicted_connections = 0;
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
   int64_t started_ms = 0;

@@ -10,9 +10,10 @@ namespace onced::redis {
 namespace {
 
 constexpr size_t kReadMin = size_t{4} << 10;
-constexpr size_t kKeptMax = size_t{64} << 10;  // of room for what is read or sent
-// Of one command, with what came behind it.
-constexpr size_t kInputMax = static_cast<size_t>(kBulkMax) + (size_t{1} << 20);
+// Room that is kept, though it is empty: ten thousand clients may be idle.
+constexpr size_t kKeptToRead = size_t{16} << 10;
+constexpr size_t kKeptToSend = size_t{4} << 10;
+constexpr size_t kBehindMax = size_t{1} << 20;  // beside the largest value
 constexpr size_t kBacklogMax = size_t{1} << 20;  // beyond it no more commands are run
 // To have shaken hands and, where a token is needed, to have said who one is.
 constexpr std::chrono::seconds kIntroductionMax{10};
@@ -61,9 +62,10 @@ void RedisConnection::Begin() {
 void RedisConnection::Read() {
   if (reading_ || closed_ || finishing_ || session_.close) return;
   if (input_ended_) return CloseWhenDone();
+  const size_t input_max = InputMax();
   if (in_begin_ == in_end_) {
     in_begin_ = in_end_ = 0;
-    if (in_.size() > kKeptMax) std::vector<char>().swap(in_);
+    if (in_.size() > kKeptToRead) std::vector<char>().swap(in_);
   }
   if (in_end_ == in_.size()) {
     // Room is made by moving first, and by growing when the command is as large as that.
@@ -73,9 +75,10 @@ void RedisConnection::Read() {
       in_begin_ = 0;
     }
     if (in_end_ == in_.size()) {
-      in_.resize(std::min(std::max(in_.size() * 2, kReadMin), kInputMax + 1));
+      in_.resize(std::min(std::max(in_.size() * 2, kReadMin), input_max + 1));
     }
   }
+  Weigh();
   reading_ = true;
   transport_.ReadSome(in_.data() + in_end_, in_.size() - in_end_,
                       [self = shared_from_this()](const asio::error_code& error, size_t size) {
@@ -93,6 +96,25 @@ void RedisConnection::OnRead(const asio::error_code& error, size_t size) {
   interpreter_->bytes_in += size;
   if (finishing_) return;
   RunCommands();
+}
+
+// Of one command, with what came behind it.
+size_t RedisConnection::InputMax() const {
+  return static_cast<size_t>(interpreter_->options().bulk_max) + kBehindMax;
+}
+
+void RedisConnection::Weigh() {
+  if (closed_) return;
+  // The least that it reads into is everybody's.
+  const size_t now = std::max(in_.size(), kReadMin) - kReadMin + outgoing_.capacity() +
+                     being_written_.capacity() + held_bytes_ + session_.out.capacity() +
+                     session_.queue_bytes;
+  turn_->Weighed(std::exchange(weight_, now), now);
+}
+
+void RedisConnection::Holds(size_t bytes) {
+  held_bytes_ += bytes;
+  Weigh();
 }
 
 bool RedisConnection::Backlogged() const {
@@ -121,7 +143,7 @@ void RedisConnection::RunCommands() {
   if (session_.close) {
     CloseWhenDone();
   } else if (!Backlogged()) {
-    if (in_end_ - in_begin_ > kInputMax) return Break("Protocol error: too big request");
+    if (in_end_ - in_begin_ > InputMax()) return Break("Protocol error: too big request");
     Read();
   }
 }
@@ -129,7 +151,7 @@ void RedisConnection::RunCommands() {
 // kNone: there is no whole command, nor anything else to consume. kMustWait: for the next turn.
 RedisConnection::Ran RedisConnection::RunOne() {
   const std::string_view input(in_.data() + in_begin_, in_end_ - in_begin_);
-  const RespLimits limits{.bulk_max = kBulkMax,
+  const RespLimits limits{.bulk_max = interpreter_->options().bulk_max,
                           .unauthenticated = needs_token_ && session_.tenant.empty()};
   size_t consumed = 0;
   switch (parser_.Next(input, limits, &consumed)) {
@@ -143,8 +165,7 @@ RedisConnection::Ran RedisConnection::RunOne() {
         return Ran::kMustWait;  // and parsed again, for it is not consumed
       }
       Join();
-      interpreter_->Execute(&session_, parser_.arguments());
-      turn_->CommandRan();
+      Run();
       if (Interpreter::MustBeFirst(parser_.arguments())) turn_->EndSoon();
       break;
     case RespParser::Progress::kBroken:
@@ -153,6 +174,13 @@ RedisConnection::Ran RedisConnection::RunOne() {
   }
   in_begin_ += consumed;
   return Ran::kOne;
+}
+
+void RedisConnection::Run() {
+  const size_t before = session_.out.size();
+  interpreter_->Execute(&session_, parser_.arguments());
+  turn_->CommandRan(session_.out.size() - std::min(before, session_.out.size()));
+  if (session_.in_multi) Weigh();  // it keeps its commands
 }
 
 // Nothing more is taken; it closes when that is told.
@@ -192,6 +220,7 @@ void RedisConnection::Send(std::string* bytes) {
   }
   bytes->clear();
   Write();
+  Weigh();
   if (!closed_ && session_.listens() &&
       outgoing_.size() + being_written_.size() > Channels::kUnreadMax) {
     Close();
@@ -206,7 +235,7 @@ void RedisConnection::Write() {
     const size_t sent = transport_.socket().send(asio::buffer(outgoing_), 0, error);
     if (error && error != asio::error::would_block) return Close();
     if (!error) outgoing_.erase(0, sent);
-    if (outgoing_.empty() && outgoing_.capacity() > kKeptMax) std::string().swap(outgoing_);
+    if (outgoing_.empty() && outgoing_.capacity() > kKeptToSend) std::string().swap(outgoing_);
   }
   if (outgoing_.empty()) {
     if (session_.close || finishing_) CloseWhenDone();
@@ -224,10 +253,11 @@ void RedisConnection::Write() {
 void RedisConnection::OnWritten(const asio::error_code& error) {
   writing_ = false;
   being_written_.clear();
-  if (being_written_.capacity() > kKeptMax) std::string().swap(being_written_);
+  if (being_written_.capacity() > kKeptToSend) std::string().swap(being_written_);
   if (closed_) return;
   if (error) return Close();
   Write();
+  Weigh();
   if (!closed_) RunCommands();
 }
 
@@ -242,7 +272,9 @@ void RedisConnection::CloseWhenDone() {
 }
 
 void RedisConnection::Close() {
-  if (std::exchange(closed_, true)) return;
+  if (closed_) return;
+  turn_->Weighed(std::exchange(weight_, 0), 0);
+  closed_ = true;
   const std::shared_ptr<RedisConnection> self = shared_from_this();
   introduction_deadline_.cancel();
   interpreter_->Leave(&session_);

@@ -6,7 +6,7 @@
 // Threads: the door's one.
 // Invariants: 1. A client that does not read its answers is not read from either. 2. Input is kept
 // as long as its command is not whole, and large room for it no longer. 3. It may be closed while
-// its own script runs; then nothing more of it runs.
+// its own script runs; then nothing more of it runs. 4. What it keeps for long is weighed.
 #pragma once
 
 #include <asio/ip/tcp.hpp>
@@ -35,8 +35,11 @@ class Turn {
   virtual void Joined(const std::shared_ptr<RedisConnection>& connection) = 0;
   // It has commands for the next one.
   virtual void GoOnLater(const std::shared_ptr<RedisConnection>& connection) = 0;
-  virtual void CommandRan() = 0;
+  // A command that was answered with so many bytes.
+  virtual void CommandRan(size_t answer) = 0;
   virtual void EndSoon() = 0;  // after the command that ran
+  // What a connection keeps in memory was so many bytes, and is now so many.
+  virtual void Weighed(size_t before, size_t now) = 0;
   virtual void Gone(const std::shared_ptr<RedisConnection>& connection) = 0;
 };
 
@@ -55,7 +58,7 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
   // They may leave. `bytes` is left empty.
   void Send(std::string* bytes);
   // Some are still held; they count as not read.
-  void Holds(size_t bytes) { held_bytes_ += bytes; }
+  void Holds(size_t bytes);
   void LetGo(size_t bytes) { held_bytes_ -= bytes; }
   // No more is read; it closes when nothing is left to send.
   void Finish();
@@ -64,15 +67,21 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
   // Neither reads nor writes: somebody must have it go on.
   bool stands() const { return !reading_ && !writing_ && !closed_ && !finishing_; }
   Session& session() { return session_; }
+  const Session& session() const { return session_; }
+  // Bytes that it keeps in memory, as they were last told to the turn.
+  size_t weight() const { return weight_; }
 
  private:
   void Read();
   void OnRead(const asio::error_code& error, size_t size);
   enum class Ran : uint8_t { kOne, kNone, kMustWait };
   Ran RunOne();
+  void Run();
   void Break(const std::string& error);
   void Write();
   void OnWritten(const asio::error_code& error);
+  void Weigh();
+  size_t InputMax() const;
   bool Backlogged() const;
   void CloseWhenDone();
 
@@ -98,6 +107,7 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
   std::string being_written_;
   bool writing_ = false;
   size_t held_bytes_ = 0;
+  size_t weight_ = 0;
 };
 
 }  // namespace onced::redis

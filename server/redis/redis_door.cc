@@ -31,6 +31,8 @@ namespace {
 
 constexpr size_t kTurnCommandsMax = 1'000;
 constexpr size_t kTurnBytesMax = size_t{1} << 20;
+constexpr size_t kBeside = size_t{1} << 20;            // a value may come with others
+constexpr size_t kTurnAnswersMax = size_t{16} << 20;   // bytes of them
 constexpr size_t kTurnMessagesMax = size_t{16} << 20;  // bytes of them, for all who listen
 constexpr milliseconds kEndPatience{2'000};            // more than it looks at the time apart
 constexpr milliseconds kReadPatience{5'000};           // at the end
@@ -40,6 +42,10 @@ constexpr std::string_view kNotWritten =
     "MISCONF Errors writing to the log: nothing of this was written";
 constexpr std::string_view kUnknown =
     "MISCONF Errors writing to the log: whether this was written is not known";
+
+int64_t BulkMax(size_t memory_max) {
+  return std::min(redis::kBulkMax, static_cast<int64_t>(memory_max / 4));
+}
 
 std::string_view AnswerOf(const Status& fault) {
   const bool known = fault.fault() == Fault::kUnavailable || fault.fault() == Fault::kNoSpace;
@@ -63,6 +69,9 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
                       .durability = options_.durability,
                       .report = options_.report,
                       .connections_max = options_.connections_max,
+                      .bulk_max = BulkMax(options_.memory_max),
+                      .answer_max = static_cast<size_t>(BulkMax(options_.memory_max)) + kBeside,
+                      .memory_max = options_.memory_max,
                       .scripts = options_.scripts,
                       .meanwhile = [this] { AnswerMeanwhile(); },
                       .ledger = options_.ledger}) {}
@@ -73,17 +82,23 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
     thread_ = std::thread([this] { Run(); });
   }
   bool Stop(milliseconds patience);
+  void JudgeTokens();
   uint16_t port() const { return port_; }
 
   bool IsFull() const override {
     return commands_ >= kTurnCommandsMax || options_.keyspace->pending_bytes() >= kTurnBytesMax ||
+           answer_bytes_ >= kTurnAnswersMax || weight_ > options_.memory_max ||
            interpreter_.channels().sent_bytes() >= kTurnMessagesMax;
   }
   bool HasBegun() const override { return !joined_.empty(); }
   void Joined(const Connection& connection) override { joined_.push_back(connection); }
   void GoOnLater(const Connection& connection) override { later_.push_back(connection); }
-  void CommandRan() override { ++commands_; }
+  void CommandRan(size_t answer) override {
+    ++commands_;
+    answer_bytes_ += answer;
+  }
   void EndSoon() override { commands_ = kTurnCommandsMax; }
+  void Weighed(size_t before, size_t now) override { weight_ = weight_ - before + now; }
   void Gone(const Connection& connection) override { connections_.erase(connection->session().id); }
 
  private:
@@ -104,6 +119,7 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
   void EndTurn();
   Result<uint64_t> Commit();
   void CloseEnded();
+  void CloseHeaviest();
   void LetLeave();
   void FinishAll();
 
@@ -118,6 +134,8 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
   std::vector<Connection> joined_;  // in this turn
   std::vector<Connection> later_;   // in the next
   size_t commands_ = 0;
+  size_t answer_bytes_ = 0;  // of this turn
+  size_t weight_ = 0;        // of all connections
   std::deque<Held> held_;  // turns whose answers wait at the gate, in order
 
   bool stopping_ = false;
@@ -139,6 +157,7 @@ void RedisDoor::Impl::Run() {
     while (!IsFull() && context_.poll_one() > 0) {
     }
     EndTurn();
+    CloseHeaviest();
     if (!stopping_) continue;
     const bool finished = connections_.empty() && held_.empty();
     if (finished || steady_clock::now() >= stop_at_) break;
@@ -155,6 +174,7 @@ void RedisDoor::Impl::AnswerMeanwhile() {
   for (size_t events = 0; events < kTurnCommandsMax && context_.poll_one() > 0; ++events) {
   }
   for (const Connection& connection : std::exchange(later_, {})) connection->RunCommands();
+  CloseHeaviest();
 }
 
 void RedisDoor::Impl::Accept() {
@@ -221,7 +241,7 @@ void RedisDoor::Impl::JoinTold() {
 void RedisDoor::Impl::EndTurn() {
   JoinTold();
   if (joined_.empty()) return;
-  commands_ = 0;
+  commands_ = answer_bytes_ = 0;
   interpreter_.channels().ForgetSentBytes();
   const Result<uint64_t> committed = Commit();
   std::string_view error;
@@ -258,6 +278,33 @@ void RedisDoor::Impl::CloseEnded() {
     const Connection connection = Find(id);
     if (connection != nullptr) connection->Close();
   }
+}
+
+// Those that keep the most in memory, until there is a fourth of the room again. Nothing that they
+// were promised is lost: what ran has run, and who is cut off does not know how it ended.
+void RedisDoor::Impl::CloseHeaviest() {
+  if (weight_ <= options_.memory_max) return;
+  std::vector<Connection> heaviest;
+  for (const auto& [id, connection] : connections_) heaviest.push_back(connection);
+  std::sort(heaviest.begin(), heaviest.end(),
+            [](const auto& a, const auto& b) { return a->weight() > b->weight(); });
+  for (const Connection& connection : heaviest) {
+    if (weight_ <= options_.memory_max / 4 * 3) break;
+    ++interpreter_.evicted_connections;
+    connection->Close();
+  }
+}
+
+void RedisDoor::Impl::JudgeTokens() {
+  asio::post(context_, [weak = weak_from_this()] {
+    const std::shared_ptr<Impl> self = weak.lock();
+    if (self == nullptr || !self->options_.still_admits) return;
+    for (const auto& [id, connection] : std::unordered_map(self->connections_)) {
+      const Session& session = connection->session();
+      if (session.tenant.empty()) continue;
+      if (!self->options_.still_admits(session.tenant, session.token)) connection->Close();
+    }
+  });
 }
 
 void RedisDoor::Impl::LetLeave() {
@@ -312,6 +359,8 @@ Result<std::unique_ptr<RedisDoor>> RedisDoor::Start(RedisDoorOptions options,
 RedisDoor::~RedisDoor() { (void)Stop(milliseconds(0)); }
 
 uint16_t RedisDoor::port() const { return impl_->port(); }
+
+void RedisDoor::JudgeTokens() { impl_->JudgeTokens(); }
 
 bool RedisDoor::Stop(milliseconds patience) { return impl_->Stop(patience); }
 

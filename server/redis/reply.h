@@ -2,8 +2,9 @@
 // Reply: writes one answer in RESP2 or RESP3, whichever its session speaks.
 //
 // Threads: one.
-// Invariants: who announces an array, a map or a set writes as many members behind it. An error or
-// a status has no line's end in it: what would be one becomes a space.
+// Invariants: 1. Who announces an array, a map or a set writes as many members behind it. 2. An
+// error or a status has no line's end in it: what would be one becomes a space. 3. Once the output
+// is longer than `most`, no more values are added: it will not be sent (Interpreter::RunNow).
 #pragma once
 
 #include <cstddef>
@@ -15,7 +16,8 @@ namespace onced::redis {
 
 class Reply {
  public:
-  Reply(std::string* out, int protocol) : out_(out), protocol_(protocol) {}
+  Reply(std::string* out, int protocol, size_t most = SIZE_MAX)
+      : out_(out), protocol_(protocol), most_(most) {}
 
   int protocol() const { return protocol_; }
   std::string& out() { return *out_; }
@@ -45,6 +47,7 @@ class Reply {
 
   std::string* const out_;
   const int protocol_;
+  const size_t most_;
 };
 
 // As Redis writes a double in a reply: 17 digits, no trailing zeros, "inf", "-inf", "nan".

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "server/access/token.h"
 #include "server/redis/database.h"
 
 namespace onced::redis {
@@ -41,6 +42,7 @@ struct Session {
 
   std::string tenant;  // empty: not authenticated
   std::string user = "default";
+  TokenDigest token{};  // that it has shown, if one is needed
   Selected db;
 
   // Replies that are not wanted: CLIENT REPLY.

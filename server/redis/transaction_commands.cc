@@ -8,9 +8,6 @@
 namespace onced::redis {
 namespace {
 
-// Of one transaction, in bytes: they are kept until it has run.
-constexpr size_t kRepliesMax = size_t{64} << 20;
-
 void RunMulti(Call& call) {
   if (call.session.in_multi) return call.reply.Error("ERR MULTI calls can not be nested");
   call.session.in_multi = true;
@@ -36,11 +33,12 @@ void RunExec(Call& call) {
   if (called_off) return call.reply.NullArray();
   call.reply.Array(queue.size());
   std::string* const out = &call.reply.out();
+  const size_t most = out->size() + call.redis.options().answer_max;
   for (const Queued& queued : queue) {
     const std::vector<std::string_view> arguments(queued.arguments.begin(), queued.arguments.end());
     const size_t begin = out->size();
     call.redis.RunNow(&session, *queued.command, arguments, out);
-    if (out->size() <= kRepliesMax) continue;
+    if (out->size() <= most) continue;
     out->resize(begin);
     Reply(out, session.protocol).Error("ERR the replies of this transaction are too large");
   }

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// What clients of the Redis door may have it keep in memory, all of them together: on a machine
+// that is small, that is 32 MiB. Who sends what is never whole, or does not read, is closed when
+// it keeps the most; who does neither goes on.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "tests/redis.h"
+
+namespace onced {
+namespace {
+
+const Words kSmall{"--footprint", "edge", "--durability", "os"};
+
+int Evicted(RespClient& client) {
+  const std::string info = client.Ask("INFO stats");
+  const size_t at = info.find("evicted_clients:");
+  return at == std::string::npos ? -1 : std::atoi(info.c_str() + at + 16);
+}
+
+// The resident memory of onced, in MiB.
+size_t ResidentMiB(RespClient& client) {
+  const std::string info = client.Ask("INFO memory");
+  return std::stoull(info.substr(info.find("used_memory_rss:") + 16)) >> 20;
+}
+
+TEST(RedisMemory, IsNotFilledByCommandsThatAreNeverWhole) {
+  const RedisInAFolder here(kSmall);
+  RespClient friendly = here.Connect();
+  EXPECT_EQ(friendly.Ask("SET k v"), "+OK\r\n");
+  const size_t before = ResidentMiB(friendly);
+  const std::string piece = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$8000000\r\n" + std::string(7'000'000, 'x');
+  std::vector<RespClient> hoarders;
+  for (int i = 0; i < 20; ++i) {
+    hoarders.push_back(here.Connect());
+    (void)hoarders.back().SendBytes(piece);
+  }
+  EXPECT_TRUE(Eventually([&] { return Evicted(friendly) >= 12; })) << Evicted(friendly);
+  EXPECT_EQ(friendly.Ask("GET k"), "$1\r\nv\r\n");
+  EXPECT_LT(ResidentMiB(friendly), before + 100);
+}
+
+TEST(RedisMemory, IsNotFilledByTransactionsThatDoNotEnd) {
+  const RedisInAFolder here(kSmall);
+  RespClient friendly = here.Connect();
+  std::vector<RespClient> hoarders;
+  for (int i = 0; i < 8; ++i) {
+    hoarders.push_back(here.Connect());
+    EXPECT_EQ(hoarders.back().Ask("MULTI"), "+OK\r\n");
+    (void)hoarders.back().Send({"SET", "k", std::string(7'000'000, 'x')});
+    (void)hoarders.back().Receive();
+  }
+  EXPECT_GE(Evicted(friendly), 4);
+  EXPECT_EQ(friendly.Ask("EXISTS k"), ":0\r\n");
+}
+
+TEST(RedisMemory, IsNotFilledByAnswersThatNobodyReads) {
+  for (const char* mode : {"os", "sync"}) {
+    const RedisInAFolder here({"--footprint", "edge", "--durability", mode});
+    RespClient friendly = here.Connect();
+    EXPECT_EQ(friendly.Ask({"SET", "big", std::string(7'000'000, 'x')}), "+OK\r\n");
+    EXPECT_EQ(friendly.Ask({"SET", "k", "v"}), "+OK\r\n");
+    std::vector<RespClient> hoarders;
+    for (int i = 0; i < 12; ++i) {
+      hoarders.push_back(here.Connect());
+      (void)hoarders.back().SendBytes(Resp({"SET", "k", "v"}) + Resp({"GET", "big"}));
+    }
+    EXPECT_TRUE(Eventually([&] { return Evicted(friendly) >= 4; })) << mode << Evicted(friendly);
+    EXPECT_EQ(friendly.Ask("GET k"), "$1\r\nv\r\n") << mode;
+  }
+}
+
+// One command once was answered with all that it named, however much that was together.
+TEST(RedisMemory, HasABoundForOneAnswer) {
+  const RedisInAFolder here(kSmall);
+  RespClient client = here.Connect();
+  const std::string big(6'000'000, 'x');
+  EXPECT_EQ(client.Ask({"SET", "big", big}), "+OK\r\n");
+  const std::string error = "-ERR the answer is larger than 9437184 bytes\r\n";
+  EXPECT_EQ(client.Ask("MGET big big"), error);
+  EXPECT_EQ(client.Ask("MGET big k"), "*2\r\n$6000000\r\n" + big + "\r\n$-1\r\n");
+  EXPECT_EQ(client.Ask({"EVAL", "return redis.call('mget', 'big', 'big')", "0"}).substr(0, 40),
+            error.substr(0, 40));
+  EXPECT_EQ(client.Ask("MULTI"), "+OK\r\n");
+  EXPECT_EQ(client.Ask("GET big"), "+QUEUED\r\n");
+  EXPECT_EQ(client.Ask("GET big"), "+QUEUED\r\n");
+  EXPECT_EQ(client.Ask("SET k v"), "+QUEUED\r\n");
+  EXPECT_EQ(client.Ask("EXEC"),
+            "*3\r\n$6000000\r\n" + big +
+                "\r\n-ERR the replies of this transaction are too large\r\n+OK\r\n");
+  EXPECT_EQ(client.Ask("GET k"), "$1\r\nv\r\n");
+}
+
+TEST(RedisMemory, TellsItsBounds) {
+  const RedisInAFolder here(kSmall);
+  RespClient client = here.Connect();
+  EXPECT_NE(client.Ask("CONFIG GET maxmemory-clients").find("33554432"), std::string::npos);
+  EXPECT_NE(client.Ask("CONFIG GET proto-max-bulk-len").find("8388608"), std::string::npos);
+  EXPECT_EQ(Evicted(client), 0);
+}
+
+}  // namespace
+}  // namespace onced
