@@ -2,6 +2,7 @@
 #include "engine/rocks_database.h"
 
 #include <rocksdb/listener.h>
+#include <rocksdb/perf_level.h>
 
 #include <array>
 #include <filesystem>
@@ -27,6 +28,22 @@ Status Converted(const char* doing, const rocksdb::Status& s) {
   if (s.IsIncomplete() || s.IsBusy()) return Status::Unavailable(std::move(message));
   return Status::IoError(std::move(message));
 }
+
+// RocksDB counts every comparison of keys for its thread, in variables that are dear to reach from
+// a shared library, and nobody here reads the counts. (Measured: an INCR at the Redis door costs
+// 0.8 of the time without.) The level is the thread's, which may use a RocksDB of its own too.
+class Uncounted {
+ public:
+  Uncounted() : level_(rocksdb::GetPerfLevel()) {
+    rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
+  }
+  ~Uncounted() { rocksdb::SetPerfLevel(level_); }
+  Uncounted(const Uncounted&) = delete;
+  Uncounted& operator=(const Uncounted&) = delete;
+
+ private:
+  const rocksdb::PerfLevel level_;
+};
 
 }  // namespace
 
@@ -155,6 +172,7 @@ void RocksDatabase::SetErrorHandler(ErrorHandler handler) {
 
 Result<bool> RocksDatabase::Get(Family family, const std::string& key,
                                 rocksdb::PinnableSlice* value) {
+  const Uncounted uncounted;
   const rocksdb::Status s = db_->Get(rocksdb::ReadOptions(), handle(family), key, value);
   if (s.IsNotFound()) return false;
   ONCED_RETURN_IF_ERROR(Converted("read", s));
@@ -172,6 +190,7 @@ Result<std::optional<std::string>> RocksDatabase::Get(Family family, const std::
 Status RocksDatabase::Walk(
     Family family, const std::string& prefix, const std::string& after,
     const std::function<bool(std::string_view key, std::string_view value)>& visit) {
+  const Uncounted uncounted;
   const std::unique_ptr<rocksdb::Iterator> it(
       db_->NewIterator(rocksdb::ReadOptions(), handle(family)));
   it->Seek(after.empty() ? prefix : after);
@@ -185,6 +204,7 @@ Status RocksDatabase::Walk(
 }
 
 Status RocksDatabase::Write(rocksdb::WriteBatch* batch) {
+  const Uncounted uncounted;
   rocksdb::WriteOptions options;
   options.sync = false;  // the commit gate syncs, for many at once
   options.no_slowdown = true;

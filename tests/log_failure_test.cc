@@ -10,6 +10,7 @@
 #include <string>
 
 #include "tests/program.h"
+#include "tests/redis.h"
 
 namespace onced {
 namespace {
@@ -68,6 +69,20 @@ void Outlives(const std::string& durability) {
 
 TEST(LogFailure, EndsTheProgramBeforeAnythingUnsyncedIsAnswered) { Outlives("sync"); }
 TEST(LogFailure, EndsTheProgramInIntervalModeToo) { Outlives("interval"); }
+
+TEST(LogFailure, EndsTheProgramBeforeTheRedisDoorAnswers) {
+  const BreakableDisk disk;
+  RedisInAFolder here({"--durability", "sync"});
+  RespClient client = here.Connect();
+  EXPECT_EQ(client.Ask("SET before 1"), "+OK\r\n");
+  disk.Break();
+  ASSERT_TRUE(client.Send({"SET", "after", "1"}));
+  EXPECT_EQ(client.Receive().find("+OK"), std::string::npos) << "answered, though the log is lost";
+  EXPECT_EQ(here.program->WaitForEnd().code, kExitLogFailed);
+  disk.Mend();
+  here.StartAgain();
+  EXPECT_EQ(here.Connect().Ask("GET before"), "$1\r\n1\r\n");
+}
 
 }  // namespace
 }  // namespace onced
