@@ -83,6 +83,12 @@ Status DataFolder::CheckDatabase() const {
                             ": the file CURRENT is missing; nothing was touched");
 }
 
+Status DataFolder::DropDatabase() {
+  std::error_code error;
+  fs::remove_all(database(), error);
+  return error ? Failed("remove", database(), error) : Status::Ok();
+}
+
 Status DataFolder::QuarantineLogs() {
   std::error_code error;
   fs::create_directories(quarantine(), error);
@@ -97,6 +103,17 @@ Status DataFolder::QuarantineLogs() {
   if (error) return Failed("list", database(), error);
   ONCED_RETURN_IF_ERROR(SyncFolder(quarantine()));
   return SyncEntries();
+}
+
+std::string DataFolder::QuarantinedLogs() const {
+  std::set<std::string> logs;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(quarantine(), error)) {
+    logs.insert(entry.path().filename().string());
+  }
+  std::string names;
+  for (const std::string& log : logs) names += (names.empty() ? "" : ", ") + log;
+  return names.empty() ? "there are none" : names;
 }
 
 Status DataFolder::SyncEntries() const { return SyncFolder(path_); }

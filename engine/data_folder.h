@@ -37,11 +37,15 @@ class DataFolder {
   // Corruption when files are there, but not the one that names the others: RocksDB would take the
   // folder for empty and clear it.
   Status CheckDatabase() const;
+  // What a first start has left that was cut short: nobody has been told anything that is in it.
+  Status DropDatabase();
 
   // Links every log of the database into the quarantine, where an earlier link of the same log is
   // kept: Open of the store deletes a log that it could read only in part, and the rest of it may
   // still be wanted.
   Status QuarantineLogs();
+  // Their names, for a message.
+  std::string QuarantinedLogs() const;
   Status DropQuarantine();
   // Puts it aside for good, as quarantine-<number>: for logs whose loss was accepted.
   Status KeepQuarantine();

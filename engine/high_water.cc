@@ -43,6 +43,9 @@ std::string EncodeSlot(const HighWaterMark& mark, uint64_t generation) {
   w.Fixed(mark.anchor.now_ms);
   w.Fixed(static_cast<uint8_t>(mark.anchor.in_doubt ? 1 : 0));
   w.Short(mark.anchor.boot_id.substr(0, 64));
+  w.Fixed(mark.manifest.number);  // zeros before this was kept
+  w.Fixed(mark.manifest.bytes);
+  w.Fixed(mark.manifest.in_use);
   out.resize(kSlotSize - sizeof(uint32_t));
   w.Fixed(Crc(out));
   return out;
@@ -72,6 +75,9 @@ Result<std::optional<Slot>> DecodeSlot(std::string_view bytes) {
   slot.mark.anchor.now_ms = in.Fixed<int64_t>();
   slot.mark.anchor.in_doubt = in.Fixed<uint8_t>() != 0;
   slot.mark.anchor.boot_id = in.Short();
+  slot.mark.manifest.number = in.Fixed<uint64_t>();
+  slot.mark.manifest.bytes = in.Fixed<uint64_t>();
+  slot.mark.manifest.in_use = in.Fixed<uint64_t>();
   return std::optional<Slot>(std::move(slot));
 }
 

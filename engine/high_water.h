@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // HighWater: a small fsynced file beside the store that says how far things had certainly come: the
-// fence epoch, the newest synced sequence number, and where the clock stood.
+// fence epoch, the newest synced sequence number, where the clock stood, and the extent of the
+// store's MANIFEST.
 //
 // It exists because the store's own recovery stops silently at the first damaged byte of its log
 // and calls that success. With the mark, "recovered less than was synced" is found and refused.
@@ -23,10 +24,18 @@
 
 namespace onced {
 
+// How much of which MANIFEST was synced (rocks_manifest.h); number 0: it is not known.
+struct ManifestExtent {
+  uint64_t number = 0;
+  uint64_t bytes = 0;
+  uint64_t in_use = 0;  // the number that the store went by when it was opened last
+};
+
 struct HighWaterMark {
   uint32_t epoch = 0;
   uint64_t synced_sequence = 0;
   ClockAnchor anchor;
+  ManifestExtent manifest;
 };
 
 class HighWater {

@@ -10,6 +10,7 @@
 
 #include "engine/mutex.h"
 #include "engine/rocks_log.h"
+#include "engine/rocks_manifest.h"
 #include "engine/rocks_options.h"
 
 namespace onced {
@@ -126,15 +127,16 @@ class RocksDatabase::Listener : public rocksdb::EventListener {
   ErrorHandler handler_ GUARDED_BY(mutex_);
 };
 
-Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& path,
-                                                           const RocksStoreOptions& options,
-                                                           Clock* clock) {
+Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(
+    const std::string& path, const RocksStoreOptions& options, Clock* clock,
+    std::function<Status(const ManifestExtent&)> keep) {
   std::unique_ptr<RocksDatabase> database(new RocksDatabase());
   database->listener_ = std::make_shared<Listener>(&database->log_guard_);
   rocksdb::DBOptions db_options = DatabaseOptions(options.footprint);
   db_options.listeners.push_back(database->listener_);
-  database->env_ =
-      database->log_guard_.Watch(options.env != nullptr ? options.env : rocksdb::Env::Default());
+  rocksdb::Env* const base = options.env != nullptr ? options.env : rocksdb::Env::Default();
+  database->env_ = database->log_guard_.Watch(
+      keep != nullptr ? WatchManifest(base, std::move(keep)).get() : base);
   db_options.env = database->env_.get();
   std::error_code failed;
   std::filesystem::create_directories(path, failed);

@@ -23,6 +23,7 @@
 
 #include "engine/clock.h"
 #include "engine/commit_gate.h"
+#include "engine/high_water.h"
 #include "engine/key.h"
 #include "engine/rocks_log_guard.h"
 #include "engine/rocks_store.h"
@@ -44,10 +45,11 @@ struct ErrorHandler {
 
 class RocksDatabase : public Log {
  public:
-  // Corruption when the database cannot be read. `clock` must outlive it.
-  static Result<std::unique_ptr<RocksDatabase>> Open(const std::string& path,
-                                                     const RocksStoreOptions& options,
-                                                     Clock* clock);
+  // Corruption when the database cannot be read. `clock` must outlive it. `keep`: see
+  // WatchManifest; may be absent.
+  static Result<std::unique_ptr<RocksDatabase>> Open(
+      const std::string& path, const RocksStoreOptions& options, Clock* clock,
+      std::function<Status(const ManifestExtent&)> keep = nullptr);
   ~RocksDatabase() override;
 
   // REQUIRES: called before the first Write.

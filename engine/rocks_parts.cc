@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "engine/rocks_manifest.h"
+
 namespace onced {
 namespace {
 
@@ -33,6 +35,12 @@ Status RocksStore::Parts::OpenFolderAndClock() {
                               ": the high-water file is missing or damaged, so nobody can say "
                               "whether synced data is missing (--accept-data-loss opens anyway)");
   }
+  // Before there is a database: one without a mark is then always a mark that was lost, also when
+  // the very first start is cut short.
+  if (!mark.has_value() && !folder->HasDatabase()) {
+    ONCED_RETURN_IF_ERROR(high_water->Update([](HighWaterMark&) {}));
+    ONCED_RETURN_IF_ERROR(folder->SyncEntries());
+  }
   if (options.clock == nullptr) {
     guarded_clock = std::make_unique<GuardedClock>(
         NewSystemTimeSource(), mark.has_value() ? std::optional(mark->anchor) : std::nullopt);
@@ -42,10 +50,31 @@ Status RocksStore::Parts::OpenFolderAndClock() {
 }
 
 Status RocksStore::Parts::OpenDatabase() {
+  const HighWaterMark mark = high_water->mark().value_or(HighWaterMark{});
+  // The mark of a start that never ended: see above.
+  if (high_water->mark().has_value() && mark.epoch == 0) {
+    ONCED_RETURN_IF_ERROR(folder->DropDatabase());
+  }
   ONCED_RETURN_IF_ERROR(folder->CheckDatabase());
   if (folder->HasDatabase()) ONCED_RETURN_IF_ERROR(folder->QuarantineLogs());
-  Result<std::unique_ptr<RocksDatabase>> opened =
-      RocksDatabase::Open(folder->database(), options, clock);
+  if (!options.accept_data_loss) {
+    ONCED_RETURN_IF_ERROR(CheckManifest(folder->database(), mark.manifest));
+  }
+  const auto open = [this] {
+    return RocksDatabase::Open(folder->database(), options, clock,
+                               [this](const ManifestExtent& synced) {
+                                 return high_water->Update([&](HighWaterMark& next) {
+                                   next.manifest.number = synced.number;
+                                   next.manifest.bytes = synced.bytes;
+                                 });
+                               });
+  };
+  Result<std::unique_ptr<RocksDatabase>> opened = open();
+  if (!opened.ok() && opened.status().fault() == Fault::kCorruption) {
+    const Result<bool> cut = CutManifest(folder->database(), mark.manifest, folder->quarantine());
+    if (!cut.ok()) return cut.status();
+    if (*cut) opened = open();
+  }
   if (!opened.ok()) return opened.status();
   db = std::move(*opened);
   return CheckRecovered();
@@ -60,22 +89,24 @@ Status RocksStore::Parts::CheckRecovered() {
   return Status::Corruption(
       "open " + options.path + ": synced data is missing: recovered up to sequence number " +
       std::to_string(recovered) + ", but " + std::to_string(mark->synced_sequence) +
-      " was synced. The logs as found are in " + folder->quarantine() +
-      " (--accept-data-loss opens without what is missing)");
+      " was synced. The logs as found are in " + folder->quarantine() + " (" +
+      folder->QuarantinedLogs() + "); --accept-data-loss opens without what is missing");
 }
 
 Status RocksStore::Parts::TakeEpoch() {
   const std::optional<HighWaterMark> stored = high_water->mark();
   const int64_t now_ms = clock->NowMs();
   const uint32_t epoch = Fences::NextEpoch(stored.has_value() ? stored->epoch : 0, now_ms);
-  const uint32_t first_counter = stored.has_value() ? 1 : Fences::FirstCounter(now_ms);
+  const bool had_epoch = stored.has_value() && stored->epoch > 0;
+  const uint32_t first_counter = had_epoch ? 1 : Fences::FirstCounter(now_ms);
   ONCED_RETURN_IF_ERROR(high_water->Update([&](HighWaterMark& mark) {
     mark.epoch = epoch;
     // With accepted data loss this is where the mark comes down to what there is.
     mark.synced_sequence = db->LatestSequence();
+    mark.manifest.in_use = mark.manifest.number;
     if (guarded_clock != nullptr) mark.anchor = guarded_clock->Anchor();
   }));
-  ONCED_RETURN_IF_ERROR(folder->SyncEntries());  // of db/ and the high-water file
+  ONCED_RETURN_IF_ERROR(folder->SyncEntries());  // of db/
   const auto persist = [this](uint32_t next) {
     return high_water->Update([&](HighWaterMark& mark) { mark.epoch = next; });
   };

@@ -37,6 +37,12 @@ void Overwrite(const std::string& path, const std::string& bytes) {
   if (!done) throw std::runtime_error("cannot write " + path);
 }
 
+std::set<std::string> EntriesOf(const std::string& folder) {
+  std::set<std::string> entries;
+  for (const auto& entry : fs::directory_iterator(folder)) entries.insert(entry.path().string());
+  return entries;
+}
+
 void Rubbish(std::string& bytes, uint64_t begin, uint64_t end, std::mt19937_64& random) {
   for (uint64_t i = begin; i < end; ++i) bytes[i] = static_cast<char>(random());
 }
@@ -59,7 +65,7 @@ CrashBooks::CrashBooks(std::string folder)
     : folder_(std::move(folder)), aside_(folder_ + ".aside") {
   fs::create_directories(folder_);
   fs::create_directories(aside_);
-  own_entries_synced_ = fs::exists(HighWater());
+  own_entries_ = EntriesOf(folder_);
   high_water_synced_ = Bytes(HighWater());
 }
 
@@ -188,7 +194,7 @@ CrashBooks::Found CrashBooks::SyncByHand(const std::string& path) {
   const bool is_folder = path == folder_;
   const Found found = Next(is_folder ? Call::kEntrySync : Call::kSync);
   if (found != Found::kPower || lies_) return found;
-  if (is_folder) own_entries_synced_ = true;
+  if (is_folder) own_entries_ = EntriesOf(folder_);
   if (path == HighWater()) high_water_synced_ = Bytes(path);
   return found;
 }
@@ -254,13 +260,16 @@ void CrashBooks::LoseBytes(const File& file, Loss loss, std::mt19937_64& random)
 // Its two slots are pages of their own: each is as it was synced, or as it was when power went.
 void CrashBooks::LoseWhatWasWrittenByHand(Loss loss, std::mt19937_64& random) {
   const bool none = loss == Loss::kAll || loss == Loss::kBytes;
-  const bool entries_stay = own_entries_synced_ || (loss != Loss::kEntries && loss != Loss::kAll);
-  if (!entries_stay) {
-    for (const auto& entry : fs::directory_iterator(folder_)) fs::remove_all(entry.path());
+  if (loss == Loss::kEntries || loss == Loss::kAll) {
+    for (const std::string& entry : EntriesOf(folder_)) {
+      if (!own_entries_.contains(entry)) fs::remove_all(entry);
+    }
+  }
+  own_entries_ = EntriesOf(folder_);
+  if (!fs::exists(HighWater())) {
     high_water_synced_.clear();
     return;
   }
-  if (!fs::exists(HighWater())) return;
   std::string bytes = high_water_synced_;
   bytes.resize(std::max(bytes.size(), high_water_at_cut_.size()));
   for (uint64_t page = 0; page < high_water_at_cut_.size(); page += kPage) {
@@ -285,7 +294,7 @@ void CrashBooks::Lose(Loss loss, std::mt19937_64& random) {
   fs::create_directories(aside_);
   trouble_ = Trouble::kNone;
   cut_ = lies_ = false;
-  cut_at_ = calls_ = reads_ = 0;
+  cut_at_ = calls_ = reads_ = troubles_ = 0;
 }
 
 }  // namespace onced

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -92,7 +93,7 @@ class CrashBooks {
   std::map<std::string, FilePtr> files_ GUARDED_BY(mutex);  // by path
   std::vector<Entry> entries_ GUARDED_BY(mutex);            // not synced
   uint64_t kept_ GUARDED_BY(mutex) = 0;
-  bool own_entries_synced_ GUARDED_BY(mutex) = false;
+  std::set<std::string> own_entries_ GUARDED_BY(mutex);  // of the folder itself, synced
   std::string high_water_synced_ GUARDED_BY(mutex);
   std::string high_water_at_cut_ GUARDED_BY(mutex);
 

@@ -4,6 +4,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -326,8 +327,22 @@ int SyncedByHand(int fd, bool data_only) {
   return -1;
 }
 
+// Where calls fail RocksDB waits for a second before it tries again: here it need not.
+int SleepByHand(useconds_t us) {
+  bool hurries = false;
+  if (g_by_hand != nullptr) {
+    MutexLock lock(g_by_hand->mutex);
+    hurries = g_by_hand->is_cut() || g_by_hand->troubles() > 0;
+  }
+  constexpr long kMoment = 100'000;
+  const timespec time{.tv_sec = hurries ? 0 : us / 1'000'000,
+                      .tv_nsec = hurries ? kMoment : static_cast<long>(us % 1'000'000) * 1'000};
+  return nanosleep(&time, nullptr);
+}
+
 }  // namespace onced
 
 // They stand in the place of the C library's in this program, for the engine and for RocksDB.
 extern "C" int fsync(int fd) { return onced::SyncedByHand(fd, false); }
 extern "C" int fdatasync(int fd) { return onced::SyncedByHand(fd, true); }
+extern "C" int usleep(useconds_t us) { return onced::SleepByHand(us); }

@@ -79,7 +79,7 @@ class CrashDisk {
   // The `call`-th call that it can happen to, counted from now, fails; `sticky`: and all later.
   void Break(Trouble trouble, uint64_t call, bool sticky);
   void Mend();
-  uint64_t troubles() const;  // calls that failed so
+  uint64_t troubles() const;  // calls that failed so, since the power came
 
   // From now on, until the power is cut, syncs do nothing and say that they did.
   void Lie();

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include "engine/rocks_manifest.h"
+
+#include <fcntl.h>
+#include <rocksdb/file_system.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string_view>
+#include <utility>
+
+namespace onced {
+namespace {
+
+namespace fs = std::filesystem;
+using rocksdb::IODebugContext;
+using rocksdb::IOOptions;
+using rocksdb::IOStatus;
+
+constexpr std::string_view kManifest = "MANIFEST-";
+
+// 0: it is none.
+uint64_t NumberOf(const std::string& path) {
+  const std::string name = fs::path(path).filename().string();
+  uint64_t number = 0;
+  if (!name.starts_with(kManifest)) return number;
+  std::from_chars(name.data() + kManifest.size(), name.data() + name.size(), number);
+  return number;
+}
+
+std::string CurrentOf(const std::string& database) {
+  std::string current;
+  std::ifstream file(database + "/CURRENT");
+  std::getline(file, current);
+  return current;
+}
+
+class WatchedManifest : public rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  WatchedManifest(std::unique_ptr<rocksdb::FSWritableFile> file, uint64_t number,
+                  const ManifestKeeper& keep)
+      : FSWritableFileOwnerWrapper(std::move(file)), number_(number), keep_(keep) {}
+  IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
+    return Kept(FSWritableFileOwnerWrapper::Sync(options, debug), options, debug);
+  }
+  IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
+    return Kept(FSWritableFileOwnerWrapper::Fsync(options, debug), options, debug);
+  }
+
+ private:
+  IOStatus Kept(IOStatus synced, const IOOptions& options, IODebugContext* debug) {
+    if (!synced.ok()) return synced;
+    const Status kept = keep_({.number = number_, .bytes = GetFileSize(options, debug)});
+    return kept.ok() ? synced : IOStatus::IOError(kept.message());
+  }
+  const uint64_t number_;
+  const ManifestKeeper& keep_;
+};
+
+class WatchedFiles : public rocksdb::FileSystemWrapper {
+ public:
+  WatchedFiles(const std::shared_ptr<rocksdb::FileSystem>& files, ManifestKeeper keep)
+      : FileSystemWrapper(files), keep_(std::move(keep)) {}
+  const char* Name() const override { return "onced.WatchedManifest"; }
+  IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                           std::unique_ptr<rocksdb::FSWritableFile>* file,
+                           IODebugContext* debug) override {
+    IOStatus made = FileSystemWrapper::NewWritableFile(name, options, file, debug);
+    const uint64_t number = NumberOf(name);
+    if (made.ok() && number > 0) {
+      *file = std::make_unique<WatchedManifest>(std::move(*file), number, keep_);
+    }
+    return made;
+  }
+
+ private:
+  const ManifestKeeper keep_;
+};
+
+Status Failed(const std::string& what, const std::string& path, int error) {
+  return Status::IoError(what + " " + path + ": " + std::strerror(error));
+}
+
+Status CutFile(const std::string& path, uint64_t bytes) {
+  const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return Failed("open", path, errno);
+  const bool cut = ftruncate(fd, static_cast<off_t>(bytes)) == 0 && fsync(fd) == 0;
+  const int error = errno;
+  close(fd);
+  return cut ? Status::Ok() : Failed("cut", path, error);
+}
+
+}  // namespace
+
+std::unique_ptr<rocksdb::Env> WatchManifest(rocksdb::Env* env, ManifestKeeper keep) {
+  return rocksdb::NewCompositeEnv(
+      std::make_shared<WatchedFiles>(env->GetFileSystem(), std::move(keep)));
+}
+
+Status CheckManifest(const std::string& database, const ManifestExtent& synced) {
+  const std::string current = CurrentOf(database);
+  const uint64_t number = NumberOf(current);
+  if (number == 0) return Status::Ok();  // RocksDB will say so
+  std::error_code error;
+  const uint64_t bytes = fs::file_size(database + "/" + current, error);
+  if (error) return Status::Ok();  // the same
+  if (number < synced.in_use) {
+    return Status::Corruption("open " + database + ": CURRENT names " + current + ", but " +
+                              std::string(kManifest) + std::to_string(synced.in_use) +
+                              " was in use");
+  }
+  if (number == synced.number && bytes < synced.bytes) {
+    return Status::Corruption("open " + database + ": " + current + " has " +
+                              std::to_string(bytes) + " bytes, but " +
+                              std::to_string(synced.bytes) + " were synced");
+  }
+  return Status::Ok();
+}
+
+Result<bool> CutManifest(const std::string& database, const ManifestExtent& synced,
+                         const std::string& aside) {
+  const std::string current = CurrentOf(database);
+  if (synced.number == 0 || NumberOf(current) != synced.number) return false;
+  const std::string path = database + "/" + current;
+  std::error_code error;
+  const uint64_t bytes = fs::file_size(path, error);
+  if (error || bytes <= synced.bytes) return false;
+  fs::create_directories(aside, error);
+  if (!error) {
+    fs::copy_file(path, aside + "/" + current, fs::copy_options::overwrite_existing, error);
+  }
+  if (error) return Failed("keep", path, error.value());
+  ONCED_RETURN_IF_ERROR(CutFile(path, synced.bytes));
+  return true;
+}
+
+}  // namespace onced

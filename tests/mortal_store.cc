@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+#include "tests/mortal_store.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <utility>
+
+namespace onced {
+namespace {
+
+constexpr int kCallsOfOne = 12;   // of a caller, in one life
+constexpr char kPair[] = "pair";  // the story of the keyspace's names
+
+ClaimCommand LongClaim() {
+  return {.fingerprint = "fp", .lease_ms = kHourMs, .retention_ms = kDayMs, .holder = "me"};
+}
+
+Shape InFlight(uint64_t fence = 0) { return {.kind = Shape::Kind::kInFlight, .fence = fence}; }
+Shape Completed(std::string result) {
+  return {.kind = Shape::Kind::kCompleted, .result = std::move(result)};
+}
+
+}  // namespace
+
+MortalStore::MortalStore(uint64_t seed, int callers)
+    : disk_(folder_.path()), random_(seed), callers_(callers) {}
+
+RocksStoreOptions MortalStore::Options(Durability durability) {
+  RocksStoreOptions options = QuickOptions(folder_.path(), &clock_);
+  options.durability = durability;
+  options.sync_interval = std::chrono::milliseconds(2);
+  options.footprint = Footprint::kEdge;
+  options.env = disk_.env();
+  options.on_log_failure = [](const Status&) {};  // the callers are about to end
+  return options;
+}
+
+std::unique_ptr<RocksStore> MortalStore::Open(Durability durability) {
+  Result<std::unique_ptr<RocksStore>> store = RocksStore::Open(Options(durability));
+  refused_.reset();
+  if (!store.ok()) refused_ = store.status();
+  return store.ok() ? std::move(*store) : nullptr;
+}
+
+Shape MortalStore::ShapeOf(const std::optional<Record>& record) {
+  if (!record.has_value()) return {};
+  return record->state == State::kCompleted ? Completed(record->result.value_or(""))
+                                            : InFlight(record->fence);
+}
+
+// Claims, completes and releases keys of its own, and looks at those of others.
+void MortalStore::CallLedger(RocksStore* store, int caller, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  Ledger ledger(store);
+  const std::string prefix = "k" + std::to_string(keys_) + "-";
+  std::string key;
+  uint64_t fence = 0;
+  for (int call = 0; call < kCallsOfOne; ++call) {
+    if (fence == 0) {
+      if (key.empty() || random() % 3 > 0) {
+        key = prefix + std::to_string(caller) + "-" + std::to_string(call);
+      }
+      if (stories_.Last(key).kind == Shape::Kind::kCompleted) continue;
+      const Stories::Handle handle = stories_.Begin(key, InFlight());
+      const Result<Reply> claimed = ledger.Claim(K(key), LongClaim());
+      if (!claimed.ok()) return;
+      fence = claimed->record->fence;
+      stories_.End(handle, fence, claimed->sequence);
+    } else if (random() % 4 == 0) {
+      const Stories::Handle handle = stories_.Begin(key, Shape{});
+      const Result<Reply> released = ledger.Release(K(key), {.fence = fence});
+      if (!released.ok()) return;
+      stories_.End(handle, 0, released->sequence);
+      fence = 0;
+    } else {
+      std::string result(random() % 600, static_cast<char>('a' + random() % 26));
+      const Stories::Handle handle = stories_.Begin(key, Completed(result));
+      const Result<Reply> completed = ledger.Complete(
+          K(key), {.fence = fence, .result = std::move(result), .retention_ms = std::nullopt});
+      if (!completed.ok()) return;
+      stories_.End(handle, 0, completed->sequence);
+      fence = 0;
+    }
+    const std::string other = prefix + std::to_string(random() % static_cast<uint64_t>(callers_)) +
+                              "-" + std::to_string(random() % kCallsOfOne);
+    const Result<FoundReply> found = ledger.Find(K(other));
+    if (found.ok() && found->record.has_value()) stories_.Saw(other, ShapeOf(found->record));
+  }
+}
+
+// Turns that set two names to the same number.
+void MortalStore::CallKeyspace(RocksStore* store, Durability durability) {
+  const std::unique_ptr<Keyspace> keyspace = store->NewKeyspace();
+  const Result<Keyspace::Space> space = keyspace->Open("default", 0);
+  if (!space.ok()) return;
+  for (int call = 0; call < kCallsOfOne; ++call) {
+    const std::string number = std::to_string(++turns_);
+    const Stories::Handle handle = stories_.Begin(kPair, Completed(number));
+    for (const char* name : {"a", "b"}) {
+      keyspace->Put(*space, name, ValueType::kString, kNeverMs, number);
+    }
+    const Result<uint64_t> committed = keyspace->Commit();
+    if (!committed.ok()) return;
+    if (durability == Durability::kSync && !store->WaitDurable(*committed).ok()) return;
+    stories_.End(handle, 0, *committed);
+  }
+}
+
+void MortalStore::Work(RocksStore* store, Durability durability) {
+  ++keys_;
+  std::vector<std::thread> callers;
+  for (int i = 0; i < callers_; ++i) {
+    callers.emplace_back([this, store, i, seed = random_()] { CallLedger(store, i, seed); });
+  }
+  callers.emplace_back([this, store, durability] { CallKeyspace(store, durability); });
+  std::atomic<bool> done{false};
+  uint64_t durable = 0;
+  std::thread watcher([&] {
+    while (!done && !disk_.IsCut()) {
+      const uint64_t now = store->Health().durable_sequence;
+      if (!disk_.IsCut()) durable = std::max(durable, now);
+      // Room again: nothing else would end a caller's wait for it.
+      if (full_ && disk_.troubles() > 0) disk_.Mend();
+      // real time: the engine's own threads move in it
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+  });
+  for (std::thread& caller : callers) caller.join();
+  done = true;
+  watcher.join();
+  promise_ = {.all = durability == Durability::kSync, .durable = durable};
+}
+
+void MortalStore::Live(Durability durability, uint64_t cut_at, Loss loss) {
+  promise_ = {};
+  disk_.CutAt(cut_at);
+  std::unique_ptr<RocksStore> store = Open(durability);
+  opened_ = store != nullptr;
+  if (opened_) {
+    Work(store.get(), durability);
+    store.reset();
+    if (!disk_.IsCut()) promise_.all = true;  // it was closed in good order
+  } else if (!disk_.IsCut()) {
+    throw std::runtime_error("does not open: " + refused_->message());
+  }
+  disk_.CutNow();
+  cut_at_ = Stories::Clock::now();
+  calls_ = disk_.calls();
+  disk_.Lose(loss, random_);
+}
+
+void MortalStore::LiveOnALie(Durability durability) {
+  promise_ = {};
+  std::unique_ptr<RocksStore> store = Open(durability);
+  if (store == nullptr) throw std::runtime_error("does not open: " + refused_->message());
+  disk_.Lie();
+  Work(store.get(), durability);
+  store.reset();
+  disk_.CutNow();
+  const std::string mark = ReadFile(folder_.path() + "/high-water");
+  disk_.Lose(Loss::kBytes, random_);
+  WriteFile(folder_.path() + "/high-water", mark);
+}
+
+bool MortalStore::LiveWithTrouble(Durability durability, Trouble trouble, uint64_t call,
+                                  bool sticky) {
+  promise_ = {};
+  std::unique_ptr<RocksStore> store = Open(durability);
+  if (store == nullptr) throw std::runtime_error("does not open: " + refused_->message());
+  full_ = trouble == Trouble::kNoSpace;
+  disk_.Break(trouble, call, sticky);
+  Work(store.get(), durability);
+  store.reset();
+  const bool befell = disk_.troubles() > 0;
+  full_ = false;
+  disk_.CutNow();
+  cut_at_ = Stories::Clock::now();
+  disk_.Lose(Loss::kAll, random_);
+  return befell;
+}
+
+Stories::Shown MortalStore::Show(RocksStore* store, std::vector<std::string>* wrongs) {
+  Stories::Shown shown;
+  Ledger ledger(store);
+  for (const std::string& key : stories_.Keys()) {
+    if (key == kPair) continue;
+    shown[key] = ShapeOf(Value(ledger.Find(K(key))).record);
+  }
+  const std::unique_ptr<Keyspace> keyspace = store->NewKeyspace();
+  const Keyspace::Space space = Value(keyspace->Open("default", 0));
+  std::vector<std::string> pair;
+  for (const char* name : {"a", "b"}) {
+    const Entry* const entry = Value(keyspace->Load(space, name));
+    pair.emplace_back(entry == nullptr ? "" : std::string(entry->bytes));
+  }
+  if (pair[0] != pair[1]) wrongs->push_back("half a turn: " + pair[0] + " and " + pair[1]);
+  shown[kPair] = pair[0].empty() ? Shape{} : Completed(pair[0]);
+  return shown;
+}
+
+// A fence that nobody has had.
+void MortalStore::Probe(RocksStore* store, Stories::Shown* shown,
+                        std::vector<std::string>* wrongs) {
+  const std::string key = "probe-" + std::to_string(++keys_);
+  const Stories::Handle handle = stories_.Begin(key, InFlight());
+  const Reply claimed = Value(Ledger(store).Claim(K(key), LongClaim()));
+  const uint64_t fence = claimed.record->fence;
+  if (fence <= stories_.highest_fence()) {
+    wrongs->push_back("fence " + std::to_string(fence) + " is not above " +
+                      std::to_string(stories_.highest_fence()));
+  }
+  stories_.End(handle, fence, claimed.sequence);
+  (*shown)[key] = InFlight(fence);
+}
+
+std::vector<std::string> MortalStore::Look() {
+  std::vector<std::string> wrongs;
+  std::unique_ptr<RocksStore> store = Open(Durability::kSync);
+  if (store == nullptr) return {"does not open: " + refused_->message()};
+  Stories::Shown shown = Show(store.get(), &wrongs);
+  const Stories::Verdict verdict = stories_.Judge(shown, promise_, cut_at_);
+  wrongs.insert(wrongs.end(), verdict.wrongs.begin(), verdict.wrongs.end());
+  answered_ += verdict.answered;
+  lost_ += verdict.lost;
+  oldest_lost_ = std::max(oldest_lost_, verdict.oldest);
+  Probe(store.get(), &shown, &wrongs);
+  stories_.GoOnFrom(shown);
+  return wrongs;
+}
+
+}  // namespace onced

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// The power goes, at any call, and the disk keeps what it likes of what was not synced. In sync
+// mode nothing that was answered or shown is lost; in the others what is lost is the end of what
+// was done, and in interval mode nothing that was durable. Every store opens again, and fences
+// rise.
+//
+// ONCED_CUTS=<n> cuts as often; ONCED_SEED=<seed> repeats a run, as far as threads let it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/mortal_store.h"
+#include "tests/proof.h"
+
+namespace onced {
+namespace {
+
+constexpr uint64_t kLivesOfAFolder = 20;
+constexpr uint64_t kCallsMax = 420;  // somewhat more than a life has
+
+const char* NameOf(Durability durability) {
+  return durability == Durability::kSync       ? "sync"
+         : durability == Durability::kInterval ? "interval"
+                                               : "os";
+}
+
+std::string Microseconds(std::chrono::nanoseconds time) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(time).count());
+}
+
+class PowerCut : public testing::TestWithParam<Durability> {};
+
+TEST_P(PowerCut, LosesNothingThatWasPromised) {
+  Proof proof(std::string("power cuts, ") + NameOf(GetParam()), "ONCED_CUTS", 334);
+  std::mt19937_64 random(proof.seed() + static_cast<uint64_t>(GetParam()));
+  std::unique_ptr<MortalStore> store;
+  uint64_t answered = 0;
+  uint64_t lost = 0;
+  std::chrono::nanoseconds oldest{0};
+  const auto forget = [&] {
+    if (store == nullptr) return;
+    answered += store->answered();
+    lost += store->lost();
+    oldest = std::max(oldest, std::chrono::nanoseconds(store->oldest_lost()));
+    store.reset();
+  };
+  for (; proof.count < proof.rounds() && proof.failures < 5; ++proof.count) {
+    if (proof.count % kLivesOfAFolder == 0) forget();
+    if (store == nullptr) store = std::make_unique<MortalStore>(random());
+    const uint64_t cut_at = 1 + random() % kCallsMax;
+    const auto loss = static_cast<Loss>(random() % kLosses);
+    store->Live(GetParam(), cut_at, loss);
+    const std::vector<std::string> wrongs = store->Look();
+    ++proof.faults;
+    if (wrongs.empty()) continue;
+    ++proof.failures;
+    ADD_FAILURE() << "cut " << proof.count << " at call " << cut_at << " of " << store->calls()
+                  << ", " << onced::NameOf(loss) << ": " << testing::PrintToString(wrongs);
+    forget();
+  }
+  forget();
+  proof.remark = std::to_string(answered) + " answered, " + std::to_string(lost) +
+                 " of them lost as the mode allows, the oldest " + Microseconds(oldest) + " us old";
+  EXPECT_GT(answered, proof.count);
+  if (GetParam() == Durability::kSync) {
+    EXPECT_EQ(lost, 0u);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(InEveryMode, PowerCut,
+                         testing::Values(Durability::kSync, Durability::kInterval, Durability::kOs),
+                         [](const auto& mode) { return std::string(NameOf(mode.param)); });
+
+// It cannot be survived, but it must not go unseen.
+TEST(LyingDisk, IsFoundOut) {
+  Proof proof("lying disks", "ONCED_LIES", 50);
+  std::mt19937_64 random(proof.seed());
+  for (; proof.count < proof.rounds(); ++proof.count) {
+    MortalStore store(random());
+    store.Live(Durability::kSync, 1'000'000, Loss::kAll);
+    EXPECT_EQ(store.Look(), std::vector<std::string>());
+    store.LiveOnALie(static_cast<Durability>(random() % 3));
+    (void)store.Look();
+    ++proof.faults;
+    if (store.refused().has_value() && store.refused()->fault() == Fault::kCorruption) continue;
+    ++proof.failures;
+    ADD_FAILURE() << "round " << proof.count << ": it opened";
+  }
+}
+
+}  // namespace
+}  // namespace onced
