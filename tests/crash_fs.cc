@@ -337,7 +337,7 @@ int SleepByHand(useconds_t us) {
   constexpr long kMoment = 100'000;
   const timespec time{.tv_sec = hurries ? 0 : us / 1'000'000,
                       .tv_nsec = hurries ? kMoment : static_cast<long>(us % 1'000'000) * 1'000};
-  return nanosleep(&time, nullptr);
+  return nanosleep(&time, nullptr);  // real time: it is what was asked for
 }
 
 }  // namespace onced
@@ -345,4 +345,4 @@ int SleepByHand(useconds_t us) {
 // They stand in the place of the C library's in this program, for the engine and for RocksDB.
 extern "C" int fsync(int fd) { return onced::SyncedByHand(fd, false); }
 extern "C" int fdatasync(int fd) { return onced::SyncedByHand(fd, true); }
-extern "C" int usleep(useconds_t us) { return onced::SleepByHand(us); }
+extern "C" int usleep(useconds_t us) { return onced::SleepByHand(us); }  // real time: as above
