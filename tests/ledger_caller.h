@@ -32,11 +32,12 @@ class LedgerCaller {
         keys_(keys),
         lease_ns_(lease_ms * 1'000'000) {}
 
-  // One round on some key: a claim, and what its owner does with it. False: a call was not answered.
+  // One round on some key: a claim, and what its owner does with it. False: a call was not
+  // answered.
   bool Round() {
     const std::string key = prefix_ + std::to_string(random_() % keys_);
     Call claim{.kind = Call::Kind::kClaim,
-               .fingerprint = 1 + (random_() % 16 == 0),
+               .fingerprint = random_() % 16 == 0 ? 2U : 1U,
                .lease_ns = lease_ns_};
     if (!Ask(key, &claim)) return false;
     if (random_() % 4 == 0 && !Find(key)) return false;

@@ -106,7 +106,8 @@ bool Finds(KeyState& state, const Call& call) {
     case Told::kAbsent:
       return state.is == KeyState::Is::kAbsent;
     case Told::kInFlight:
-      return state.is == KeyState::Is::kInFlight && ShowsFence(state, call.fence);
+      return state.is == KeyState::Is::kInFlight &&
+             (call.fence == 0 || ShowsFence(state, call.fence));
     case Told::kReplay:
       return state.is == KeyState::Is::kCompleted && state.result == call.result;
     default:

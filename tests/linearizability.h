@@ -25,7 +25,7 @@ struct Call {
   enum class Told : uint8_t {
     kNothing,   // no answer, or one that leaves it open
     kDone,      // claimed (with `fence`), completed, renewed, released
-    kInFlight,  // to a claim or a find; to a find with `fence`
+    kInFlight,  // to a claim or a find; to a find with `fence`, where it is shown
     kReplay,    // to a claim; to a find: it is completed. With `result`
     kConflict,
     kStale,
