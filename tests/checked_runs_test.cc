@@ -71,6 +71,37 @@ TEST(CheckedRun, OfTheEngine) {
   Tell(history, &proof);
 }
 
+// Two who ask for a new key at the same moment, as nearly as two processors can, again and again.
+TEST(CheckedRun, OfTheEngineFromAStartingGun) {
+  Proof proof("checked calls, starting gun", "ONCED_RUN_MS", 3'000);
+  const TempFolder folder;
+  RocksStoreOptions options;
+  options.path = folder.path();
+  options.durability = Durability::kOs;
+  const std::unique_ptr<RocksStore> store = OpenStore(options);
+  Ledger ledger(store.get());
+  CallHistory history;
+  std::vector<std::thread> callers;
+  const int rounds = static_cast<int>(proof.rounds()) * 10;
+  std::atomic<int> arrived{0};
+  for (int i = 0; i < 2; ++i) {
+    callers.emplace_back([&, pen = history.NewPen()] {
+      EngineDoor door(&ledger);
+      for (int round = 1; round <= rounds; ++round) {
+        Call claim{.kind = Call::Kind::kClaim, .fingerprint = 1, .lease_ns = 3'600'000'000'000};
+        ++arrived;
+        for (int spins = 0; arrived < 2 * round; ++spins) {
+          if (spins > 10'000) std::this_thread::yield();
+        }
+        (void)pen->Note("g" + std::to_string(round), claim,
+                        [&](Call& call) { return door.Ask("g" + std::to_string(round), call); });
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  Tell(history, &proof);
+}
+
 class CheckedKills : public testing::TestWithParam<const char*> {};
 
 TEST_P(CheckedKills, OfTheProgramByBothDoors) {
