@@ -1,82 +1,125 @@
 // SPDX-License-Identifier: MIT
-// CallHistory: what callers on many threads asked and were told, key by key, with the times at
-// which they asked and heard; and the verdict on it (linearizability.h).
+// CallHistory: what many callers asked of the ledger, what each was told, and when, for a checker
+// to judge afterwards. A call that was never answered stays open for ever, or to the moment at
+// which the server that had it is known to have died: it may have happened, or not.
 //
-// Threads: a Pen is one caller's; CallHistory belongs to who starts them.
-// Invariants: a call is noted once, when it is over; one that was never answered has no end.
+// Threads: a Recorder belongs to one and takes no lock; NewRecorder() from any; the rest when
+// the recorders' threads have ended, or stand still.
+// Invariants: a call's moments are taken outside of it: what it did happened between them.
 #pragma once
-
-#include <time.h>
 
 #include <cstdint>
 #include <deque>
-#include <map>
+#include <limits>
+#include <list>
+#include <mutex>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "tests/linearizability.h"
+#include "engine/clock.h"
 
 namespace onced {
 
-class CallHistory {
+enum class Asked : uint8_t { kClaim, kComplete, kRelease, kRenew, kFind };
+
+enum class Told : uint8_t {
+  kNothing,  // no answer, or one that says that nothing is known
+  kClaimed,
+  kReplay,
+  kConflict,
+  kInFlight,
+  kUnknown,
+  kCompleted,
+  kReleased,
+  kRenewed,
+  kStale,
+  kAbsent,  // the last four: of a find
+  kFoundInFlight,
+  kFoundCompleted,
+  kFoundUnknown,
+};
+
+const char* NameOf(Told what);
+
+constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
+
+struct Question {
+  std::string key;
+  Asked what = Asked::kFind;
+  uint64_t fence = 0;
+  uint64_t fingerprint = 0;  // numbers stand for texts; 0: none
+  uint64_t claim_id = 0;
+  uint64_t result = 0;
+  int64_t lease_ms = 0;
+  int64_t retention_ms = 0;  // of a completion, 0: the claim's
+  bool unknown_on_lapse = false;
+  int64_t wait_ms = 0;  // of a claim by HTTP, for a run in flight to end
+  // Of a claim whose caller hung up, and of the release by which the server may take it back.
+  uint64_t hung_up = 0;
+};
+
+struct Answer {
+  Told what = Told::kNothing;
+  uint64_t fence = 0;   // claimed; found, where it was shown
+  uint64_t result = 0;  // replay; found completed, where it was shown
+};
+
+struct Call {
+  Question asked;
+  Answer told;
+  int64_t called_ns = 0;  // on the steady clock: which call came before which
+  int64_t returned_ns = kForever;
+  int64_t called_ms = 0;  // on the ledger's clock, as nearly as the caller knows
+  int64_t returned_ms = kForever;
+  int caller = 0;
+
+  bool answered() const { return told.what != Told::kNothing; }
+};
+
+// One line for people.
+std::string Text(const Call& call);
+
+class CallHistory;
+
+class Recorder {
  public:
-  class Pen {
-   public:
-    // Calls `ask`, which fills in what was told and returns whether anything was.
-    template <typename Ask>
-    bool Note(const std::string& key, Call call, const Ask& ask) {
-      call.begun_ns = NowNs();
-      const bool answered = ask(call);
-      call.ended_ns = answered ? NowNs() : Call::kNever;
-      if (!answered) call.told = Call::Told::kNothing;
-      calls_.emplace_back(key, call);
-      return answered;
-    }
+  Recorder(const CallHistory* history, int caller) : history_(history), caller_(caller) {}
 
-   private:
-    friend class CallHistory;
-    std::vector<std::pair<std::string, Call>> calls_;
-  };
-
-  // The kernel's, as leases go by it: it also runs while the machine sleeps.
-  static int64_t NowNs() {
-    timespec now{};
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
-  }
-
-  // Stays where it is.
-  Pen* NewPen() { return &pens_.emplace_back(); }
-
-  // REQUIRES: nobody writes. What is wrong, key by key.
-  std::vector<std::string> Wrongs() const {
-    std::map<std::string, std::vector<Call>> by_key;
-    for (const Pen& pen : pens_) {
-      for (const auto& [key, call] : pen.calls_) by_key[key].push_back(call);
-    }
-    std::vector<std::string> wrongs;
-    for (auto& [key, calls] : by_key) {
-      const auto why = Refuted(std::move(calls));
-      if (why.has_value()) wrongs.push_back(key + " " + *why);
-    }
-    return wrongs;
-  }
-  uint64_t calls() const {
-    uint64_t calls = 0;
-    for (const Pen& pen : pens_) calls += pen.calls_.size();
-    return calls;
-  }
-  uint64_t unanswered() const {
-    uint64_t open = 0;
-    for (const Pen& pen : pens_) {
-      for (const auto& [key, call] : pen.calls_) open += call.told == Call::Told::kNothing;
-    }
-    return open;
-  }
+  void Begin(Question question);
+  // Of the call begun last. Told::kNothing leaves it open.
+  void End(const Answer& answer);
+  // Of the claim begun last: its caller has hung up, and nobody will tell what the server makes
+  // of it.
+  void HungUp();
 
  private:
-  std::deque<Pen> pens_;
+  friend class CallHistory;
+  const CallHistory* const history_;
+  const int caller_;
+  std::deque<Call> calls_;
+};
+
+class CallHistory {
+ public:
+  // `clock`: the ledger's own, where the caller has it. Otherwise the steady one, which runs at the
+  // same pace.
+  explicit CallHistory(Clock* clock = nullptr) : clock_(clock) {}
+
+  Recorder* NewRecorder();
+  // The server that was asked has died before this moment: what is open has happened by now, or
+  // never will.
+  void ServerIsGone();
+  // Of all recorders, in no order.
+  std::vector<Call> Calls() const;
+
+ private:
+  friend class Recorder;
+  static int64_t NowNs();
+  int64_t NowMs(int64_t now_ns) const;
+
+  Clock* const clock_;
+  std::mutex mutex_;
+  std::list<Recorder> recorders_;
 };
 
 }  // namespace onced

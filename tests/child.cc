@@ -29,12 +29,6 @@ Child::~Child() {
   waitpid(pid_, nullptr, 0);
 }
 
-bool Child::IsStopped() const {
-  const std::string stat = ReadFile("/proc/" + std::to_string(pid_) + "/stat");
-  const size_t name_end = stat.rfind(')');
-  return name_end != std::string::npos && stat.substr(name_end).starts_with(") T");
-}
-
 bool Child::Ended() {
   siginfo_t how{};
   // It is left there, so that its number stays its own.

@@ -5,7 +5,6 @@
 // ends). Invariants: neither it nor what it started outlives its object.
 #pragma once
 
-#include <signal.h>
 #include <sys/types.h>
 
 #include <string>
@@ -25,9 +24,6 @@ class Child {
 
   // Whether it has by now.
   bool Ended();
-  void Signal(int signal) { (void)kill(pid_, signal); }
-  // By SIGSTOP, and not going on yet.
-  bool IsStopped() const;
   // The exit code of one that has ended, or minus the signal.
   int code() const { return code_; }
   // On stdout and stderr, so far.

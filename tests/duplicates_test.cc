@@ -1,118 +1,152 @@
 // SPDX-License-Identifier: MIT
-// A thousand who ask for one key at the same time, and ten thousand, by both doors: one of them
-// wins, whoever asks; the others hear that it is in flight, and when it is done its result; and the
-// same after a crash.
+// Thundering duplicates: a thousand connections, half of them HTTP and half Redis, claim one key at
+// the same moment, cold and after kill -9 and a restart; then ten thousand do, once. One wins, all
+// others are told that it runs, or wait; when it has completed, all are told the same bytes.
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
-#include "tests/ledger_doors.h"
-#include "tests/proof.h"
+#include "tests/crowd.h"
+#include "tests/linearizability.h"
 #include "tests/redis.h"
+#include "tests/witness.h"
 
 namespace onced {
 namespace {
 
-constexpr int kConnections = 500;  // by each door
+constexpr size_t kThreads = 4;
+const Words kFlags = {"--durability", "sync", "--connections-max", "20000"};
 
-// Everybody's request is sent before anybody's answer is read.
-class Crowd {
+class Stampede {
  public:
-  explicit Crowd(const RedisInAFolder& here) {
-    for (int i = 0; i < kConnections; ++i) {
-      http_.push_back(here.program->Connect());
-      resp_.push_back(here.Connect());
+  // `count` callers, all of whom must find room.
+  Stampede(CallHistory* history, const RedisInAFolder& here, size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      callers_.push_back(std::make_unique<Witness>(
+          history->NewRecorder(),
+          i % 2 == 0 ? OverHttp(here.program->port()) : OverRedis(here.port)));
     }
+    answers_.resize(count);
   }
 
-  struct Heard {
-    int claimed = 0;
-    int in_flight = 0;
-    int replayed = 0;
-    std::string fence;
-    std::string other;  // anything else
-  };
-  // Each asks `times` times.
-  Heard Ask(const std::string& key, int times) {
-    std::string by_http;
-    std::string by_resp;
-    for (int i = 0; i < times; ++i) {
-      by_http += RequestText("POST", "/v1/claim", Json("{'key':'" + key + "','lease_ms':600000}"));
-      by_resp += Resp({"ONCED.CLAIM", key, "LEASE", "600000"});
-    }
-    for (int i = 0; i < kConnections; ++i) {
-      if (!http_[i].Send(by_http) || !resp_[i].SendBytes(by_resp)) return {.other = "not sent"};
-    }
-    Heard heard;
-    for (int i = 0; i < kConnections; ++i) {
-      for (int n = 0; n < times; ++n) {
-        const HttpAnswer answer = http_[i].Receive();
-        Count(answer.body, answer.Field("/fence"), &heard);
-        const std::string reply = resp_[i].Receive();
-        const size_t fence = reply.find("fence\r\n");
-        Count(reply, fence == std::string::npos ? "" : FenceIn(reply.substr(fence + 7)), &heard);
+  // All of them claim `key`: how many win. The winner then completes, and all claim again.
+  size_t Round(const std::string& key) {
+    AllClaim(key);
+    size_t winners = 0;
+    size_t winner = 0;
+    for (size_t i = 0; i < answers_.size(); ++i) {
+      if (answers_[i].what == Told::kClaimed) {
+        ++winners;
+        winner = i;
+        continue;
       }
+      EXPECT_EQ(answers_[i].what, Told::kInFlight) << "caller " << i;
     }
-    return heard;
+    EXPECT_EQ(winners, 1u) << key;
+    const Answer done = callers_[winner]->AskAndHear(CompleteOf(key, answers_[winner].fence, 299));
+    EXPECT_EQ(done.what, Told::kCompleted);
+    ExpectReplays(key);
+    return winners;
+  }
+  void ExpectReplays(const std::string& key) {
+    AllClaim(key);
+    size_t others = 0;
+    for (const Answer& answer : answers_) {
+      others += answer.what == Told::kReplay && answer.result == 299 ? 0 : 1;
+    }
+    EXPECT_EQ(others, 0u) << key;
+  }
+
+  // One has won already. Half of the others wait for its end, by HTTP; how many of them are not
+  // told its bytes.
+  size_t WaitingRound(const std::string& key) {
+    const Answer won = callers_[1]->AskAndHear(ClaimOf(key, 3'600'000));
+    EXPECT_EQ(won.what, Told::kClaimed);
+    Question waiting = ClaimOf(key, 3'600'000);
+    waiting.wait_ms = 15'000;
+    for (size_t i = 0; i < callers_.size(); i += 2) callers_[i]->Ask(waiting);
+    for (size_t i = 3; i < callers_.size(); i += 2) {
+      EXPECT_EQ(callers_[i]->AskAndHear(ClaimOf(key, 3'600'000)).what, Told::kInFlight);
+    }
+    EXPECT_EQ(callers_[1]->AskAndHear(CompleteOf(key, won.fence, 299)).what, Told::kCompleted);
+    size_t others = 0;
+    for (size_t i = 0; i < callers_.size(); i += 2) {
+      const Answer told = callers_[i]->Hear();
+      others += told.what == Told::kReplay && told.result == 299 ? 0 : 1;
+    }
+    EXPECT_EQ(others, 0u);
+    return others;
   }
 
  private:
-  static std::string FenceIn(const std::string& reply) {
-    const size_t begin = reply.find("\r\n") + 2;
-    return reply.substr(begin, reply.find("\r\n", begin) - begin);
-  }
-  static void Count(const std::string& answer, const std::string& fence, Heard* heard) {
-    if (answer.find("claimed") != std::string::npos) {
-      ++heard->claimed;
-      heard->fence = fence;
-    } else if (answer.find("in_flight") != std::string::npos) {
-      ++heard->in_flight;
-    } else if (answer.find("replay") != std::string::npos) {
-      ++heard->replayed;
-    } else {
-      heard->other = answer.empty() ? "nothing" : answer;
+  // Every thread sends for all of its callers before it hears any.
+  void AllClaim(const std::string& key) {
+    std::vector<std::thread> threads;
+    for (size_t t = 0; t < kThreads; ++t) {
+      threads.emplace_back([this, t, &key] {
+        for (size_t i = t; i < callers_.size(); i += kThreads) {
+          callers_[i]->Ask(ClaimOf(key, 3'600'000));
+        }
+        for (size_t i = t; i < callers_.size(); i += kThreads) answers_[i] = callers_[i]->Hear();
+      });
     }
+    for (std::thread& thread : threads) thread.join();
   }
 
-  std::vector<Client> http_;
-  std::vector<RespClient> resp_;
+  std::vector<std::unique_ptr<Witness>> callers_;
+  std::vector<Answer> answers_;
 };
 
-void HaveOneWinner(int times, Proof* proof) {
-  RedisInAFolder here({"--durability", "os"});
-  const int all = kConnections * 2 * times;
-  for (uint64_t round = 0; round < proof->rounds(); ++round) {
-    const std::string key = "k" + std::to_string(round);
-    Crowd crowd(here);
-    const Crowd::Heard first = crowd.Ask(key, times);
-    EXPECT_EQ(first.claimed, 1) << first.other;
-    EXPECT_EQ(first.in_flight, all - 1) << first.other;
-    EXPECT_EQ(here.program
-                  ->Ask("POST", "/v1/complete",
-                        Json("{'key':'" + key + "','fence':'" + first.fence + "','result':1}"))
-                  .status,
-              200)
-        << first.fence;
-    EXPECT_EQ(crowd.Ask(key, times).replayed, all);
-    here.Crash();
-    Crowd after(here);
-    EXPECT_EQ(after.Ask(key, times).replayed, all);
-    proof->count += static_cast<uint64_t>(all) * 3;
-    ++proof->faults;
-    if (testing::Test::HasFailure()) ++proof->failures;
+size_t Judge(const CallHistory& history) {
+  const Verdict verdict = CheckHistory(history.Calls());
+  EXPECT_TRUE(verdict.legal) << verdict.key << ": " << verdict.why;
+  return verdict.calls;
+}
+
+TEST(Duplicates, HaveOneWinnerInAThousandColdAndAfterARestart) {
+  const size_t count = RoomFor(1'000);
+  if (count < kSmallestCrowd) GTEST_SKIP() << "open files are limited";
+  const size_t rounds = Count("ONCED_ROUNDS", 10);
+  RedisInAFolder here(kFlags);
+  CallHistory history;
+  size_t winners = 0;
+  for (const bool cold : {true, false}) {
+    if (!cold) here.Crash();
+    Stampede stampede(&history, here, count);
+    if (!cold) stampede.ExpectReplays("cold-0");
+    for (size_t i = 0; i < rounds; ++i) {
+      winners += stampede.Round((cold ? "cold-" : "warm-") + std::to_string(i));
+    }
   }
+  EXPECT_EQ(winners, 2 * rounds);
+  std::printf("%zu calls judged\nPROOF|duplicates|%zu|1|%zu|0\n", Judge(history), 2 * rounds,
+              winners - 2 * rounds);
 }
 
-TEST(Duplicates, OfAThousandHaveOneWinner) {
-  Proof proof("1,000 duplicates at once", "ONCED_DUPLICATE_ROUNDS", 5);
-  HaveOneWinner(1, &proof);
+TEST(Duplicates, ThatWaitAreAllToldTheSameBytes) {
+  const size_t count = RoomFor(1'000);
+  if (count < kSmallestCrowd) GTEST_SKIP() << "open files are limited";
+  const RedisInAFolder here(kFlags);
+  CallHistory history;
+  Stampede stampede(&history, here, count);
+  size_t others = 0;
+  for (int i = 0; i < 5; ++i) others += stampede.WaitingRound("k" + std::to_string(i));
+  std::printf("%zu calls judged\nPROOF|duplicates-waiting|5|0|%zu|0\n", Judge(history), others);
 }
 
-TEST(Duplicates, OfTenThousandHaveOneWinner) {
-  Proof proof("10,000 duplicates at once", "ONCED_DUPLICATE_ROUNDS", 1);
-  HaveOneWinner(10, &proof);
+TEST(Duplicates, HaveOneWinnerInTenThousand) {
+  const size_t count = RoomFor(10'000);
+  if (count < kSmallestCrowd) GTEST_SKIP() << "open files are limited";
+  const RedisInAFolder here(kFlags);
+  CallHistory history;
+  Stampede stampede(&history, here, count);
+  const size_t winners = stampede.Round("k");
+  std::printf("%zu calls judged\nPROOF|duplicates-%zu|1|0|%zu|0\n", Judge(history), count,
+              winners - 1);
 }
 
 }  // namespace

@@ -2,311 +2,207 @@
 #include "tests/linearizability.h"
 
 #include <algorithm>
-#include <set>
-#include <tuple>
+#include <functional>
+#include <unordered_set>
 #include <utility>
 
 namespace onced {
 namespace {
 
-using Kind = Call::Kind;
-using Told = Call::Told;
+constexpr size_t kShownMost = 24;
 
-// Clocks in milliseconds: a lease may end so much before it is over.
-constexpr int64_t kGrainNs = 2'000'000;
-
-struct KeyState {
-  enum class Is : uint8_t { kAbsent, kInFlight, kCompleted } is = Is::kAbsent;
-  uint64_t fence = 0;  // 0, in flight: nobody was told; above `newest`
-  uint64_t fingerprint = 0;
-  uint64_t result = 0;
-  uint64_t newest = 0;               // fence
-  int64_t lapses_from = 0;           // the lease may have lapsed
-  int64_t lapsed_by = Call::kNever;  // and must have
-
-  auto Tied() const {
-    return std::tie(is, fence, fingerprint, result, newest, lapses_from, lapsed_by);
-  }
-  friend bool operator<(const KeyState& a, const KeyState& b) { return a.Tied() < b.Tied(); }
+struct Event {
+  int64_t at_ns;
+  bool returns;
+  const Call* call;
 };
 
-bool MayHaveLapsed(const KeyState& state, const Call& call) {
-  return state.is == KeyState::Is::kInFlight && call.ended_ns >= state.lapses_from;
-}
-bool MustHaveLapsed(const KeyState& state, const Call& call) {
-  return state.is == KeyState::Is::kInFlight && call.begun_ns > state.lapsed_by;
-}
+// One way in which all that ended so far can be: the key's state, and which of the open calls have
+// been done already.
+struct Way {
+  KeyState state;
+  std::vector<uint64_t> done;        // a bit for each slot
+  const Call* changed_by = nullptr;  // for people; makes no difference
 
-void Lease(KeyState& state, const Call& call) {
-  state.lapses_from = call.begun_ns + call.lease_ns - kGrainNs;
-  state.lapsed_by =
-      call.ended_ns == Call::kNever ? Call::kNever : call.ended_ns + call.lease_ns + kSlackNs;
-}
-
-// A record that nobody was told the fence of is now seen with it.
-bool ShowsFence(KeyState& state, uint64_t fence) {
-  if (state.fence == 0 && fence > state.newest) {
-    state.fence = state.newest = fence;
-    return true;
+  bool Has(size_t slot) const { return (done[slot / 64] >> (slot % 64) & 1) != 0; }
+  void Put(size_t slot) { done[slot / 64] |= uint64_t{1} << (slot % 64); }
+  void Drop(size_t slot) { done[slot / 64] &= ~(uint64_t{1} << (slot % 64)); }
+  friend bool operator==(const Way& a, const Way& b) {
+    return a.state == b.state && a.done == b.done;
   }
-  return state.fence == fence;
-}
-
-bool Claims(KeyState& state, const Call& call) {
-  const bool free = state.is == KeyState::Is::kAbsent ||
-                    (MayHaveLapsed(state, call) && state.fingerprint == call.fingerprint);
-  switch (call.told) {
-    case Told::kNothing:
-    case Told::kDone:
-      if (!free || (call.told == Told::kDone && call.fence <= state.newest)) return false;
-      state.is = KeyState::Is::kInFlight;
-      state.fence = call.fence;  // 0 where it was not told
-      state.fingerprint = call.fingerprint;
-      state.newest = std::max(state.newest, call.fence);
-      Lease(state, call);
-      return true;
-    case Told::kInFlight:
-      return state.is == KeyState::Is::kInFlight && state.fingerprint == call.fingerprint &&
-             !MustHaveLapsed(state, call);
-    case Told::kReplay:
-      return state.is == KeyState::Is::kCompleted && state.fingerprint == call.fingerprint &&
-             state.result == call.result;
-    case Told::kConflict:
-      return state.is != KeyState::Is::kAbsent && state.fingerprint != call.fingerprint;
-    default:
-      return false;
-  }
-}
-
-// The owner's calls: the fence is all that they show.
-bool EndsOrRenews(KeyState& state, const Call& call) {
-  const bool owns = state.is == KeyState::Is::kInFlight && state.fence == call.fence;
-  const bool has_ended_so = call.kind == Kind::kComplete && state.is == KeyState::Is::kCompleted &&
-                            state.fence == call.fence && state.result == call.result;
-  if (call.told == Told::kStale) {
-    // To renew or give up what has lapsed may be too late.
-    return !has_ended_so && (!owns || (call.kind != Kind::kComplete && MayHaveLapsed(state, call)));
-  }
-  if (call.told != Told::kDone && call.told != Told::kNothing) return false;
-  if (has_ended_so) return true;
-  if (!owns) return false;
-  if (call.kind == Kind::kRenew) {
-    Lease(state, call);
-  } else if (call.kind == Kind::kRelease) {
-    state.is = KeyState::Is::kAbsent;
-  } else {
-    state.is = KeyState::Is::kCompleted;
-    state.result = call.result;
-  }
-  return true;
-}
-
-bool Finds(KeyState& state, const Call& call) {
-  switch (call.told) {
-    case Told::kAbsent:
-      return state.is == KeyState::Is::kAbsent;
-    case Told::kInFlight:
-      return state.is == KeyState::Is::kInFlight &&
-             (call.fence == 0 || ShowsFence(state, call.fence));
-    case Told::kReplay:
-      return state.is == KeyState::Is::kCompleted && state.result == call.result;
-    default:
-      return false;
-  }
-}
-
-// The state after it; false: it cannot have been told this there.
-bool Apply(KeyState& state, const Call& call) {
-  switch (call.kind) {
-    case Kind::kClaim:
-      return Claims(state, call);
-    case Kind::kFind:
-      return Finds(state, call);
-    default:
-      return EndsOrRenews(state, call);
-  }
-}
-
-// Which calls have been put in order. Small: the answered ones but for a few are all up to some
-// one, and the unanswered ones that happened are few.
-class Placed {
- public:
-  void Add(size_t call, bool answered) {
-    if (!answered) {
-      open_.insert(call);
-      return;
-    }
-    beyond_.insert(call);
-    while (!beyond_.empty() && *beyond_.begin() == base_) {
-      beyond_.erase(beyond_.begin());
-      ++base_;
-    }
-  }
-  friend bool operator<(const Placed& a, const Placed& b) {
-    return std::tie(a.base_, a.beyond_, a.open_) < std::tie(b.base_, b.beyond_, b.open_);
-  }
-
- private:
-  size_t base_ = 0;  // all answered ones below it
-  std::set<size_t> beyond_;
-  std::set<size_t> open_;
 };
 
-// The beginnings and ends of the calls, in time, as a list that calls are taken out of and put
-// back.
-class Search {
+struct HashOfWay {
+  size_t operator()(const Way& way) const {
+    uint64_t hash = way.state.fence * 31 + way.state.newest + static_cast<uint64_t>(way.state.kind);
+    hash = hash * 31 + static_cast<uint64_t>(way.state.since_ms) + way.state.result;
+    for (const uint64_t word : way.done) hash = (hash ^ word) * 0x9e37'79b9'7f4a'7c15;
+    return hash ^ (hash >> 32);
+  }
+};
+using Ways = std::unordered_set<Way, HashOfWay>;
+
+// The calls of one key, in the order of their beginnings and ends.
+class KeyCheck {
  public:
-  explicit Search(const std::vector<Call>& calls) : calls_(calls), nodes_(2 * calls.size() + 1) {
-    std::vector<std::pair<int64_t, size_t>> events;  // even: begun, odd: ended
-    for (size_t i = 0; i < calls.size(); ++i) {
-      events.emplace_back(calls[i].begun_ns, 2 * i);
-      events.emplace_back(calls[i].ended_ns, 2 * i + 1);
-      rank_.push_back(calls[i].told != Told::kNothing ? answered_++ : i);
+  KeyCheck(const std::vector<const Call*>& calls, const Slack& slack) : slack_(slack) {
+    for (const Call* call : calls) {
+      events_.push_back({call->called_ns, false, call});
+      if (call->returned_ns != kForever) events_.push_back({call->returned_ns, true, call});
     }
-    // Of what happens at the same time the beginnings come first: then it overlaps.
-    std::sort(events.begin(), events.end(), [](const auto& a, const auto& b) {
-      return std::tuple(a.first, a.second % 2, a.second) <
-             std::tuple(b.first, b.second % 2, b.second);
+    // At one and the same moment they overlap.
+    std::stable_sort(events_.begin(), events_.end(), [](const Event& a, const Event& b) {
+      return a.at_ns != b.at_ns ? a.at_ns < b.at_ns : !a.returns && b.returns;
     });
-    size_t last = Head();
-    for (const auto& [when, event] : events) {
-      nodes_[last].next = event;
-      nodes_[event].previous = last;
-      last = event;
-    }
-    nodes_[last].next = kEnd;
+    ways_.insert(Way{});
   }
 
-  // Whether all that were answered can be put in order.
-  bool Succeeds() {
-    Placed placed;
-    KeyState state;
-    size_t at = nodes_[Head()].next;
-    size_t left = answered_;
-    while (left > 0) {
-      const size_t call = at / 2;
-      if (at % 2 == 0) {
-        KeyState after = state;
-        if (Apply(after, calls_[call])) {
-          const bool answered = calls_[call].told != Told::kNothing;
-          Placed more = placed;
-          more.Add(rank_[call], answered);
-          if (tried_.insert({more, after}).second) {
-            // What changes nothing may as well come now as later: then there is no other way to
-            // try.
-            const bool only_way = answered && !(after < state) && !(state < after);
-            taken_.push_back(
-                {.call = call, .state = state, .placed = std::move(placed), .only_way = only_way});
-            placed = std::move(more);
-            state = after;
-            left -= answered ? 1 : 0;
-            best_ = std::max(best_, taken_.size());
-            Take(call);
-            at = nodes_[Head()].next;
-            continue;
-          }
-        }
-        at = nodes_[at].next;
+  // False: refused, or undecided.
+  bool Run(Verdict* verdict) {
+    for (const Event& event : events_) {
+      if (!event.returns) {
+        Begins(event.call);
         continue;
       }
-      // It has ended, and could not be put anywhere: something before it is wrong.
-      if (best_ == taken_.size()) stuck_ = call;
-      bool only_way = true;
-      while (only_way) {
-        if (taken_.empty()) return false;
-        Taken& back = taken_.back();
-        state = back.state;
-        placed = std::move(back.placed);
-        left += calls_[back.call].told != Told::kNothing ? 1 : 0;
-        PutBack(back.call);
-        at = nodes_[2 * back.call].next;
-        only_way = back.only_way;
-        taken_.pop_back();
-      }
+      const bool decided = Ends(event.call);
+      verdict->states_most = std::max(verdict->states_most, ways_.size());
+      if (decided && !ways_.empty()) continue;
+      verdict->undecided = !decided;
+      verdict->key = event.call->asked.key;
+      verdict->why = decided ? Explain(event.call)
+                             : "more than " + std::to_string(kStatesMax) + " states at a time";
+      return false;
     }
     return true;
   }
-  // The call that could not be placed where the search came furthest.
-  size_t stuck() const { return stuck_; }
 
  private:
-  static constexpr size_t kEnd = SIZE_MAX;
-  struct Node {
-    size_t previous = 0;
-    size_t next = kEnd;
-  };
-  struct Taken {
-    size_t call;
-    KeyState state;  // before it
-    Placed placed;
-    bool only_way;
-  };
-  size_t Head() const { return nodes_.size() - 1; }
-
-  void Unlink(size_t node) {
-    nodes_[nodes_[node].previous].next = nodes_[node].next;
-    if (nodes_[node].next != kEnd) nodes_[nodes_[node].next].previous = nodes_[node].previous;
+  size_t SlotFor(const Call* call) {
+    for (size_t slot = first_free_; slot < open_.size(); ++slot) {
+      if (open_[slot] != nullptr) continue;
+      open_[slot] = call;
+      first_free_ = slot + 1;
+      return slot;
+    }
+    open_.push_back(call);
+    first_free_ = open_.size();
+    return open_.size() - 1;
   }
-  void Link(size_t node) {
-    nodes_[nodes_[node].previous].next = node;
-    if (nodes_[node].next != kEnd) nodes_[nodes_[node].next].previous = node;
-  }
-  void Take(size_t call) {
-    Unlink(2 * call);
-    Unlink(2 * call + 1);
-  }
-  void PutBack(size_t call) {
-    Link(2 * call + 1);
-    Link(2 * call);
+  size_t SlotOf(const Call* call) const {
+    return static_cast<size_t>(std::find(open_.begin(), open_.end(), call) - open_.begin());
   }
 
-  const std::vector<Call>& calls_;
-  std::vector<Node> nodes_;
-  size_t answered_ = 0;
-  std::vector<size_t> rank_;  // among the answered
-  std::set<std::pair<Placed, KeyState>> tried_;
-  std::vector<Taken> taken_;
-  size_t best_ = 0;
-  size_t stuck_ = 0;
+  // An answer that changes nothing may as well be given at once.
+  bool IsIdle(const KeyState& state, const Call& call) const {
+    if (!call.answered()) return false;
+    const std::vector<KeyState> next = After(state, call, call.returned_ms, slack_);
+    return std::find(next.begin(), next.end(), state) != next.end();
+  }
+  void DoIdle(Way* way) const {
+    for (size_t slot = 0; slot < open_.size(); ++slot) {
+      if (open_[slot] == nullptr || way->Has(slot)) continue;
+      if (IsIdle(way->state, *open_[slot])) way->Put(slot);
+    }
+  }
+
+  void Begins(const Call* call) {
+    const size_t slot = SlotFor(call);
+    Ways next;
+    while (!ways_.empty()) {
+      Way way = std::move(ways_.extract(ways_.begin()).value());
+      way.done.resize(open_.size() / 64 + 1);
+      if (IsIdle(way.state, *call)) way.Put(slot);
+      next.insert(std::move(way));
+    }
+    ways_ = std::move(next);
+  }
+
+  // Everything that can be done before `last` ends, up to the step that does `last`.
+  // False: too many.
+  bool Ends(const Call* last) {
+    const size_t last_slot = SlotOf(last);
+    Ways ended, seen;
+    std::vector<Way> left(ways_.begin(), ways_.end());
+    while (!left.empty()) {
+      Way way = std::move(left.back());
+      left.pop_back();
+      const bool done = way.Has(last_slot);
+      if (done || !last->answered()) {
+        Way kept = way;
+        kept.Drop(last_slot);
+        ended.insert(std::move(kept));
+      }
+      if (done) continue;
+      for (size_t slot = 0; slot < open_.size(); ++slot) {
+        if (open_[slot] == nullptr || way.Has(slot)) continue;
+        Advance(way, slot, last->returned_ms, &seen, &left);
+      }
+      if (seen.size() > kStatesMax || ended.size() > kStatesMax) return false;
+    }
+    open_[last_slot] = nullptr;
+    first_free_ = std::min(first_free_, last_slot);
+    before_ = std::exchange(ways_, std::move(ended));
+    return true;
+  }
+
+  void Advance(const Way& way, size_t slot, int64_t by_ms, Ways* seen,
+               std::vector<Way>* left) const {
+    for (KeyState& state : After(way.state, *open_[slot], by_ms, slack_)) {
+      if (state == way.state) continue;
+      Way next{.state = std::move(state), .done = way.done, .changed_by = open_[slot]};
+      next.Put(slot);
+      DoIdle(&next);
+      if (seen->insert(next).second) left->push_back(std::move(next));
+    }
+  }
+
+  std::string Explain(const Call* last) const {
+    std::string why = "cannot be: " + Text(*last) + "\nfor by then the key was";
+    int64_t from_ns = last->called_ns;
+    size_t shown = 0;
+    for (const Way& way : before_) {
+      if (++shown <= 4) why += "\n  " + Text(way.state);
+      if (way.changed_by != nullptr) from_ns = std::min(from_ns, way.changed_by->called_ns);
+    }
+    why += "\nand no order of these, the calls since, allows it:";
+    shown = 0;
+    for (const Event& event : events_) {
+      const Call& call = *event.call;
+      if (event.returns || call.called_ns > last->returned_ns) continue;
+      const bool within = call.returned_ns >= from_ns && (call.answered() || Matters(call));
+      if (within && ++shown <= kShownMost) why += "\n  " + Text(call);
+    }
+    if (shown > kShownMost) why += "\n  and " + std::to_string(shown - kShownMost) + " more";
+    return why;
+  }
+  static bool Matters(const Call& call) { return call.asked.what != Asked::kFind; }
+
+  const Slack slack_;
+  std::vector<Event> events_;
+  std::vector<const Call*> open_;
+  size_t first_free_ = 0;
+  Ways ways_;
+  Ways before_;  // the last end; for people
 };
 
 }  // namespace
 
-std::string Text(const Call& call) {
-  constexpr const char* kKinds[] = {"claim", "complete", "renew", "release", "find"};
-  constexpr const char* kTold[] = {"nothing",  "done",  "in flight", "completed",
-                                   "conflict", "stale", "absent"};
-  std::string text = std::string(kKinds[static_cast<size_t>(call.kind)]) + " -> " +
-                     kTold[static_cast<size_t>(call.told)] + " fence " +
-                     std::to_string(call.fence) + " fingerprint " +
-                     std::to_string(call.fingerprint) + " result " + std::to_string(call.result) +
-                     " lease " + std::to_string(call.lease_ns / 1'000'000) + " ms, from " +
-                     std::to_string(call.begun_ns / 1'000) + " us";
-  return call.ended_ns == Call::kNever
-             ? text + " on"
-             : text + " to " + std::to_string(call.ended_ns / 1'000) + " us";
-}
-
-std::optional<std::string> Refuted(std::vector<Call> calls) {
-  // What was not answered and changes nothing says nothing.
-  std::erase_if(calls, [](const Call& call) {
-    return call.told == Told::kNothing && call.kind == Kind::kFind;
+Verdict CheckHistory(std::vector<Call> calls, const Slack& slack) {
+  Verdict verdict{.legal = true, .calls = calls.size()};
+  std::stable_sort(calls.begin(), calls.end(), [](const Call& a, const Call& b) {
+    return a.asked.key != b.asked.key ? a.asked.key < b.asked.key : a.called_ns < b.called_ns;
   });
-  std::sort(calls.begin(), calls.end(),
-            [](const Call& a, const Call& b) { return a.begun_ns < b.begun_ns; });
-  Search whole(calls);
-  if (whole.Succeeds()) return std::nullopt;
-  const Call stuck = calls[whole.stuck()];
-  std::string why = "cannot be put in order: " + Text(stuck) + "\n  after, or beside:";
-  constexpr size_t kShown = 12;
-  std::vector<Call> before;
-  for (const Call& call : calls) {
-    if (call.begun_ns <= stuck.ended_ns) before.push_back(call);
+  for (size_t i = 0; i < calls.size() && verdict.legal;) {
+    std::vector<const Call*> of_key;
+    const std::string& key = calls[i].asked.key;
+    for (; i < calls.size() && calls[i].asked.key == key; ++i) {
+      // What a find was not told is nothing at all.
+      if (calls[i].answered() || calls[i].asked.what != Asked::kFind) of_key.push_back(&calls[i]);
+    }
+    ++verdict.keys;
+    verdict.legal = KeyCheck(of_key, slack).Run(&verdict);
   }
-  for (size_t i = before.size() > kShown ? before.size() - kShown : 0; i < before.size(); ++i) {
-    why += "\n  " + Text(before[i]);
-  }
-  return why;
+  return verdict;
 }
 
 }  // namespace onced

@@ -32,7 +32,8 @@ TEST(RedisMemory, IsNotFilledByCommandsThatAreNeverWhole) {
   RespClient friendly = here.Connect();
   EXPECT_EQ(friendly.Ask("SET k v"), "+OK\r\n");
   const size_t before = ResidentMiB(friendly);
-  const std::string piece = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$8000000\r\n" + std::string(7'000'000, 'x');
+  const std::string piece =
+      "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$8000000\r\n" + std::string(7'000'000, 'x');
   std::vector<RespClient> hoarders;
   for (int i = 0; i < 20; ++i) {
     hoarders.push_back(here.Connect());

@@ -13,7 +13,7 @@ constexpr size_t kReadMin = size_t{4} << 10;
 // Room that is kept, though it is empty: ten thousand clients may be idle.
 constexpr size_t kKeptToRead = size_t{16} << 10;
 constexpr size_t kKeptToSend = size_t{4} << 10;
-constexpr size_t kBehindMax = size_t{1} << 20;  // beside the largest value
+constexpr size_t kBehindMax = size_t{1} << 20;   // beside the largest value
 constexpr size_t kBacklogMax = size_t{1} << 20;  // beyond it no more commands are run
 // To have shaken hands and, where a token is needed, to have said who one is.
 constexpr std::chrono::seconds kIntroductionMax{10};

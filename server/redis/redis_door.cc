@@ -136,7 +136,7 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
   size_t commands_ = 0;
   size_t answer_bytes_ = 0;  // of this turn
   size_t weight_ = 0;        // of all connections
-  std::deque<Held> held_;  // turns whose answers wait at the gate, in order
+  std::deque<Held> held_;    // turns whose answers wait at the gate, in order
 
   bool stopping_ = false;
   steady_clock::time_point stop_at_;

@@ -9,7 +9,8 @@
 // Threads: Start, Stop and the destructor from one; the rest from any.
 // Invariants: 1. No answer leaves before what it tells is durable, as the mode promises. 2. Answers
 // of one connection leave in the order of its commands. 3. When a turn cannot be committed, every
-// answer of it is an error. 4. What connections keep in memory is bounded, for all of them together.
+// answer of it is an error. 4. What connections keep in memory is bounded, for all of them
+// together.
 #pragma once
 
 #include <chrono>

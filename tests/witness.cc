@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+#include "tests/witness.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "tests/redis.h"
+
+namespace onced {
+namespace {
+
+std::string TextOf(uint64_t number) { return number == 0 ? "" : std::to_string(number); }
+
+uint64_t NumberIn(std::string_view text) {
+  uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+// By the words that both doors use. kNothing: none of these.
+Told Named(const std::string& outcome) {
+  static const std::map<std::string, Told> names = {
+      {"claimed", Told::kClaimed},
+      {"replay", Told::kReplay},
+      {"conflict", Told::kConflict},
+      {"in_flight", Told::kInFlight},
+      {"unknown", Told::kUnknown},
+      {"completed", Told::kCompleted},
+      {"released", Told::kReleased},
+      {"renewed", Told::kRenewed},
+      {"stale", Told::kStale},
+      {"stale_fence", Told::kStale},
+      {"idempotency_conflict", Told::kConflict},
+      {"idempotency_in_flight", Told::kInFlight},
+      {"idempotency_outcome_unknown", Told::kUnknown}};
+  const auto found = names.find(outcome);
+  return found == names.end() ? Told::kNothing : found->second;
+}
+Told FoundNamed(const std::string& state) {
+  return state == "in_flight"   ? Told::kFoundInFlight
+         : state == "completed" ? Told::kFoundCompleted
+         : state == "unknown"   ? Told::kFoundUnknown
+                                : Told::kNothing;
+}
+
+class LedgerDoor : public Door {
+ public:
+  explicit LedgerDoor(Ledger* ledger) : ledger_(ledger) {}
+  void Send(const Question& /*question*/) override {}
+  Answer Receive(const Question& question) override {
+    const Key key = K(question.key);
+    if (question.what == Asked::kFind) {
+      const Result<FoundReply> found = ledger_->Find(key);
+      if (!found.ok()) return {};
+      return OfRecord(Told::kAbsent, found->record);
+    }
+    const Result<Reply> reply = ledger_->Do(key, CommandOf(question));
+    if (!reply.ok()) return {};
+    static constexpr Told kTold[] = {
+        Told::kClaimed,   Told::kReplay,   Told::kConflict, Told::kInFlight, Told::kUnknown,
+        Told::kCompleted, Told::kReleased, Told::kRenewed,  Told::kNothing,  Told::kStale};
+    Answer answer{.what = kTold[static_cast<size_t>(reply->outcome)]};
+    if (answer.what == Told::kClaimed) answer.fence = reply->record->fence;
+    if (answer.what == Told::kReplay) answer.result = ResultNumber(*reply->record->result);
+    return answer;
+  }
+
+ private:
+  static Answer OfRecord(Told absent, const std::optional<Record>& record) {
+    if (!record.has_value()) return {.what = absent};
+    Answer answer{.what = Told::kFoundInFlight, .fence = record->fence};
+    if (record->state == State::kUnknown) answer.what = Told::kFoundUnknown;
+    if (record->state == State::kCompleted) {
+      answer.what = Told::kFoundCompleted;
+      answer.result = ResultNumber(record->result.value_or(""));
+    }
+    return answer;
+  }
+  static Command CommandOf(const Question& asked) {
+    switch (asked.what) {
+      case Asked::kComplete:
+        return CompleteCommand{.fence = asked.fence, .result = ResultText(asked.result)};
+      case Asked::kRelease:
+        return ReleaseCommand{.fence = asked.fence};
+      case Asked::kRenew:
+        return RenewCommand{.fence = asked.fence, .lease_ms = asked.lease_ms};
+      default:
+        return ClaimCommand{
+            .fingerprint = TextOf(asked.fingerprint),
+            .lease_ms = asked.lease_ms,
+            .retention_ms = asked.retention_ms,
+            .on_lapse = asked.unknown_on_lapse ? OnLapse::kUnknown : OnLapse::kRetry,
+            .claim_id = TextOf(asked.claim_id),
+            .holder = ""};
+    }
+  }
+  Ledger* const ledger_;
+};
+
+class HttpDoor : public Door {
+ public:
+  explicit HttpDoor(uint16_t port) : port_(port), client_(port) {}
+  bool CanHangUp() const override { return true; }
+  void HangUp() override {
+    client_.HangUp();
+    client_ = Client(port_);
+  }
+  void Send(const Question& asked) override {
+    if (asked.what == Asked::kFind) {
+      client_.Send(RequestText("GET", "/v1/keys/" + asked.key));
+      return;
+    }
+    static constexpr const char* kPaths[] = {"/v1/claim", "/v1/complete", "/v1/release",
+                                             "/v1/renew"};
+    client_.Send(RequestText("POST", kPaths[static_cast<size_t>(asked.what)], BodyOf(asked)));
+  }
+  Answer Receive(const Question& asked) override {
+    const HttpAnswer heard = client_.Receive();
+    lost_ = heard.status == 0;
+    if (lost_) return {};
+    if (asked.what == Asked::kFind) {
+      if (heard.status == 404) return {.what = Told::kAbsent};
+      return {.what = FoundNamed(heard.Field("/state"))};
+    }
+    const std::string outcome = heard.Field("/outcome");
+    Answer answer{.what = Named(outcome.empty() ? heard.Field("/code") : outcome)};
+    if (answer.what == Told::kClaimed) answer.fence = NumberIn(heard.Field("/fence"));
+    if (answer.what == Told::kReplay) {
+      answer.result = ResultNumber("\"" + heard.Field("/result") + "\"");
+    }
+    return answer;
+  }
+  bool lost() const override { return lost_; }
+
+ private:
+  static std::string BodyOf(const Question& asked) {
+    std::string body = "{'key':'" + asked.key + "'";
+    if (asked.what == Asked::kClaim) {
+      body += ",'fingerprint':'" + TextOf(asked.fingerprint) +
+              "','retention_ms':" + std::to_string(asked.retention_ms);
+      if (asked.claim_id != 0) body += ",'claim_id':'" + TextOf(asked.claim_id) + "'";
+      if (asked.wait_ms != 0) body += ",'wait_ms':" + std::to_string(asked.wait_ms);
+      if (asked.unknown_on_lapse) body += ",'on_lapse':'unknown'";
+    } else {
+      body += ",'fence':'" + std::to_string(asked.fence) + "'";
+    }
+    if (asked.lease_ms != 0) body += ",'lease_ms':" + std::to_string(asked.lease_ms);
+    body = Json(body);
+    if (asked.what == Asked::kComplete) body += ",\"result\":" + ResultText(asked.result);
+    return body + "}";
+  }
+  const uint16_t port_;
+  Client client_;
+  bool lost_ = false;
+};
+
+class RedisDoor : public Door {
+ public:
+  explicit RedisDoor(uint16_t port) : client_(port) {}
+  void Send(const Question& asked) override {
+    const std::string fence = std::to_string(asked.fence);
+    const std::string lease = std::to_string(asked.lease_ms);
+    switch (asked.what) {
+      case Asked::kClaim:
+        client_.Send({"ONCED.CLAIM", asked.key, "FINGERPRINT", TextOf(asked.fingerprint), "ID",
+                      TextOf(asked.claim_id), "LEASE", lease, "RETENTION",
+                      std::to_string(asked.retention_ms), "ONLAPSE",
+                      asked.unknown_on_lapse ? "unknown" : "retry"});
+        return;
+      case Asked::kComplete:
+        client_.Send({"ONCED.COMPLETE", asked.key, fence, ResultText(asked.result)});
+        return;
+      case Asked::kRelease:
+        client_.Send({"ONCED.RELEASE", asked.key, fence});
+        return;
+      case Asked::kRenew:
+        client_.Send({"ONCED.RENEW", asked.key, fence, "LEASE", lease});
+        return;
+      case Asked::kFind:
+        client_.Send({"ONCED.GET", asked.key});
+        return;
+    }
+  }
+  Answer Receive(const Question& asked) override {
+    const std::string heard = client_.Receive();
+    lost_ = ReplySize(heard) == 0;
+    if (lost_) return {};
+    if (heard == "$-1\r\n" && asked.what == Asked::kFind) return {.what = Told::kAbsent};
+    const bool find = asked.what == Asked::kFind;
+    Answer answer{.what = find ? FoundNamed(FieldOf(heard, "state"))
+                               : Named(FieldOf(heard, "outcome"))};
+    if (find || answer.what == Told::kClaimed) answer.fence = NumberIn(FieldOf(heard, "fence"));
+    if (answer.what == Told::kReplay || answer.what == Told::kFoundCompleted) {
+      answer.result = ResultNumber(FieldOf(heard, "result"));
+    }
+    return answer;
+  }
+  bool lost() const override { return lost_; }
+
+ private:
+  static std::string FieldOf(const std::string& reply, const std::string& name) {
+    const size_t at = reply.find("\r\n" + name + "\r\n");
+    if (at == std::string::npos) return "";
+    const std::string_view rest = std::string_view(reply).substr(at + name.size() + 4);
+    const std::string value(rest.substr(0, std::max<size_t>(ReplySize(rest), 2) - 2));
+    return value.starts_with('$') ? value.substr(value.find("\r\n") + 2) : value;
+  }
+  RespClient client_;
+  bool lost_ = false;
+};
+
+}  // namespace
+
+std::string ResultText(uint64_t number) {
+  return "\"" + std::to_string(number) + ":" + std::string(number % 300, 'x') + "\"";
+}
+uint64_t ResultNumber(std::string_view text) {
+  const uint64_t number = text.empty() ? 0 : NumberIn(text.substr(1));
+  return ResultText(number) == text ? number : kNoResult;
+}
+
+std::unique_ptr<Door> InProcess(Ledger* ledger) { return std::make_unique<LedgerDoor>(ledger); }
+std::unique_ptr<Door> OverHttp(uint16_t port) { return std::make_unique<HttpDoor>(port); }
+std::unique_ptr<Door> OverRedis(uint16_t port) { return std::make_unique<RedisDoor>(port); }
+
+void Witness::Ask(Question question) {
+  asked_ = question;
+  recorder_->Begin(std::move(question));
+  door_->Send(asked_);
+}
+Answer Witness::Hear() {
+  const Answer answer = door_->Receive(asked_);
+  recorder_->End(answer);
+  return answer;
+}
+
+bool Witness::AskAndHangUp(Question claim) {
+  if (!door_->CanHangUp()) return false;
+  claim.claim_id = 0;  // or the server leaves it to us to ask again
+  Ask(std::move(claim));
+  recorder_->HungUp();
+  door_->HangUp();
+  return true;
+}
+
+Question ClaimOf(const std::string& key, int64_t lease_ms, int64_t retention_ms) {
+  return {.key = key,
+          .what = Asked::kClaim,
+          .fingerprint = 7,
+          .lease_ms = lease_ms,
+          .retention_ms = retention_ms};
+}
+Question CompleteOf(const std::string& key, uint64_t fence, uint64_t result) {
+  return {.key = key, .what = Asked::kComplete, .fence = fence, .result = result};
+}
+Question ReleaseOf(const std::string& key, uint64_t fence) {
+  return {.key = key, .what = Asked::kRelease, .fence = fence};
+}
+Question RenewOf(const std::string& key, uint64_t fence, int64_t lease_ms) {
+  return {.key = key, .what = Asked::kRenew, .fence = fence, .lease_ms = lease_ms};
+}
+Question FindOf(const std::string& key) { return {.key = key, .what = Asked::kFind}; }
+
+size_t RandomCaller::PickKey() {
+  const size_t key = keys_->first + random_() % HotKeys::kMany;
+  return random_() % 8 == 0 ? key - std::min<size_t>(key, random_() % 60) : key;
+}
+
+Question RandomCaller::Next(const std::string& name, const Held& held) {
+  const auto lease_ms = static_cast<int64_t>(100 + random_() % 200);
+  const unsigned dice = random_() % 16;
+  if (dice < 3) return FindOf(name);
+  if (!held.fences.empty() && (held.owns ? dice < 13 : dice < 6)) {
+    const size_t back = held.owns && random_() % 8 != 0 ? 0 : random_() % held.fences.size();
+    const uint64_t fence = held.fences[held.fences.size() - 1 - back];
+    const unsigned end = random_() % 4;
+    if (end < 2) return CompleteOf(name, fence, 1 + random_() % 1'000);
+    return end == 2 ? ReleaseOf(name, fence) : RenewOf(name, fence, lease_ms);
+  }
+  Question claim = ClaimOf(name, lease_ms, static_cast<int64_t>(1'000 + random_() % 1'000));
+  claim.claim_id = held.unanswered_id;
+  if (claim.claim_id == 0 && random_() % 4 != 0) claim.claim_id = 1 + random_() % 1'000'000'000;
+  if (random_() % 16 == 0) claim.fingerprint = 8;
+  claim.unknown_on_lapse = random_() % 256 == 0;
+  if (random_() % 4 == 0) claim.wait_ms = static_cast<int64_t>(1 + random_() % 300);
+  return claim;
+}
+
+void RandomCaller::Step() {
+  const size_t key = PickKey();
+  Held& held = held_[key];
+  const Question asked = Next("k" + std::to_string(key), held);
+  if (asked.what == Asked::kClaim && random_() % 32 == 0 && witness_->AskAndHangUp(asked)) return;
+  const Answer told = witness_->AskAndHear(asked);
+  if (asked.what == Asked::kClaim) {
+    held.unanswered_id = told.what == Told::kNothing ? asked.claim_id : 0;
+    held.owns = told.what == Told::kClaimed;
+    if (held.owns) held.fences.push_back(told.fence);
+  } else if (asked.what == Asked::kComplete || asked.what == Asked::kRelease) {
+    held.owns = false;
+  }
+  const bool over = told.what == Told::kCompleted || told.what == Told::kReplay;
+  if (over && key >= keys_->first && random_() % 4 == 0) ++keys_->first;
+}
+
+}  // namespace onced
