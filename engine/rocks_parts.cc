@@ -51,8 +51,8 @@ Status RocksStore::Parts::OpenFolderAndClock() {
 
 Status RocksStore::Parts::OpenDatabase() {
   const HighWaterMark mark = high_water->mark().value_or(HighWaterMark{});
-  // The mark of a start that never ended: see above.
-  if (high_water->mark().has_value() && mark.epoch == 0) {
+  // The mark of a start that never ended: see above. No other has epoch 0.
+  if (high_water->mark().has_value() && mark.epoch == 0 && mark.synced_sequence == 0) {
     ONCED_RETURN_IF_ERROR(folder->DropDatabase());
   }
   ONCED_RETURN_IF_ERROR(folder->CheckDatabase());
@@ -60,15 +60,15 @@ Status RocksStore::Parts::OpenDatabase() {
   if (!options.accept_data_loss) {
     ONCED_RETURN_IF_ERROR(CheckManifest(folder->database(), mark.manifest));
   }
-  const auto open = [this] {
-    return RocksDatabase::Open(folder->database(), options, clock,
-                               [this](const ManifestExtent& synced) {
-                                 return high_water->Update([&](HighWaterMark& next) {
-                                   next.manifest.number = synced.number;
-                                   next.manifest.bytes = synced.bytes;
-                                 });
-                               });
+  // A mark that was lost is not made anew here: it would look like that of a first start.
+  const auto keep = [this](const ManifestExtent& synced) {
+    if (!high_water->mark().has_value()) return Status::Ok();
+    return high_water->Update([&](HighWaterMark& next) {
+      next.manifest.number = synced.number;
+      next.manifest.bytes = synced.bytes;
+    });
   };
+  const auto open = [&] { return RocksDatabase::Open(folder->database(), options, clock, keep); };
   Result<std::unique_ptr<RocksDatabase>> opened = open();
   if (!opened.ok() && opened.status().fault() == Fault::kCorruption) {
     const Result<bool> cut = CutManifest(folder->database(), mark.manifest, folder->quarantine());

@@ -68,6 +68,25 @@ TEST(CrashPoints, LoseNothingWhereverALaterLifeEnds) {
   CutEverywhere(false, &proof);
 }
 
+// The mark was lost, and the operator said to go on without: what is there must not be taken for
+// what a first start has left, wherever this one ends.
+TEST(CrashPoints, LoseNothingWhereAStartWithoutAMarkEnds) {
+  Proof proof("crash points, without a mark", "ONCED_POINTS", 1);
+  for (uint64_t point = 1; point <= 60 && proof.failures < 5; ++point) {
+    MortalStore store(kWork);
+    store.Live(Durability::kSync, 1'000'000, Loss::kAll);
+    std::vector<std::string> wrongs = store.Look();
+    store.LoseTheMark();
+    store.Live(Durability::kSync, point, static_cast<Loss>(point % kLosses));
+    for (const std::string& wrong : store.Look()) wrongs.push_back(wrong);
+    ++proof.count;
+    ++proof.faults;
+    if (wrongs.empty()) continue;
+    ++proof.failures;
+    ADD_FAILURE() << "point " << point << ": " << testing::PrintToString(wrongs);
+  }
+}
+
 // What fails is answered as failed, or not at all; what was answered is there, when the disk is
 // whole again.
 class FailingCall : public testing::TestWithParam<Trouble> {};

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <thread>
 #include <utility>
 
@@ -32,6 +33,7 @@ RocksStoreOptions MortalStore::Options(Durability durability) {
   options.sync_interval = std::chrono::milliseconds(2);
   options.footprint = Footprint::kEdge;
   options.env = disk_.env();
+  options.accept_data_loss = accepts_loss_;
   options.on_log_failure = [](const Status&) {};  // the callers are about to end
   return options;
 }
@@ -148,6 +150,12 @@ void MortalStore::Live(Durability durability, uint64_t cut_at, Loss loss) {
   cut_at_ = Stories::Clock::now();
   calls_ = disk_.calls();
   disk_.Lose(loss, random_);
+}
+
+void MortalStore::LoseTheMark() {
+  std::filesystem::remove(folder_.path() + "/high-water");
+  accepts_loss_ = true;
+  clock_.Advance(kMinuteMs);  // fences then go by the time alone, and starts are not that frequent
 }
 
 void MortalStore::LiveOnALie(Durability durability) {

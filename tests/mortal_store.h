@@ -31,6 +31,9 @@ class MortalStore {
   // The same, with calls that fail once it is open (CrashDisk::Break); the power goes when it is
   // closed, with all that was not synced. True: a call has failed so.
   bool LiveWithTrouble(Durability durability, Trouble trouble, uint64_t call, bool sticky);
+  // From here on the store is opened with accept_data_loss; its mark is lost, with what was there
+  // of it.
+  void LoseTheMark();
   // Opens what is left and says what is wrong with it.
   std::vector<std::string> Look();
 
@@ -68,6 +71,7 @@ class MortalStore {
   uint64_t lost_ = 0;
   Stories::Clock::duration oldest_lost_{0};
   bool opened_ = false;
+  bool accepts_loss_ = false;
   bool full_ = false;  // the trouble is of that kind
   std::optional<Status> refused_;
 };
