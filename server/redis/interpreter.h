@@ -39,8 +39,9 @@ struct InterpreterOptions {
   std::string durability;  // "sync", "interval", "os"
   std::function<void(const std::string&)> report;
   size_t connections_max = 10'000;
-  int64_t bulk_max = kBulkMax;   // bytes of one argument
-  size_t answer_max = SIZE_MAX;  // bytes of one answer; a longer one becomes an error
+  int64_t bulk_max = kBulkMax;  // bytes of one argument
+  // Bytes of one answer; a longer one becomes an error.
+  size_t answer_max = static_cast<size_t>(kBulkMax);
   size_t memory_max = SIZE_MAX;  // of all connections' buffers; the door sees to it
   bool scripts = true;
   std::function<void()> meanwhile;  // see Scripts
