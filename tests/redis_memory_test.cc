@@ -95,6 +95,20 @@ TEST(RedisMemory, HasABoundForOneAnswer) {
   EXPECT_EQ(client.Ask("GET k"), "$1\r\nv\r\n");
 }
 
+// From when it ran on a larger machine. Who takes such a value away gets it; an error would be all
+// that is left of it.
+TEST(RedisMemory, DoesNotKeepBackWhatItTakesAway) {
+  RedisInAFolder here({"--durability", "os"});
+  const std::string big(12'000'000, 'x');
+  EXPECT_EQ(here.Connect().Ask({"SET", "big", big}), "+OK\r\n");
+  here.flags = {"--redis", "127.0.0.1:0", "--footprint", "edge", "--durability", "os"};
+  here.Crash();
+  RespClient client = here.Connect();
+  EXPECT_EQ(client.Ask("GET big"), "-ERR the answer is larger than 9437184 bytes\r\n");
+  EXPECT_EQ(client.Ask("GETDEL big"), "$12000000\r\n" + big + "\r\n");
+  EXPECT_EQ(client.Ask("EXISTS big"), ":0\r\n");
+}
+
 TEST(RedisMemory, TellsItsBounds) {
   const RedisInAFolder here(kSmall);
   RespClient client = here.Connect();

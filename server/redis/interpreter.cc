@@ -266,14 +266,18 @@ void Interpreter::RunNow(Session* session, const Command& command, Arguments arg
     return Reply(out, session->protocol).Error(kOutOfMemory);
   }
   const size_t begin = out->size();
+  // What has changed something is told what it came to, however much that is: it is a value or a
+  // collection at most.
+  const size_t most =
+      (command.flags & kReadOnly) != 0 ? begin + options_.answer_max : size_t{SIZE_MAX};
   Call call{.redis = *this,
             .session = *session,
             .data = data_,
             .command = command,
             .arguments = arguments,
-            .reply = Reply(out, session->protocol, begin + options_.answer_max)};
+            .reply = Reply(out, session->protocol, most)};
   command.run(call);
-  if (out->size() - begin <= options_.answer_max) return;
+  if (out->size() <= most) return;
   out->resize(begin);
   out->shrink_to_fit();
   Reply(out, session->protocol)

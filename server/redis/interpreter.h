@@ -40,7 +40,7 @@ struct InterpreterOptions {
   std::function<void(const std::string&)> report;
   size_t connections_max = 10'000;
   int64_t bulk_max = kBulkMax;  // bytes of one argument
-  // Bytes of one answer; a longer one becomes an error.
+  // Bytes of one answer to who only reads; a longer one becomes an error.
   size_t answer_max = static_cast<size_t>(kBulkMax);
   size_t memory_max = SIZE_MAX;  // of all connections' buffers; the door sees to it
   bool scripts = true;
