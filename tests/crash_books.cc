@@ -237,7 +237,7 @@ void CrashBooks::LoseBytes(const File& file, Loss loss, std::mt19937_64& random)
         const uint64_t begin = std::max(page, file.synced);
         const uint64_t end = std::min<uint64_t>(page + kPage, bytes.size());
         const uint64_t fate = random() % 4;
-        if (fate == 0) std::fill(bytes.begin() + begin, bytes.begin() + end, '\0');
+        if (fate == 0) bytes.replace(begin, end - begin, end - begin, '\0');
         if (fate == 1) Rubbish(bytes, begin, end, random);
       }
       break;
@@ -249,7 +249,7 @@ void CrashBooks::LoseBytes(const File& file, Loss loss, std::mt19937_64& random)
       break;
     }
     case Loss::kSizes:
-      std::fill(bytes.begin() + file.synced, bytes.end(), '\0');
+      bytes.replace(file.synced, bytes.size() - file.synced, bytes.size() - file.synced, '\0');
       break;
     case Loss::kEntries:
       break;

@@ -133,7 +133,7 @@ class CrashSequential : public rocksdb::FSSequentialFileOwnerWrapper {
       : FSSequentialFileOwnerWrapper(std::move(real)), books_(std::move(books)) {}
   IOStatus Read(size_t size, const IOOptions& options, Slice* result, char* scratch,
                 IODebugContext* context) override {
-    const IOStatus found = ReadFinds(books_);
+    IOStatus found = ReadFinds(books_);
     if (!found.ok()) return found;
     return FSSequentialFileOwnerWrapper::Read(size, options, result, scratch, context);
   }
@@ -148,7 +148,7 @@ class CrashRandom : public rocksdb::FSRandomAccessFileOwnerWrapper {
       : FSRandomAccessFileOwnerWrapper(std::move(real)), books_(std::move(books)) {}
   IOStatus Read(uint64_t at, size_t size, const IOOptions& options, Slice* result, char* scratch,
                 IODebugContext* context) const override {
-    const IOStatus found = ReadFinds(books_);
+    IOStatus found = ReadFinds(books_);
     if (!found.ok()) return found;
     return FSRandomAccessFileOwnerWrapper::Read(at, size, options, result, scratch, context);
   }
@@ -172,7 +172,7 @@ class CrashFiles : public rocksdb::FileSystemWrapper {
     if (found != Found::kPower) return Failure(found);
     CrashBooks::FilePtr file = books_->Create(path);
     std::unique_ptr<rocksdb::FSWritableFile> real;
-    const IOStatus made = FileSystemWrapper::NewWritableFile(path, options, &real, context);
+    IOStatus made = FileSystemWrapper::NewWritableFile(path, options, &real, context);
     if (made.ok()) {
       *result = std::make_unique<CrashFile>(std::move(real), books_, std::move(file));
     }
@@ -204,7 +204,7 @@ class CrashFiles : public rocksdb::FileSystemWrapper {
                         std::unique_ptr<rocksdb::FSDirectory>* result,
                         IODebugContext* context) override {
     std::unique_ptr<rocksdb::FSDirectory> real;
-    const IOStatus opened = FileSystemWrapper::NewDirectory(path, options, &real, context);
+    IOStatus opened = FileSystemWrapper::NewDirectory(path, options, &real, context);
     if (opened.ok()) *result = std::make_unique<CrashFolder>(std::move(real), books_, path);
     return opened;
   }
@@ -212,7 +212,7 @@ class CrashFiles : public rocksdb::FileSystemWrapper {
                              std::unique_ptr<rocksdb::FSSequentialFile>* result,
                              IODebugContext* context) override {
     std::unique_ptr<rocksdb::FSSequentialFile> real;
-    const IOStatus opened = FileSystemWrapper::NewSequentialFile(path, options, &real, context);
+    IOStatus opened = FileSystemWrapper::NewSequentialFile(path, options, &real, context);
     if (opened.ok()) *result = std::make_unique<CrashSequential>(std::move(real), books_);
     return opened;
   }
@@ -220,7 +220,7 @@ class CrashFiles : public rocksdb::FileSystemWrapper {
                                std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
                                IODebugContext* context) override {
     std::unique_ptr<rocksdb::FSRandomAccessFile> real;
-    const IOStatus opened = FileSystemWrapper::NewRandomAccessFile(path, options, &real, context);
+    IOStatus opened = FileSystemWrapper::NewRandomAccessFile(path, options, &real, context);
     if (opened.ok()) *result = std::make_unique<CrashRandom>(std::move(real), books_);
     return opened;
   }

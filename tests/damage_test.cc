@@ -122,7 +122,8 @@ bool NamesAFile(const std::string& message) {
 
 void FlipBit(const std::string& path, std::mt19937_64& random) {
   std::string bytes = ReadFile(path);
-  bytes[random() % bytes.size()] ^= static_cast<char>(1 << random() % 8);
+  char& byte = bytes[random() % bytes.size()];
+  byte = static_cast<char>(byte ^ 1 << random() % 8);
   WriteFile(path, bytes);
 }
 
@@ -233,7 +234,8 @@ TEST(Damage, ToTheEndOfAManifestThatWasNeverSyncedIsNone) {
   std::mt19937_64 random(3);
   for (int i = 0; i < 20; ++i) {
     std::string torn = record;
-    torn[7 + random() % length] ^= static_cast<char>(1 << random() % 8);
+    char& byte = torn[7 + random() % length];
+    byte = static_cast<char>(byte ^ 1 << random() % 8);
     std::string why;
     EXPECT_EQ(
         Open(
