@@ -10,7 +10,6 @@
 
 #include "engine/mutex.h"
 #include "engine/rocks_log.h"
-#include "engine/rocks_manifest.h"
 #include "engine/rocks_options.h"
 
 namespace onced {
@@ -127,9 +126,9 @@ class RocksDatabase::Listener : public rocksdb::EventListener {
   ErrorHandler handler_ GUARDED_BY(mutex_);
 };
 
-Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(
-    const std::string& path, const RocksStoreOptions& options, Clock* clock,
-    std::function<Status(const ManifestExtent&)> keep) {
+Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& path,
+                                                           const RocksStoreOptions& options,
+                                                           Clock* clock, ManifestKeeper keep) {
   std::unique_ptr<RocksDatabase> database(new RocksDatabase());
   database->listener_ = std::make_shared<Listener>(&database->log_guard_);
   rocksdb::DBOptions db_options = DatabaseOptions(options.footprint);

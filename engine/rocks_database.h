@@ -23,9 +23,9 @@
 
 #include "engine/clock.h"
 #include "engine/commit_gate.h"
-#include "engine/high_water.h"
 #include "engine/key.h"
 #include "engine/rocks_log_guard.h"
+#include "engine/rocks_manifest.h"
 #include "engine/rocks_store.h"
 
 namespace onced {
@@ -47,9 +47,9 @@ class RocksDatabase : public Log {
  public:
   // Corruption when the database cannot be read. `clock` must outlive it. `keep`: see
   // WatchManifest; may be absent.
-  static Result<std::unique_ptr<RocksDatabase>> Open(
-      const std::string& path, const RocksStoreOptions& options, Clock* clock,
-      std::function<Status(const ManifestExtent&)> keep = nullptr);
+  static Result<std::unique_ptr<RocksDatabase>> Open(const std::string& path,
+                                                     const RocksStoreOptions& options, Clock* clock,
+                                                     ManifestKeeper keep = nullptr);
   ~RocksDatabase() override;
 
   // REQUIRES: called before the first Write.

@@ -19,6 +19,7 @@
 
 #include "engine/ttl_filter.h"
 #include "tests/linearizability.h"
+#include "tests/proof.h"
 #include "tests/redis.h"
 #include "tests/witness.h"
 
@@ -40,8 +41,8 @@ void Prove(const char* what, const CallHistory& history, const Slack& slack, siz
   for (const Call& call : calls) told[call.told.what] += call.asked.hung_up == 0 ? 1 : 0;
   EXPECT_LE(told[Told::kNothing], faults * kCallers) << "one a caller and life is lost";
   for (const auto& [answer, count] : told) std::printf("%s %zu, ", NameOf(answer), count);
-  std::printf("\nPROOF|%s|%zu|%zu|%d|%llu\n", what, verdict.calls, faults, verdict.legal ? 0 : 1,
-              static_cast<unsigned long long>(seed));
+  std::printf("\n");
+  Tell(what, verdict.calls, faults, verdict.legal ? 0 : 1, seed);
 }
 
 struct EngineRun {

@@ -95,8 +95,7 @@ bool CrashBooks::Befalls(Call call) const {
 
 CrashBooks::Found CrashBooks::Next(Call call) {
   if (cut_) return Found::kNoPower;
-  ++(call == Call::kRead ? reads_ : calls_);
-  if (call != Call::kRead && calls_ == cut_at_) CutNow();
+  if (call != Call::kRead && ++calls_ == cut_at_) CutNow();
   if (cut_) return Found::kNoPower;
   if (!Befalls(call)) return Found::kPower;
   if (until_trouble_ > 1) {
@@ -294,7 +293,7 @@ void CrashBooks::Lose(Loss loss, std::mt19937_64& random) {
   fs::create_directories(aside_);
   trouble_ = Trouble::kNone;
   cut_ = lies_ = false;
-  cut_at_ = calls_ = reads_ = troubles_ = 0;
+  cut_at_ = calls_ = troubles_ = 0;
 }
 
 }  // namespace onced

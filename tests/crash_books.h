@@ -69,7 +69,6 @@ class CrashBooks {
   void Break(Trouble trouble, uint64_t call, bool sticky) REQUIRES(mutex);
   void Lie() REQUIRES(mutex) { lies_ = true; }
   uint64_t calls() const REQUIRES(mutex) { return calls_; }
-  uint64_t reads() const REQUIRES(mutex) { return reads_; }
   uint64_t troubles() const REQUIRES(mutex) { return troubles_; }
 
  private:
@@ -98,7 +97,6 @@ class CrashBooks {
   std::string high_water_at_cut_ GUARDED_BY(mutex);
 
   uint64_t calls_ GUARDED_BY(mutex) = 0;
-  uint64_t reads_ GUARDED_BY(mutex) = 0;
   uint64_t cut_at_ GUARDED_BY(mutex) = 0;  // 0: never
   bool cut_ GUARDED_BY(mutex) = false;
   bool lies_ GUARDED_BY(mutex) = false;

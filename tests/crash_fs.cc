@@ -269,11 +269,6 @@ uint64_t CrashDisk::calls() const {
   return books_->calls();
 }
 
-uint64_t CrashDisk::reads() const {
-  MutexLock lock(books_->mutex);
-  return books_->reads();
-}
-
 uint64_t CrashDisk::troubles() const {
   MutexLock lock(books_->mutex);
   return books_->troubles();

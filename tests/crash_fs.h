@@ -64,9 +64,8 @@ class CrashDisk {
   // What a store on it is opened with.
   rocksdb::Env* env();
 
-  // Calls that change or sync something, and those that read, since the power came.
+  // Calls that change or sync something, since the power came.
   uint64_t calls() const;
-  uint64_t reads() const;
 
   // The `call`-th one, counted so, finds no power any more, and neither does any after it.
   void CutAt(uint64_t call);

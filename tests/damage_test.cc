@@ -25,10 +25,6 @@ namespace fs = std::filesystem;
 
 constexpr int kKeys = 120;
 
-ClaimCommand LongClaim() {
-  return {.fingerprint = "fp", .lease_ms = kHourMs, .retention_ms = kDayMs, .holder = "me"};
-}
-
 // A folder as a crash has left it: keys in tables, and as many in a log; all synced, and marked so.
 class Image {
  public:

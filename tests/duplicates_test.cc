@@ -12,6 +12,7 @@
 
 #include "tests/crowd.h"
 #include "tests/linearizability.h"
+#include "tests/proof.h"
 #include "tests/redis.h"
 #include "tests/witness.h"
 
@@ -101,10 +102,10 @@ class Stampede {
   std::vector<Answer> answers_;
 };
 
-size_t Judge(const CallHistory& history) {
+std::string Judge(const CallHistory& history) {
   const Verdict verdict = CheckHistory(history.Calls());
   EXPECT_TRUE(verdict.legal) << verdict.key << ": " << verdict.why;
-  return verdict.calls;
+  return std::to_string(verdict.calls) + " calls judged";
 }
 
 TEST(Duplicates, HaveOneWinnerInAThousandColdAndAfterARestart) {
@@ -123,8 +124,7 @@ TEST(Duplicates, HaveOneWinnerInAThousandColdAndAfterARestart) {
     }
   }
   EXPECT_EQ(winners, 2 * rounds);
-  std::printf("%zu calls judged\nPROOF|duplicates|%zu|1|%zu|0\n", Judge(history), 2 * rounds,
-              winners - 2 * rounds);
+  Tell("duplicates", 2 * rounds, 1, winners - 2 * rounds, 0, Judge(history));
 }
 
 TEST(Duplicates, ThatWaitAreAllToldTheSameBytes) {
@@ -135,7 +135,7 @@ TEST(Duplicates, ThatWaitAreAllToldTheSameBytes) {
   Stampede stampede(&history, here, count);
   size_t others = 0;
   for (int i = 0; i < 5; ++i) others += stampede.WaitingRound("k" + std::to_string(i));
-  std::printf("%zu calls judged\nPROOF|duplicates-waiting|5|0|%zu|0\n", Judge(history), others);
+  Tell("duplicates-waiting", 5, 0, others, 0, Judge(history));
 }
 
 TEST(Duplicates, HaveOneWinnerInTenThousand) {
@@ -145,8 +145,7 @@ TEST(Duplicates, HaveOneWinnerInTenThousand) {
   CallHistory history;
   Stampede stampede(&history, here, count);
   const size_t winners = stampede.Round("k");
-  std::printf("%zu calls judged\nPROOF|duplicates-%zu|1|0|%zu|0\n", Judge(history), count,
-              winners - 1);
+  Tell("duplicates-" + std::to_string(count), 1, 0, winners - 1, 0, Judge(history));
 }
 
 }  // namespace

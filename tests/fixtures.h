@@ -176,6 +176,11 @@ inline ClaimCommand AClaim(const std::string& claim_id = "", OnLapse on_lapse = 
           .holder = "me"};
 }
 
+// The same, for an hour and a day.
+inline ClaimCommand LongClaim() {
+  return {.fingerprint = "fp", .lease_ms = kHourMs, .retention_ms = kDayMs, .holder = "me"};
+}
+
 inline void PrintTo(Outcome outcome, std::ostream* out) {
   static constexpr const char* kNames[] = {
       "claimed",   "replay",         "conflict",  "in flight",      "unknown",

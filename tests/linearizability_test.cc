@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/fixtures.h"
+#include "tests/proof.h"
 #include "tests/random_ledger.h"
 
 namespace onced {
@@ -195,8 +196,7 @@ TEST(Linearizability, PassesWhatTheLedgerDecides) {
     calls += verdict.calls;
     states = std::max(states, verdict.states_most);
   }
-  std::printf("PROOF|checker-legal|%zu|%zu|0|%llu\n", calls, states,
-              static_cast<unsigned long long>(seed));
+  Tell("checker-legal", calls, states, 0, seed);
 }
 
 std::string NameOf(Lie lie) {
@@ -221,8 +221,7 @@ TEST_P(Lies, AreFoundOut) {
     EXPECT_FALSE(legal) << "seed " << seed + run;
   }
   EXPECT_GT(lies, 20u);
-  std::printf("PROOF|checker-lie-%s|%zu|%zu|%zu|%llu\n", NameOf(GetParam()).c_str(), lies, lies,
-              believed, static_cast<unsigned long long>(seed));
+  Tell("checker-lie-" + NameOf(GetParam()), lies, lies, believed, seed);
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, Lies,

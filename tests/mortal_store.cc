@@ -13,10 +13,6 @@ namespace {
 constexpr int kCallsOfOne = 12;   // of a caller, in one life
 constexpr char kPair[] = "pair";  // the story of the keyspace's names
 
-ClaimCommand LongClaim() {
-  return {.fingerprint = "fp", .lease_ms = kHourMs, .retention_ms = kDayMs, .holder = "me"};
-}
-
 Shape InFlight(uint64_t fence = 0) { return {.kind = Shape::Kind::kInFlight, .fence = fence}; }
 Shape Completed(std::string result) {
   return {.kind = Shape::Kind::kCompleted, .result = std::move(result)};
@@ -138,8 +134,7 @@ void MortalStore::Live(Durability durability, uint64_t cut_at, Loss loss) {
   promise_ = {};
   disk_.CutAt(cut_at);
   std::unique_ptr<RocksStore> store = Open(durability);
-  opened_ = store != nullptr;
-  if (opened_) {
+  if (store != nullptr) {
     Work(store.get(), durability);
     store.reset();
     if (!disk_.IsCut()) promise_.all = true;  // it was closed in good order

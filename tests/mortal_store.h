@@ -42,7 +42,6 @@ class MortalStore {
   uint64_t answered() const { return answered_; }
   uint64_t lost() const { return lost_; }  // of those, allowed
   Stories::Clock::duration oldest_lost() const { return oldest_lost_; }
-  bool opened() const { return opened_; }
   // Why the last one did not open.
   const std::optional<Status>& refused() const { return refused_; }
 
@@ -70,7 +69,6 @@ class MortalStore {
   uint64_t answered_ = 0;
   uint64_t lost_ = 0;
   Stories::Clock::duration oldest_lost_{0};
-  bool opened_ = false;
   bool accepts_loss_ = false;
   bool full_ = false;  // the trouble is of that kind
   std::optional<Status> refused_;

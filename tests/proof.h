@@ -17,18 +17,30 @@
 
 namespace onced {
 
+// How often a test does a thing: what `variable` of the environment says, or `usual`.
+inline uint64_t Count(const char* variable, uint64_t usual) {
+  const char* const given = getenv(variable);
+  return given != nullptr ? std::strtoull(given, nullptr, 10) : usual;
+}
+
+// The line. `seed` 0: it has none.
+inline void Tell(const std::string& name, uint64_t count, uint64_t faults, uint64_t failures,
+                 uint64_t seed, const std::string& remark = "") {
+  std::printf("PROOF|%s|%s|%s|%s|%s|%s\n", name.c_str(), std::to_string(count).c_str(),
+              std::to_string(faults).c_str(), std::to_string(failures).c_str(),
+              std::to_string(seed).c_str(), remark.c_str());
+}
+
 class Proof {
  public:
-  // `variable` of the environment says how often, where it is set.
+  // `variable`, `usual`: see Count.
   Proof(std::string name, const char* variable, uint64_t usual)
-      : name_(std::move(name)), seed_(Seed(std::random_device{}())) {
-    const char* const given = getenv(variable);
-    rounds_ = given != nullptr ? std::strtoull(given, nullptr, 10) : usual;
-  }
+      : name_(std::move(name)),
+        seed_(Seed(std::random_device{}())),
+        rounds_(Count(variable, usual)) {}
   ~Proof() {
     if (testing::Test::HasFailure() && failures == 0) failures = 1;
-    std::printf("PROOF|%s|%llu|%llu|%llu|%llu|%s\n", name_.c_str(), Long(count), Long(faults),
-                Long(failures), Long(seed_), remark.c_str());
+    Tell(name_, count, faults, failures, seed_, remark);
   }
   Proof(const Proof&) = delete;
   Proof& operator=(const Proof&) = delete;
@@ -42,11 +54,9 @@ class Proof {
   std::string remark;
 
  private:
-  static unsigned long long Long(uint64_t value) { return value; }
-
   const std::string name_;
   const uint64_t seed_;
-  uint64_t rounds_ = 0;
+  const uint64_t rounds_;
 };
 
 }  // namespace onced

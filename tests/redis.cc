@@ -22,6 +22,14 @@ constexpr char kRedisServer[] = "/usr/bin/redis-server";
 
 }  // namespace
 
+std::string FieldOf(const std::string& reply, const std::string& name) {
+  const size_t at = reply.find("\r\n" + name + "\r\n");
+  if (at == std::string::npos) return "(no " + name + " in " + Shown(reply) + ")";
+  const std::string_view rest = std::string_view(reply).substr(at + name.size() + 4);
+  const std::string value(rest.substr(0, std::max<size_t>(ReplySize(rest), 2) - 2));
+  return value.starts_with('$') ? value.substr(value.find("\r\n") + 2) : value;
+}
+
 uint16_t RedisPortOf(const Program& program) {
   const std::string said = program.Said();
   const std::string words = "  redis      127.0.0.1:";

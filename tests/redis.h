@@ -24,6 +24,9 @@ using Words = std::vector<std::string>;
 std::string Resp(const Words& words);
 // The bytes of the first whole reply in `bytes`; 0: it is not whole yet.
 size_t ReplySize(std::string_view bytes);
+// The value of a field in a map, as RESP2 has it: a string or a number. Where there is none: that,
+// in parentheses.
+std::string FieldOf(const std::string& reply, const std::string& name);
 // Bytes as a C++ literal would have them, for messages.
 std::string Shown(std::string_view bytes);
 

@@ -10,16 +10,6 @@
 namespace onced {
 namespace {
 
-// The value of a field in a map, as RESP2 has it: a string or a number.
-std::string FieldOf(const std::string& reply, const std::string& name) {
-  const size_t at = reply.find("\r\n" + name + "\r\n");
-  if (at == std::string::npos) return "(no " + name + " in " + Shown(reply) + ")";
-  const std::string_view rest = std::string_view(reply).substr(at + name.size() + 4);
-  const size_t size = ReplySize(rest);
-  const std::string value(rest.substr(0, size - 2));
-  return value.starts_with('$') ? value.substr(value.find("\r\n") + 2) : value;
-}
-
 std::string Outcome(const std::string& reply) { return FieldOf(reply, "outcome"); }
 
 TEST(RedisLedger, ClaimsCompletesAndReplays) {

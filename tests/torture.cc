@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "tests/linearizability.h"
+#include "tests/proof.h"
 #include "tests/redis.h"
 #include "tests/witness.h"
 #include "tests/zombie.h"
@@ -200,8 +201,7 @@ int Run(uint64_t seed, milliseconds time) {
   std::printf("%zu calls of %zu keys in %.1f s, %zu states at most; %zu tries of zombies taken\n",
               verdict.calls, verdict.keys, took.count(), verdict.states_most, torture.taken());
   const bool good = verdict.legal && torture.taken() == 0 && torture.fallen() == 0;
-  std::printf("PROOF|torture|%zu|%zu|%d|%llu\n", verdict.calls, plan.size(), good ? 0 : 1,
-              static_cast<unsigned long long>(seed));
+  Tell("torture", verdict.calls, plan.size(), good ? 0 : 1, seed);
   if (!good) return 1;
   if (rate >= kCallsASecondLeast) return 0;
   std::printf("void: %.0f calls a second prove nothing\n", rate);

@@ -199,13 +199,6 @@ class RedisDoor : public Door {
   bool lost() const override { return lost_; }
 
  private:
-  static std::string FieldOf(const std::string& reply, const std::string& name) {
-    const size_t at = reply.find("\r\n" + name + "\r\n");
-    if (at == std::string::npos) return "";
-    const std::string_view rest = std::string_view(reply).substr(at + name.size() + 4);
-    const std::string value(rest.substr(0, std::max<size_t>(ReplySize(rest), 2) - 2));
-    return value.starts_with('$') ? value.substr(value.find("\r\n") + 2) : value;
-  }
   RespClient client_;
   bool lost_ = false;
 };

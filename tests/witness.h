@@ -23,12 +23,6 @@
 
 namespace onced {
 
-// How often a test does a thing: what `variable` says, or `usual`.
-inline size_t Count(const char* variable, size_t usual) {
-  const char* given = getenv(variable);
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : usual;
-}
-
 // A result as it is stored for `number`, JSON; and back: kNoResult when it is no such text.
 constexpr uint64_t kNoResult = UINT64_MAX;
 std::string ResultText(uint64_t number);

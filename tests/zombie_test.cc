@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "tests/linearizability.h"
+#include "tests/proof.h"
 #include "tests/redis.h"
 #include "tests/witness.h"
 
@@ -110,7 +111,7 @@ void Prove(const std::string& what, size_t count, const std::string& durability,
   }
   EXPECT_EQ(taken, 0u) << "an old fence did something";
   graveyard.Judge();
-  std::printf("PROOF|%s|%zu|%zu|%zu|0\n", what.c_str(), count, count, taken);
+  Tell(what, count, count, taken, 0);
 }
 
 TEST(Zombies, AreRefusedWhateverTheyTry) {

@@ -62,7 +62,6 @@ void RedisConnection::Begin() {
 void RedisConnection::Read() {
   if (reading_ || closed_ || finishing_ || session_.close) return;
   if (input_ended_) return CloseWhenDone();
-  const size_t input_max = InputMax();
   if (in_begin_ == in_end_) {
     in_begin_ = in_end_ = 0;
     if (in_.size() > kKeptToRead) std::vector<char>().swap(in_);
@@ -75,7 +74,7 @@ void RedisConnection::Read() {
       in_begin_ = 0;
     }
     if (in_end_ == in_.size()) {
-      in_.resize(std::min(std::max(in_.size() * 2, kReadMin), input_max + 1));
+      in_.resize(std::min(std::max(in_.size() * 2, kReadMin), InputMax() + 1));
     }
   }
   Weigh();
