@@ -1,25 +1,20 @@
 // SPDX-License-Identifier: MIT
-// The real thing under many callers at a few hot keys, with leases and retentions that end all the
-// time; every answer is written down, and the whole history judged (tests/linearizability.h). First
-// the engine by itself, under a clock that the callers move; then the program by both doors, killed
-// and started again in each durability mode. ONCED_SEED=<seed> repeats the
-// callers' choices; ONCED_KILLS=<n> kills so often in each mode.
+// The program under many callers by both doors at a few hot keys, with leases and retentions that
+// end all the time, killed and started again in each durability mode; every answer is written down,
+// and the whole history judged. ONCED_SEED=<seed> repeats the callers' choices; ONCED_KILLS=<n>
+// kills so often in each mode.
 #include <gtest/gtest.h>
 #include <signal.h>
 
 #include <atomic>
 #include <cstdio>
-#include <functional>
-#include <map>
 #include <memory>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "engine/ttl_filter.h"
-#include "tests/linearizability.h"
-#include "tests/proof.h"
+#include "tests/judge.h"
 #include "tests/redis.h"
 #include "tests/witness.h"
 
@@ -27,71 +22,6 @@ namespace onced {
 namespace {
 
 constexpr size_t kCallers = 8;
-
-void Prove(const char* what, const CallHistory& history, const Slack& slack, size_t faults,
-           uint64_t seed) {
-  const auto begun = std::chrono::steady_clock::now();
-  const std::vector<Call> calls = history.Calls();
-  const Verdict verdict = CheckHistory(calls, slack);
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
-  EXPECT_TRUE(verdict.legal) << "key " << verdict.key << ": " << verdict.why;
-  std::printf("%zu calls of %zu keys judged in %.2f s, %zu states at most\n", verdict.calls,
-              verdict.keys, took.count(), verdict.states_most);
-  std::map<Told, size_t> told;
-  for (const Call& call : calls) told[call.told.what] += call.asked.hung_up == 0 ? 1 : 0;
-  EXPECT_LE(told[Told::kNothing], faults * kCallers) << "one a caller and life is lost";
-  for (const auto& [answer, count] : told) std::printf("%s %zu, ", NameOf(answer), count);
-  std::printf("\n");
-  Tell(what, verdict.calls, faults, verdict.legal ? 0 : 1, seed);
-}
-
-struct EngineRun {
-  const char* what;
-  int steps = 10'000;
-  int64_t leap_ms = 500;  // that the clock makes now and then
-  std::function<void(RocksStoreOptions&)> adjust;
-};
-
-void Prove(const EngineRun& run) {
-  const uint64_t seed = Seed(std::random_device{}());
-  LedgerInAFolder here(run.adjust);
-  CallHistory history(&here.clock);
-  HotKeys keys;
-  std::vector<std::thread> threads;
-  for (size_t t = 0; t < kCallers; ++t) {
-    threads.emplace_back([&, t, recorder = history.NewRecorder()] {
-      std::mt19937_64 random(seed + t);
-      Witness witness(recorder, InProcess(here.ledger.get()));
-      RandomCaller caller(&witness, &keys, random());
-      for (int i = 0; i < run.steps; ++i) {
-        caller.Step();
-        here.clock.Advance(random() % 300 == 0 ? run.leap_ms : static_cast<int64_t>(random() % 3));
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  Prove(run.what, history, {.early_ms = 0, .late_ms = 0}, 0, seed);
-}
-
-TEST(CheckedRuns, OfTheEngine) {
-  Prove({.what = "checked-engine", .adjust = [](RocksStoreOptions&) {}});
-}
-
-TEST(CheckedRuns, OfTheEngineWithEveryAnswerSynced) {
-  Prove({.what = "checked-engine-sync", .steps = 2'000, .adjust = [](RocksStoreOptions& options) {
-           options.durability = Durability::kSync;
-         }});
-}
-
-// What is dead is taken off the disk under the hands of those who claim it anew.
-TEST(CheckedRuns, OfTheEngineWhileTheDeadAreTakenAway) {
-  Prove({.what = "checked-engine-reaped",
-         .leap_ms = kTtlGraceMs + 1'000,
-         .adjust = [](RocksStoreOptions& options) {
-           options.reap_every = std::chrono::milliseconds(2);
-           options.reap_memory_age_ms = 0;
-         }});
-}
 
 class CheckedModes : public testing::TestWithParam<const char*> {};
 
@@ -145,7 +75,8 @@ TEST_P(CheckedModes, OfBothDoorsOverKills) {
   for (size_t k = 0; k < keys.first + HotKeys::kMany; ++k) {
     last.AskAndHear(FindOf("k" + std::to_string(k)));
   }
-  Prove((std::string("checked-kills-") + GetParam()).c_str(), history, {}, lives, seed);
+  const Trial trial{.callers = kCallers, .faults = lives, .seed = seed};
+  Judge(std::string("checked-kills-") + GetParam(), history, {}, trial);
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, CheckedModes, testing::Values("sync", "interval", "os"),

@@ -27,6 +27,9 @@
 #include "engine/key.h"
 #include "engine/ledger.h"
 #include "engine/rocks_store.h"
+#ifdef ONCED_STORE_IN_MEMORY
+#include "tests/memory_store.h"
+#endif
 
 namespace onced {
 
@@ -135,8 +138,15 @@ inline RocksStoreOptions QuickOptions(const std::string& path, Clock* clock) {
   options.clock = clock;
   return options;
 }
-inline std::unique_ptr<RocksStore> OpenStore(const RocksStoreOptions& options) {
-  return Value(RocksStore::Open(options));
+// The tests of the ledger alone are built a second time, without RocksDB and under the thread
+// sanitizer.
+#ifdef ONCED_STORE_IN_MEMORY
+using TestedStore = MemoryStore;
+#else
+using TestedStore = RocksStore;
+#endif
+inline std::unique_ptr<TestedStore> OpenStore(const RocksStoreOptions& options) {
+  return Value(TestedStore::Open(options));
 }
 
 // A ledger on a store of its own, in a folder of its own, under a clock that only the test moves.
@@ -162,7 +172,7 @@ struct LedgerInAFolder {
   TempFolder folder;
   ManualClock clock;
   RocksStoreOptions options;
-  std::unique_ptr<RocksStore> store;
+  std::unique_ptr<TestedStore> store;
   std::unique_ptr<Ledger> ledger;
 };
 

@@ -27,6 +27,9 @@ namespace onced {
 constexpr uint64_t kNoResult = UINT64_MAX;
 std::string ResultText(uint64_t number);
 uint64_t ResultNumber(std::string_view text);
+// Fingerprints and ids as texts, "" for 0; and the number that a text begins with.
+std::string TextOf(uint64_t number);
+uint64_t NumberIn(std::string_view text);
 
 // One way to ask.
 class Door {
