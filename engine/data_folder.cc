@@ -83,6 +83,17 @@ Status DataFolder::CheckDatabase() const {
                             ": the file CURRENT is missing; nothing was touched");
 }
 
+std::string DataFolder::FileWithData() const {
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(database(), error)) {
+    const fs::path extension = entry.path().extension();
+    const bool holds = extension == ".sst" ||
+                       (extension == ".log" && fs::file_size(entry.path(), error) > 0 && !error);
+    if (holds) return entry.path().string();
+  }
+  return "";
+}
+
 Status DataFolder::DropDatabase() {
   std::error_code error;
   fs::remove_all(database(), error);

@@ -169,6 +169,24 @@ TEST(HighWater, MissingOpensWhenLossIsAccepted) {
   here.Reopen();  // the mark is there again
 }
 
+// A database put back from a copy, beside the mark that a start which was cut short has left: it
+// was taken for that start's own, and deleted.
+TEST(HighWater, OfAStartThatNeverEndedDeletesNoDatabaseWithDataInIt) {
+  LedgerInAFolder here;
+  ClaimSome(*here.ledger, 3);
+  here.Close();
+  fs::remove(here.folder.path() + "/high-water");
+  Must(Value(HighWater::Open(here.folder.path() + "/high-water"))->Update([](HighWaterMark&) {}));
+  for (int tries = 0; tries < 2; ++tries) {
+    const Status refused = OpenStatus(here.options);
+    EXPECT_EQ(FaultOf(refused), Fault::kCorruption);
+    EXPECT_NE(refused.message().find(".sst"), std::string::npos) << refused.message();
+  }
+  here.options.accept_data_loss = true;
+  here.Reopen();
+  EXPECT_EQ(Value(here->List({.tenant = "default", .scope = "default"})).rows.size(), 3u);
+}
+
 // `onced clock accept` must not be a way round the refusal: the clock is all it vouches for.
 TEST(HighWater, MissingIsNotMadeUpByAcceptingTheWallClock) {
   LedgerInAFolder here;
