@@ -83,15 +83,19 @@ Status DataFolder::CheckDatabase() const {
                             ": the file CURRENT is missing; nothing was touched");
 }
 
-std::string DataFolder::FileWithData() const {
+Result<std::string> DataFolder::FileWithData() const {
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(database(), error)) {
     const fs::path extension = entry.path().extension();
-    const bool holds = extension == ".sst" ||
-                       (extension == ".log" && fs::file_size(entry.path(), error) > 0 && !error);
-    if (holds) return entry.path().string();
+    std::error_code unseen;  // its size is then not 0
+    if (extension == ".sst" || (extension == ".log" && fs::file_size(entry.path(), unseen) != 0)) {
+      return entry.path().string();
+    }
   }
-  return "";
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return Failed("list", database(), error);
+  }
+  return std::string();
 }
 
 Status DataFolder::DropDatabase() {

@@ -37,9 +37,9 @@ class DataFolder {
   // Corruption when files are there, but not the one that names the others: RocksDB would take the
   // folder for empty and clear it.
   Status CheckDatabase() const;
-  // A table, or a log that is not empty, of the database; "" when there is none. A first start that
-  // was cut short leaves none: nothing is written before its epoch is taken.
-  std::string FileWithData() const;
+  // A table, or a log that is not known to be empty, of the database; "" when there is none. A
+  // first start that was cut short leaves none: nothing is written before its epoch is taken.
+  Result<std::string> FileWithData() const;
   // What a first start has left that was cut short: nobody has been told anything that is in it.
   // REQUIRES: FileWithData() is "".
   Status DropDatabase();

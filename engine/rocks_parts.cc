@@ -53,14 +53,16 @@ Status RocksStore::Parts::OpenDatabase() {
   const HighWaterMark mark = high_water->mark().value_or(HighWaterMark{});
   // The mark of a start that never ended: see above. No other has epoch 0.
   if (high_water->mark().has_value() && mark.epoch == 0 && mark.synced_sequence == 0) {
-    const std::string file = folder->FileWithData();
-    if (!file.empty() && !options.accept_data_loss) {
+    const Result<std::string> file = folder->FileWithData();
+    if (!file.ok()) return file.status();
+    if (file->empty()) {
+      ONCED_RETURN_IF_ERROR(folder->DropDatabase());
+    } else if (!options.accept_data_loss) {
       return Status::Corruption("open " + options.path +
                                 ": the high-water file is not this database's: by it nothing was "
                                 "ever stored, but there is " +
-                                file + "; nothing was touched (--accept-data-loss opens anyway)");
+                                *file + "; nothing was touched (--accept-data-loss opens anyway)");
     }
-    if (file.empty()) ONCED_RETURN_IF_ERROR(folder->DropDatabase());
   }
   ONCED_RETURN_IF_ERROR(folder->CheckDatabase());
   if (folder->HasDatabase()) ONCED_RETURN_IF_ERROR(folder->QuarantineLogs());

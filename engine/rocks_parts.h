@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // RocksStore::Parts: what an open RocksStore is made of, how it comes up and who looks after it.
-// The order of coming up is the safety of it: folder locked, mark read, logs linked aside, database
-// opened, what was recovered held against the mark, a new fence epoch made durable; only then the
-// gate and the first claim.
+// The order of coming up is the safety of it: folder locked, mark read, what an unfinished first
+// start has left dropped, logs linked aside, database opened, what was recovered held against the
+// mark, a new fence epoch made durable; only then the gate and the first claim.
 //
 // Private to the engine: includes RocksDB.
 // Threads: Open's thread builds it; LookAfter runs on the caretaker's; the rest as RocksStore.
-// Invariants: nothing but TakeEpoch, the fences (a full counter), LookAfter and the closing store
+// Invariants: nothing but OpenFolderAndClock (the very first mark), RocksDB's threads as the
+// MANIFEST is synced, TakeEpoch, the fences (a full counter), LookAfter and the closing store
 // writes the high-water mark.
 #pragma once
 

@@ -7,16 +7,11 @@
 #include <utility>
 
 #include "engine/coding.h"
+#include "engine/effect_batch.h"
 #include "engine/limits.h"
-#include "engine/rocks_effect_batch.h"
 #include "engine/rocks_parts.h"
 
 namespace onced {
-namespace {
-
-constexpr size_t kEffectKeysMax = 64;
-
-}  // namespace
 
 // What one call writes, gathered under its KeyLock and written at once.
 class RocksStore::Turn {
@@ -43,7 +38,16 @@ class RocksStore::Turn {
     return Status::Ok();
   }
 
-  rocksdb::WriteBatch& batch() { return batch_; }
+  void Add(const EffectBatch& effects) {
+    rocksdb::ColumnFamilyHandle* family = parts_.db->handle(Family::kEffects);
+    for (const auto& [key, value] : effects.values()) {
+      if (value.has_value()) {
+        batch_.Put(family, key, *value);
+      } else {
+        batch_.Delete(family, key);
+      }
+    }
+  }
 
   // Writes, if there is anything, and tells the sequence number to wait for.
   Result<uint64_t> Commit(const Key& key) {
@@ -206,13 +210,15 @@ Result<Applied> RocksStore::UpdateWithEffects(const Key& key, Needs needs,
   if (!current.ok()) return current.status();
   const Result<Moment> moment = parts_->MomentFor(needs);
   if (!moment.ok()) return moment.status();
-  EffectBatch batch(*parts_->db, effects);
+  EffectBatch batch(effects, [this](const Key& effect) {
+    return parts_->db->Get(Family::kEffects, effect.encoded());
+  });
   Result<Decision> decision = decide(std::move(*current), *moment, batch);
   if (!decision.ok()) return decision.status();
   Applied applied{.decision = std::move(*decision), .now_ms = moment->now_ms};
   Turn turn(*parts_, lock);
   ONCED_RETURN_IF_ERROR(turn.Add(key, needs, applied.decision, moment->now_ms));
-  batch.AddTo(turn.batch());
+  turn.Add(batch);
   const Result<uint64_t> sequence = turn.Commit(key);
   if (!sequence.ok()) return sequence.status();
   // A function that only looked was shown other keys' stripes too.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "tests/memory_store.h"
 
-#include <algorithm>
 #include <atomic>
 #include <map>
 #include <utility>
 
 #include "engine/check.h"
+#include "engine/effect_batch.h"
 #include "engine/limits.h"
 
 namespace onced {
@@ -14,14 +14,12 @@ namespace {
 
 // The sanitizer's own detector of deadlocks counts to 64 held mutexes, and a batch holds many.
 constexpr size_t kStripes = 16;
-constexpr size_t kEffectKeysMax = 64;
 constexpr int64_t kDroppedAfterMs = 60'000;  // of being dead
 
 struct EndedRun {
   Run run;
   int64_t dead_at_ms;
 };
-using EffectValues = std::map<std::string, std::optional<std::string>>;  // absent: deleted
 
 }  // namespace
 
@@ -33,7 +31,7 @@ struct MemoryStore::Change {
     int64_t audit_dead_at_ms;
   };
   std::vector<Row> rows;
-  EffectValues effects;
+  EffectBatch::Values effects;
 };
 
 // What a disk would keep. As a log it is durable as soon as it is asked to be.
@@ -119,36 +117,6 @@ class MemoryStore::Shelf : public Log {
   std::map<std::string, Record> records_ GUARDED_BY(mutex_);
   std::map<std::string, std::map<uint64_t, EndedRun>> runs_ GUARDED_BY(mutex_);
   std::map<std::string, std::string> effects_ GUARDED_BY(mutex_);
-};
-
-// As Execute's function sees them: its own writes before what is stored.
-class MemoryStore::Effects : public Batch {
- public:
-  Effects(Shelf& shelf, std::span<const Key> allowed) : shelf_(shelf), allowed_(allowed) {}
-
-  Result<std::optional<std::string>> Get(const Key& key) override {
-    Check(key);
-    const auto own = values_.find(key.encoded());
-    return own != values_.end() ? own->second : shelf_.GetEffect(key);
-  }
-  void Put(const Key& key, std::string value) override {
-    Check(key);
-    values_[key.encoded()] = std::move(value);
-  }
-  void Delete(const Key& key) override {
-    Check(key);
-    values_[key.encoded()] = std::nullopt;
-  }
-  EffectValues Take() { return std::move(values_); }
-
- private:
-  void Check(const Key& key) const {
-    ONCED_CHECK(std::find(allowed_.begin(), allowed_.end(), key) != allowed_.end());
-  }
-
-  Shelf& shelf_;
-  const std::span<const Key> allowed_;
-  EffectValues values_;
 };
 
 Result<std::unique_ptr<MemoryStore>> MemoryStore::Open(RocksStoreOptions options) {
@@ -275,12 +243,15 @@ Result<Applied> MemoryStore::UpdateWithEffects(const Key& key, Needs needs,
   KeyLock lock(stripes_, keys);
   const Result<Moment> moment = MomentFor(needs);
   ONCED_RETURN_IF_ERROR(moment.status());
-  Effects batch(*shelf_, effects);
+  EffectBatch batch(effects, [this](const Key& effect) -> Result<std::optional<std::string>> {
+    return shelf_->GetEffect(effect);
+  });
   Result<Decision> decision = decide(Load(key), *moment, batch);
   ONCED_RETURN_IF_ERROR(decision.status());
   Applied applied{.decision = std::move(*decision), .now_ms = moment->now_ms};
   const int64_t audit_dead_at_ms = moment->now_ms + options_.audit_retention_ms;
-  (void)Write(lock, {.rows = {{key, applied.decision, audit_dead_at_ms}}, .effects = batch.Take()});
+  (void)Write(lock,
+              {.rows = {{key, applied.decision, audit_dead_at_ms}}, .effects = batch.values()});
   applied.sequence = shelf_->LatestSequence();
   stripes_.Settle(lock, key, applied.decision.wake);
   return applied;
@@ -317,7 +288,6 @@ Result<Page<Row>> PageOf(const ListQuery& query, const std::map<std::string, Val
 
 Result<Page<ListedRecord>> MemoryStore::List(const ListQuery& query) {
   const int64_t now_ms = clock().NowMs();
-  const uint64_t sequence = shelf_->LatestSequence();
   auto page = PageOf<ListedRecord>(
       query, shelf_->Records(),
       [&](const Key& key, const Record& stored) -> std::optional<ListedRecord> {
@@ -331,7 +301,7 @@ Result<Page<ListedRecord>> MemoryStore::List(const ListQuery& query) {
       });
   if (page.ok()) {
     page->now_ms = now_ms;
-    page->sequence = std::max(sequence, shelf_->LatestSequence());
+    page->sequence = shelf_->LatestSequence();
   }
   return page;
 }
@@ -381,9 +351,7 @@ Status MemoryStore::Reap() {
 
 StoreHealth MemoryStore::Health() const {
   StoreHealth health;
-  health.answers_held = gate_->held();
   health.waiters = stripes_.waiting();
-  health.durable_sequence = gate_->durable();
   return health;
 }
 

@@ -50,12 +50,11 @@ class MemoryStore : public Store {
 
   // Drops what has been dead for a while.
   Status Reap();
-  // How many wait, and for what.
+  // How many wait; no more.
   StoreHealth Health() const;
 
  private:
   class Shelf;
-  class Effects;
   struct Change;
   MemoryStore(RocksStoreOptions options, std::shared_ptr<Shelf> shelf);
 
