@@ -72,12 +72,13 @@ class RocksDatabase::Listener : public rocksdb::EventListener {
     using Reason = rocksdb::BackgroundErrorReason;
     const Running running(*this);
     const ErrorHandler& handler = running.handler();
-    if (!error->IsNoSpace()) {
+    // What RocksDB calls fatal it does not recover from, also not when there is room again: so is a
+    // full log when the write has come to the memtables, as one of a group of several may.
+    if (!error->IsNoSpace() || error->severity() >= rocksdb::Status::Severity::kFatalError) {
       if (handler.log_lost) handler.log_lost(Converted("background error", *error));
       return;
     }
-    const bool writes_fail = reason == Reason::kWriteCallback || reason == Reason::kMemTable ||
-                             reason == Reason::kManifestWrite ||
+    const bool writes_fail = reason == Reason::kWriteCallback || reason == Reason::kManifestWrite ||
                              error->severity() >= rocksdb::Status::Severity::kHardError;
     if (writes_fail && handler.out_of_space) handler.out_of_space();
   }
