@@ -58,6 +58,87 @@ TEST(RedisMemory, IsNotFilledByTransactionsThatDoNotEnd) {
   EXPECT_EQ(friendly.Ask("EXISTS k"), ":0\r\n");
 }
 
+// Six bytes each, and once 32 more in the parser, which nobody counted and which stayed.
+TEST(RedisMemory, IsNotFilledByArgumentsThatAreEmpty) {
+  const RedisInAFolder here(kSmall);
+  RespClient friendly = here.Connect();
+  const size_t before = ResidentMiB(friendly);
+  std::string pieces;
+  for (int i = 0; i < 900'000; ++i) pieces += "$0\r\n\r\n";
+  std::vector<RespClient> clients;
+  for (int i = 0; i < 8; ++i) {
+    clients.push_back(here.Connect());
+    (void)clients.back().SendBytes("*900001\r\n$6\r\nEXISTS\r\n" + pieces);
+    EXPECT_EQ(clients.back().Receive(), ":0\r\n");
+  }
+  EXPECT_LT(ResidentMiB(friendly), before + 100) << "when they are answered";
+  EXPECT_EQ(Evicted(friendly), 0);
+
+  for (RespClient& client : clients) (void)client.SendBytes("*900001\r\n" + pieces);
+  EXPECT_TRUE(Eventually([&] { return Evicted(friendly) >= 6; })) << Evicted(friendly);
+  EXPECT_LT(ResidentMiB(friendly), before + 100) << "when they are not whole";
+}
+
+TEST(RedisMemory, TakesAMillionArgumentsAndNoMore) {
+  const RedisInAFolder here;
+  RespClient client = here.Connect();
+  (void)client.SendBytes("*1048577\r\n");
+  EXPECT_EQ(client.Receive(), "-ERR Protocol error: invalid multibulk length\r\n");
+  EXPECT_TRUE(client.SeesEnd());
+  RespClient other = here.Connect();
+  (void)other.SendBytes("*1048576\r\n$4\r\nPING\r\n");
+  EXPECT_EQ(here.Connect().Ask("PING"), "+PONG\r\n");
+}
+
+// What a session has others keep for it was once kept without being counted.
+TEST(RedisMemory, IsNotFilledByWhatSessionsWatchAndListenToAndAreCalled) {
+  const auto with_many = [](const std::string& command) {
+    Words words{command};
+    for (int i = 0; i < 100; ++i) words.push_back(std::to_string(i) + std::string(60'000, 'n'));
+    return Resp(words);
+  };
+  const std::string name = Resp({"CLIENT", "SETNAME", std::string(8'000'000, 'n')});
+  for (const std::string& command : {with_many("WATCH"), with_many("SUBSCRIBE"), name}) {
+    const RedisInAFolder here(kSmall);
+    RespClient friendly = here.Connect();
+    const size_t before = ResidentMiB(friendly);
+    std::vector<RespClient> hoarders;
+    for (int i = 0; i < 12; ++i) {
+      hoarders.push_back(here.Connect());
+      (void)hoarders.back().SendBytes(command);
+      (void)hoarders.back().Receive();
+    }
+    EXPECT_GE(Evicted(friendly), 4) << command.substr(0, 30);
+    EXPECT_LT(ResidentMiB(friendly), before + 100) << command.substr(0, 30);
+    EXPECT_EQ(friendly.Ask("PING"), "+PONG\r\n");
+  }
+}
+
+// Whose client keeps the most was once closed first, and that may be the one that a small tenant
+// has, while a large one has a thousand.
+TEST(RedisMemory, IsTakenFromTheTenantThatHasTheMostOfIt) {
+  TempFolder folder;
+  const RedisInAFolder here({"--tokens",
+                             PutTokens(folder, Tenant("shop", Role::kApp, {"shop-1"}) +
+                                                   Tenant("bank", Role::kApp, {"bank"})),
+                             "--footprint", "edge", "--durability", "os"});
+  const auto begin = [&](const std::string& token, size_t size) {
+    RespClient client = here.Connect();
+    EXPECT_EQ(client.Ask({"AUTH", token}), "+OK\r\n");
+    EXPECT_EQ(client.Ask("MULTI"), "+OK\r\n");
+    EXPECT_EQ(client.Ask({"SET", "k", std::string(size, 'x')}), "+QUEUED\r\n");
+    return client;
+  };
+  RespClient small = begin("bank", 6'000'000);
+  std::vector<RespClient> large;
+  large.reserve(20);
+  for (int i = 0; i < 20; ++i) large.push_back(begin("shop-1", 2'000'000));
+  RespClient asking = here.Connect();
+  EXPECT_EQ(asking.Ask("AUTH bank"), "+OK\r\n");
+  EXPECT_GE(Evicted(asking), 4);
+  EXPECT_EQ(small.Ask("EXEC"), "*1\r\n+OK\r\n");
+}
+
 TEST(RedisMemory, IsNotFilledByAnswersThatNobodyReads) {
   for (const char* mode : {"os", "sync"}) {
     const RedisInAFolder here({"--footprint", "edge", "--durability", mode});

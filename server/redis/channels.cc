@@ -8,10 +8,20 @@
 
 namespace onced::redis {
 
+namespace {
+
+// Its name stands in two trees, and in one of them beside the tenant and the listeners.
+size_t SizeOf(const Session& session, std::string_view name) {
+  return 2 * KeptSize(name) + session.tenant.size() + 256;
+}
+
+}  // namespace
+
 bool Channels::Add(Map& map, std::set<std::string, std::less<>>& own, Session* session,
                    std::string_view name) {
   if (session->gone || !own.emplace(name).second) return false;
   map[Name(session->tenant, name)].insert(session);
+  session->listening_bytes += SizeOf(*session, name);
   return true;
 }
 
@@ -22,7 +32,8 @@ bool Channels::Remove(Map& map, std::set<std::string, std::less<>>& own, Session
   const auto found = map.find(Name(session->tenant, name));
   found->second.erase(session);
   if (found->second.empty()) map.erase(found);
-  own.erase(mine);
+  session->listening_bytes -= SizeOf(*session, name);
+  own.erase(mine);  // and perhaps the name with it
   return true;
 }
 

@@ -7,6 +7,11 @@
 #include "server/redis/session.h"
 
 namespace onced::redis {
+namespace {
+
+constexpr size_t kWatcherSize = 128;  // a node of the table, and the list in it
+
+}  // namespace
 
 Selected Databases::Select(std::string_view tenant, int number) {
   const Result<Keyspace::Space> space = keyspace_->Open(tenant, static_cast<uint8_t>(number));
@@ -72,12 +77,12 @@ void Databases::Touch(Keyspace::Space space, std::string_view key) {
 
 void Databases::Watch(Session* session, Selected db, std::string_view key) {
   if (session->gone) return;
-  for (const Session::Watched& one : session->watched) {
-    if (one.db.space == db.space && one.key == key) return;
-  }
+  std::vector<Session*>& watchers = watchers_[WatchedKey(db.space, key)];
+  if (std::find(watchers.begin(), watchers.end(), session) != watchers.end()) return;
+  watchers.push_back(session);
   session->watched.push_back(
       {.db = db, .key = std::string(key), .was_there = Load(db, key) != nullptr});
-  watchers_[WatchedKey(db.space, key)].push_back(session);
+  session->watched_bytes += 2 * (sizeof(Session::Watched) + KeptSize(key)) + kWatcherSize;
 }
 
 void Databases::Unwatch(Session* session) {
@@ -86,7 +91,8 @@ void Databases::Unwatch(Session* session) {
     std::erase(found->second, session);
     if (found->second.empty()) watchers_.erase(found);
   }
-  session->watched.clear();
+  std::vector<Session::Watched>().swap(session->watched);  // with its room
+  session->watched_bytes = 0;
   session->touched = false;
 }
 

@@ -102,7 +102,7 @@ void Interpreter::Enter(Session* session) {
 
 void Interpreter::Leave(Session* session) {
   session->gone = true;
-  data_.Unwatch(session);
+  AbortMulti(session);
   channels_.Leave(session);
   sessions_.erase(session->id);
 }
@@ -110,7 +110,7 @@ void Interpreter::Leave(Session* session) {
 void Interpreter::AbortMulti(Session* session) {
   session->in_multi = false;
   session->queue_failed = false;
-  session->queue.clear();
+  std::vector<Queued>().swap(session->queue);  // with its room
   session->queue_bytes = 0;
   data_.Unwatch(session);
 }
@@ -247,8 +247,8 @@ std::string_view Interpreter::WhyNot(const Session& session, const Command& comm
 }
 
 bool Interpreter::Enqueue(Session* session, const Command& command, Arguments arguments) {
-  size_t bytes = sizeof(Queued);
-  for (const std::string_view argument : arguments) bytes += argument.size() + sizeof(std::string);
+  size_t bytes = 2 * sizeof(Queued);  // a vector has room for more
+  for (const std::string_view argument : arguments) bytes += KeptSize(argument);
   if (session->queue_bytes + bytes > kTransactionMax) return false;
   session->queue_bytes += bytes;
   session->queue.push_back(

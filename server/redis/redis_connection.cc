@@ -15,6 +15,7 @@ constexpr size_t kKeptToRead = size_t{16} << 10;
 constexpr size_t kKeptToSend = size_t{4} << 10;
 constexpr size_t kBehindMax = size_t{1} << 20;   // beside the largest value
 constexpr size_t kBacklogMax = size_t{1} << 20;  // beyond it no more commands are run
+constexpr int64_t kArgumentsMax = 1'048'576;     // as Redis before 7.0
 // To have shaken hands and, where a token is needed, to have said who one is.
 constexpr std::chrono::seconds kIntroductionMax{10};
 
@@ -87,7 +88,10 @@ void RedisConnection::Read() {
 
 void RedisConnection::OnRead(const asio::error_code& error, size_t size) {
   reading_ = false;
-  if (closed_) return;
+  if (closed_) {
+    std::vector<char>().swap(in_);
+    return;
+  }
   // Who has said all may still read what that is answered.
   input_ended_ = error == asio::error::eof;
   if (error && !input_ended_) return Close();
@@ -107,13 +111,23 @@ void RedisConnection::Weigh() {
   // The least that it reads into is everybody's.
   const size_t now = std::max(in_.size(), kReadMin) - kReadMin + outgoing_.capacity() +
                      being_written_.capacity() + held_bytes_ + session_.out.capacity() +
-                     session_.queue_bytes;
+                     session_.kept_bytes() + parser_.kept_bytes();
   turn_->Weighed(std::exchange(weight_, now), now);
 }
 
-void RedisConnection::Holds(size_t bytes) {
-  held_bytes_ += bytes;
+void RedisConnection::Hold(std::string bytes) {
+  if (closed_) return;
+  held_bytes_ += bytes.size();
+  held_.push_back(std::move(bytes));
   Weigh();
+}
+
+void RedisConnection::LetGo() {
+  if (closed_) return;
+  std::string bytes = std::move(held_.front());
+  held_.pop_front();
+  held_bytes_ -= bytes.size();
+  Send(&bytes);
 }
 
 bool RedisConnection::Backlogged() const {
@@ -150,7 +164,8 @@ void RedisConnection::RunCommands() {
 // kNone: there is no whole command, nor anything else to consume. kMustWait: for the next turn.
 RedisConnection::Ran RedisConnection::RunOne() {
   const std::string_view input(in_.data() + in_begin_, in_end_ - in_begin_);
-  const RespLimits limits{.bulk_max = interpreter_->options().bulk_max,
+  const RespLimits limits{.arguments_max = kArgumentsMax,
+                          .bulk_max = interpreter_->options().bulk_max,
                           .unauthenticated = needs_token_ && session_.tenant.empty()};
   size_t consumed = 0;
   switch (parser_.Next(input, limits, &consumed)) {
@@ -161,11 +176,13 @@ RedisConnection::Ran RedisConnection::RunOne() {
     case RespParser::Progress::kCommand:
       if (turn_->HasBegun() && !interpreter_->scripts().is_busy() &&
           Interpreter::MustBeFirst(parser_.arguments())) {
+        parser_.ForgetArguments();
         return Ran::kMustWait;  // and parsed again, for it is not consumed
       }
       Join();
       Run();
       if (Interpreter::MustBeFirst(parser_.arguments())) turn_->EndSoon();
+      parser_.ForgetArguments();
       break;
     case RespParser::Progress::kBroken:
       Break(parser_.error());
@@ -177,9 +194,10 @@ RedisConnection::Ran RedisConnection::RunOne() {
 
 void RedisConnection::Run() {
   const size_t before = session_.out.size();
+  const size_t kept_before = session_.kept_bytes();
   interpreter_->Execute(&session_, parser_.arguments());
   turn_->CommandRan(session_.out.size() - std::min(before, session_.out.size()));
-  if (session_.in_multi) Weigh();  // it keeps its commands
+  if (session_.kept_bytes() != kept_before) Weigh();
 }
 
 // Nothing more is taken; it closes when that is told.
@@ -277,6 +295,8 @@ void RedisConnection::Close() {
   const std::shared_ptr<RedisConnection> self = shared_from_this();
   introduction_deadline_.cancel();
   interpreter_->Leave(&session_);
+  held_.clear();  // the door may know this long after
+  held_bytes_ = 0;
   transport_.Close();
   turn_->Gone(self);
 }

@@ -12,6 +12,7 @@
 #include <asio/ip/tcp.hpp>
 #include <asio/steady_timer.hpp>
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -57,9 +58,10 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
   std::string TakeAnswers(std::string_view error);
   // They may leave. `bytes` is left empty.
   void Send(std::string* bytes);
-  // Some are still held; they count as not read.
-  void Holds(size_t bytes);
-  void LetGo(size_t bytes) { held_bytes_ -= bytes; }
+  // They may not leave yet; they count as not read.
+  void Hold(std::string bytes);
+  // The first that are held may leave.
+  void LetGo();
   // No more is read; it closes when nothing is left to send.
   void Finish();
   void Close();
@@ -106,6 +108,7 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
   std::string outgoing_;  // may leave
   std::string being_written_;
   bool writing_ = false;
+  std::deque<std::string> held_;  // of one turn each
   size_t held_bytes_ = 0;
   size_t weight_ = 0;
 };

@@ -10,6 +10,7 @@
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <deque>
+#include <map>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -104,7 +105,7 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
  private:
   struct Held {
     uint64_t sequence;
-    std::vector<std::pair<Connection, std::string>> answers;
+    std::vector<Connection> connections;
   };
 
   void Run();
@@ -250,7 +251,7 @@ void RedisDoor::Impl::EndTurn() {
     options_.report("storage: " + committed.status().message());
   }
   const bool leaves = !committed.ok() || (held_.empty() && options_.is_durable(*committed));
-  Held held{.sequence = committed.ok() ? *committed : 0, .answers = {}};
+  Held held{.sequence = committed.ok() ? *committed : 0, .connections = {}};
   for (const Connection& connection : std::exchange(joined_, {})) {
     std::string answers = connection->TakeAnswers(error);
     if (leaves && held_.empty()) {
@@ -258,12 +259,12 @@ void RedisDoor::Impl::EndTurn() {
       // Nothing calls back for one that has stopped because of what it had to send.
       if (connection->stands()) later_.push_back(connection);
     } else {
-      connection->Holds(answers.size());
-      held.answers.emplace_back(connection, std::move(answers));
+      connection->Hold(std::move(answers));
+      held.connections.push_back(connection);
     }
   }
   CloseEnded();
-  if (held.answers.empty()) return;
+  if (held.connections.empty()) return;
   const uint64_t sequence = held.sequence;
   held_.push_back(std::move(held));
   options_.when_durable(sequence, [weak = weak_from_this()] {
@@ -280,16 +281,35 @@ void RedisDoor::Impl::CloseEnded() {
   }
 }
 
-// Those that keep the most in memory, until there is a fourth of the room again. Nothing that they
-// were promised is lost: what ran has run, and who is cut off does not know how it ended.
+// Those that keep the most in memory, of the tenant whose connections keep the most together, until
+// there is a fourth of the room again: so nobody who sends much in many small pieces has others
+// closed. Nothing that they were promised is lost: what ran has run, and who is cut off does not
+// know how it ended.
 void RedisDoor::Impl::CloseHeaviest() {
   if (weight_ <= options_.memory_max) return;
-  std::vector<Connection> heaviest;
-  for (const auto& [id, connection] : connections_) heaviest.push_back(connection);
-  std::sort(heaviest.begin(), heaviest.end(),
-            [](const auto& a, const auto& b) { return a->weight() > b->weight(); });
-  for (const Connection& connection : heaviest) {
-    if (weight_ <= options_.memory_max / 4 * 3) break;
+  struct Tenant {
+    size_t weight = 0;
+    std::vector<Connection> lightest_first;
+  };
+  std::map<std::string, Tenant> tenants;  // "": who has not said who he is
+  for (const auto& [id, connection] : connections_) {
+    Tenant& tenant = tenants[connection->session().tenant];
+    tenant.weight += connection->weight();
+    tenant.lightest_first.push_back(connection);
+  }
+  for (auto& [name, tenant] : tenants) {
+    std::sort(tenant.lightest_first.begin(), tenant.lightest_first.end(),
+              [](const auto& a, const auto& b) { return a->weight() < b->weight(); });
+  }
+  const auto lighter = [](const auto& a, const auto& b) {
+    return a.second.weight < b.second.weight;
+  };
+  while (weight_ > options_.memory_max / 4 * 3) {
+    Tenant& heaviest = std::max_element(tenants.begin(), tenants.end(), lighter)->second;
+    if (heaviest.lightest_first.empty()) break;  // nothing weighs anything any more
+    const Connection connection = std::move(heaviest.lightest_first.back());
+    heaviest.lightest_first.pop_back();
+    heaviest.weight -= connection->weight();
     ++interpreter_.evicted_connections;
     connection->Close();
   }
@@ -309,12 +329,11 @@ void RedisDoor::Impl::JudgeTokens() {
 
 void RedisDoor::Impl::LetLeave() {
   while (!held_.empty() && options_.is_durable(held_.front().sequence)) {
-    Held held = std::move(held_.front());
+    const Held held = std::move(held_.front());
     held_.pop_front();
     // None runs on before all are sent: its command might be a script, and have this called again.
-    for (auto& [connection, answers] : held.answers) {
-      connection->LetGo(answers.size());
-      connection->Send(&answers);
+    for (const Connection& connection : held.connections) {
+      connection->LetGo();
       later_.push_back(connection);
     }
   }

@@ -107,6 +107,17 @@ bool SplitArguments(std::string_view line, std::vector<std::string>* arguments) 
   }
 }
 
+void RespParser::ForgetArguments() {
+  if (pieces_.capacity() > kKeptPieces) std::vector<std::pair<size_t, size_t>>().swap(pieces_);
+  if (unquoted_.capacity() > kKeptPieces) std::vector<std::string>().swap(unquoted_);
+  if (arguments_.capacity() > kKeptPieces) std::vector<std::string_view>().swap(arguments_);
+}
+
+size_t RespParser::kept_bytes() const {
+  return pieces_.capacity() * sizeof(pieces_[0]) + unquoted_.capacity() * sizeof(unquoted_[0]) +
+         arguments_.capacity() * sizeof(arguments_[0]);
+}
+
 RespParser::Progress RespParser::Broken(std::string error) {
   error_ = "Protocol error: " + std::move(error);
   return Progress::kBroken;
@@ -167,8 +178,6 @@ RespParser::Progress RespParser::NextArray(std::string_view input, const RespLim
     left_ = count;
     bulk_size_ = -1;
     pieces_.clear();
-    if (pieces_.capacity() > kKeptPieces) pieces_.shrink_to_fit();
-    if (arguments_.capacity() > kKeptPieces) std::vector<std::string_view>().swap(arguments_);
   }
   while (left_ > 0) {
     if (bulk_size_ < 0) {
@@ -198,6 +207,7 @@ RespParser::Progress RespParser::NextArray(std::string_view input, const RespLim
     --left_;
   }
   arguments_.clear();
+  arguments_.reserve(pieces_.size());
   for (const auto& [begin, length] : pieces_) arguments_.push_back(input.substr(begin, length));
   *consumed = at_;
   in_array_ = false;

@@ -4,7 +4,9 @@
 //
 // Threads: one at a time.
 // Invariants: 1. However the bytes are cut, the commands are the same. 2. Nothing is allocated for
-// what is announced, only for what has come. 3. After kBroken nothing more is taken.
+// what is announced, only for what has come; an empty argument takes six bytes of input, and 32
+// here.
+// 3. After kBroken nothing more is taken.
 #pragma once
 
 #include <cstddef>
@@ -40,6 +42,10 @@ class RespParser {
 
   // After kCommand: into `input`, or what the parser keeps, until the next call.
   const std::vector<std::string_view>& arguments() const { return arguments_; }
+  // They are not needed any more: large room for them is given back.
+  void ForgetArguments();
+  // Bytes that it keeps, beside the input.
+  size_t kept_bytes() const;
   // "Protocol error: ...", after kBroken.
   const std::string& error() const { return error_; }
 

@@ -20,6 +20,9 @@ namespace onced::redis {
 
 struct Command;
 
+// What a text that is kept takes, in bytes: a string, and where its letters are.
+inline size_t KeptSize(std::string_view text) { return sizeof(std::string) + text.size() + 16; }
+
 struct Queued {
   const Command* command = nullptr;
   std::vector<std::string> arguments;
@@ -63,11 +66,18 @@ struct Session {
     bool was_there = false;
   };
   std::vector<Watched> watched;
+  size_t watched_bytes = 0;
   bool touched = false;  // one of them has changed
 
   std::set<std::string, std::less<>> channels;  // that it listens to
   std::set<std::string, std::less<>> patterns;
+  size_t listening_bytes = 0;
   bool listens() const { return !channels.empty() || !patterns.empty(); }
+  // What it makes others keep for as long as it likes: what it waits to run, watches, listens to
+  // and is called.
+  size_t kept_bytes() const {
+    return queue_bytes + watched_bytes + listening_bytes + name.size() + user.size();
+  }
 
   std::string out;     // of this turn
   std::string pushes;  // by its own command; go before what that is answered
