@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <set>
+#include <vector>
 
 namespace onced {
 namespace {
@@ -67,18 +68,24 @@ Result<std::unique_ptr<DataFolder>> DataFolder::Open(const std::string& path) {
 
 DataFolder::~DataFolder() { close(lock_fd_); }
 
-bool DataFolder::HasDatabase() const {
+Result<bool> DataFolder::HasDatabase() const {
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(database(), error)) {
-    const std::string name = entry.path().filename().string();
+  for (fs::directory_iterator at(database(), error), end; !error && at != end;
+       at.increment(error)) {
+    const std::string name = at->path().filename().string();
     if (!name.starts_with("LOG") && name != "LOCK") return true;
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return Failed("list", database(), error);
   }
   return false;
 }
 
 Status DataFolder::CheckDatabase() const {
+  const Result<bool> has = HasDatabase();
+  if (!has.ok()) return has.status();
   std::error_code error;
-  if (!HasDatabase() || fs::exists(database() + "/CURRENT", error)) return Status::Ok();
+  if (!*has || fs::exists(database() + "/CURRENT", error)) return Status::Ok();
   return Status::Corruption("open " + database() +
                             ": the file CURRENT is missing; nothing was touched");
 }
@@ -100,8 +107,17 @@ Result<std::string> DataFolder::FileWithData() const {
 
 Status DataFolder::DropDatabase() {
   std::error_code error;
-  fs::remove_all(database(), error);
-  return error ? Failed("remove", database(), error) : Status::Ok();
+  std::vector<fs::path> entries;
+  for (fs::directory_iterator at(database(), error), end; !error && at != end;
+       at.increment(error)) {
+    entries.push_back(at->path());
+  }
+  if (error) return Failed("list", database(), error);
+  for (const fs::path& entry : entries) {
+    fs::remove_all(entry, error);
+    if (error) return Failed("remove", entry.string(), error);
+  }
+  return Status::Ok();
 }
 
 Status DataFolder::QuarantineLogs() {

@@ -33,7 +33,7 @@ class DataFolder {
   std::string quarantine() const { return path_ + "/quarantine"; }
 
   // Whether any file of a database is there, whole or not.
-  bool HasDatabase() const;
+  Result<bool> HasDatabase() const;
   // Corruption when files are there, but not the one that names the others: RocksDB would take the
   // folder for empty and clear it.
   Status CheckDatabase() const;
@@ -41,6 +41,7 @@ class DataFolder {
   // first start that was cut short leaves none: nothing is written before its epoch is taken.
   Result<std::string> FileWithData() const;
   // What a first start has left that was cut short: nobody has been told anything that is in it.
+  // The folder itself stays: it may be a link, or a disk of its own.
   // REQUIRES: FileWithData() is "".
   Status DropDatabase();
 

@@ -55,7 +55,10 @@ class WatchedManifest : public rocksdb::FSWritableFileOwnerWrapper {
   IOStatus Kept(IOStatus synced, const IOOptions& options, IODebugContext* debug) {
     if (!synced.ok()) return synced;
     const Status kept = keep_({.number = number_, .bytes = GetFileSize(options, debug)});
-    return kept.ok() ? synced : IOStatus::IOError(kept.message());
+    if (kept.ok()) return synced;
+    // RocksDB recovers from the one, and not from the other.
+    return kept.fault() == Fault::kNoSpace ? IOStatus::NoSpace(kept.message())
+                                           : IOStatus::IOError(kept.message());
   }
   const uint64_t number_;
   const ManifestKeeper& keep_;
@@ -83,6 +86,15 @@ class WatchedFiles : public rocksdb::FileSystemWrapper {
 
 Status Failed(const std::string& what, const std::string& path, int error) {
   return Status::IoError(what + " " + path + ": " + std::strerror(error));
+}
+
+Status SyncPath(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return Failed("open", path, errno);
+  const bool synced = fsync(fd) == 0;
+  const int error = errno;
+  close(fd);
+  return synced ? Status::Ok() : Failed("sync", path, error);
 }
 
 Status CutFile(const std::string& path, uint64_t bytes) {
@@ -134,6 +146,8 @@ Result<bool> CutManifest(const std::string& database, const ManifestExtent& sync
     fs::copy_file(path, aside + "/" + current, fs::copy_options::overwrite_existing, error);
   }
   if (error) return Failed("keep", path, error.value());
+  ONCED_RETURN_IF_ERROR(SyncPath(aside + "/" + current));
+  ONCED_RETURN_IF_ERROR(SyncPath(aside));
   ONCED_RETURN_IF_ERROR(CutFile(path, synced.bytes));
   return true;
 }

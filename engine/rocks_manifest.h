@@ -33,8 +33,9 @@ std::unique_ptr<rocksdb::Env> WatchManifest(rocksdb::Env* env, ManifestKeeper ke
 Status CheckManifest(const std::string& database, const ManifestExtent& synced);
 
 // Cuts off what is behind `synced` in the MANIFEST that `database` goes by, durably, and keeps all
-// of it, as it was, in the folder `aside`. False: there is nothing to cut, or it is not known
-// where.
+// of it, as it was, in the folder `aside`, durably before. Called when the database was refused as
+// damaged, whatever it is that is damaged: what was never synced is not missed. False: there is
+// nothing to cut, or it is not known where.
 Result<bool> CutManifest(const std::string& database, const ManifestExtent& synced,
                          const std::string& aside);
 

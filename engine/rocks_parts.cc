@@ -30,14 +30,16 @@ Status RocksStore::Parts::OpenFolderAndClock() {
   if (!marks.ok()) return marks.status();
   high_water = std::move(*marks);
   const std::optional<HighWaterMark> mark = high_water->mark();
-  if (!mark.has_value() && folder->HasDatabase() && !options.accept_data_loss) {
+  const Result<bool> has_database = folder->HasDatabase();
+  if (!has_database.ok()) return has_database.status();
+  if (!mark.has_value() && *has_database && !options.accept_data_loss) {
     return Status::Corruption("open " + options.path +
                               ": the high-water file is missing or damaged, so nobody can say "
                               "whether synced data is missing (--accept-data-loss opens anyway)");
   }
   // Before there is a database: one without a mark is then always a mark that was lost, also when
   // the very first start is cut short.
-  if (!mark.has_value() && !folder->HasDatabase()) {
+  if (!mark.has_value() && !*has_database) {
     ONCED_RETURN_IF_ERROR(high_water->Update([](HighWaterMark&) {}));
     ONCED_RETURN_IF_ERROR(folder->SyncEntries());
   }
@@ -51,8 +53,11 @@ Status RocksStore::Parts::OpenFolderAndClock() {
 
 Status RocksStore::Parts::OpenDatabase() {
   const HighWaterMark mark = high_water->mark().value_or(HighWaterMark{});
+  const Result<bool> has_database = folder->HasDatabase();
+  if (!has_database.ok()) return has_database.status();
   // The mark of a start that never ended: see above. No other has epoch 0.
-  if (high_water->mark().has_value() && mark.epoch == 0 && mark.synced_sequence == 0) {
+  if (*has_database && high_water->mark().has_value() && mark.epoch == 0 &&
+      mark.synced_sequence == 0) {
     const Result<std::string> file = folder->FileWithData();
     if (!file.ok()) return file.status();
     if (file->empty()) {
@@ -65,7 +70,7 @@ Status RocksStore::Parts::OpenDatabase() {
     }
   }
   ONCED_RETURN_IF_ERROR(folder->CheckDatabase());
-  if (folder->HasDatabase()) ONCED_RETURN_IF_ERROR(folder->QuarantineLogs());
+  if (*has_database) ONCED_RETURN_IF_ERROR(folder->QuarantineLogs());
   if (!options.accept_data_loss) {
     ONCED_RETURN_IF_ERROR(CheckManifest(folder->database(), mark.manifest));
   }
@@ -108,6 +113,8 @@ Status RocksStore::Parts::TakeEpoch() {
   const uint32_t epoch = Fences::NextEpoch(stored.has_value() ? stored->epoch : 0, now_ms);
   const bool had_epoch = stored.has_value() && stored->epoch > 0;
   const uint32_t first_counter = had_epoch ? 1 : Fences::FirstCounter(now_ms);
+  // By a mark with an epoch there is a database.
+  ONCED_RETURN_IF_ERROR(folder->SyncEntries());
   ONCED_RETURN_IF_ERROR(high_water->Update([&](HighWaterMark& mark) {
     mark.epoch = epoch;
     // With accepted data loss this is where the mark comes down to what there is.
@@ -115,7 +122,9 @@ Status RocksStore::Parts::TakeEpoch() {
     mark.manifest.in_use = mark.manifest.number;
     if (guarded_clock != nullptr) mark.anchor = guarded_clock->Anchor();
   }));
-  ONCED_RETURN_IF_ERROR(folder->SyncEntries());  // of db/
+  // And into the other slot: with one of them damaged, the epoch of this start is known all the
+  // same.
+  ONCED_RETURN_IF_ERROR(high_water->Update([](HighWaterMark&) {}));
   const auto persist = [this](uint32_t next) {
     return high_water->Update([&](HighWaterMark& mark) { mark.epoch = next; });
   };

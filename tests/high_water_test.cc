@@ -187,6 +187,50 @@ TEST(HighWater, OfAStartThatNeverEndedDeletesNoDatabaseWithDataInIt) {
   EXPECT_EQ(Value(here->List({.tenant = "default", .scope = "default"})).rows.size(), 3u);
 }
 
+// What cannot be read was once taken for what is not there, and the folder got the mark of a first
+// start before that failed: by it nothing was ever stored.
+TEST(HighWater, IsNotMadeUpBesideADatabaseThatCannotBeRead) {
+  LedgerInAFolder here;
+  ClaimSome(*here.ledger, 1);
+  here.Close();
+  const std::string db = here.folder.path() + "/db";
+  fs::rename(db, db + ".elsewhere");
+  fs::create_symlink(db, db);  // to itself
+  fs::remove(here.folder.path() + "/high-water");
+  EXPECT_EQ(FaultOf(OpenStatus(here.options)), Fault::kIoError);
+  EXPECT_FALSE(MarkIn(here.folder.path() + "/high-water").has_value());
+  fs::remove(db);
+  fs::rename(db + ".elsewhere", db);
+  EXPECT_EQ(FaultOf(OpenStatus(here.options)), Fault::kCorruption);
+}
+
+// A first start that was cut short once cost the link to where the database was to be.
+TEST(HighWater, OfAStartThatNeverEndedKeepsTheFolderOfTheDatabase) {
+  const TempFolder folder;
+  const TempFolder elsewhere;
+  fs::create_directory(folder.path());
+  fs::create_directory(elsewhere.path());
+  fs::create_directory_symlink(elsewhere.path(), folder.path() + "/db");
+  ManualClock clock;
+  Save(*Value(HighWater::Open(folder.path() + "/high-water")), HighWaterMark{});
+  WriteFile(elsewhere.path() + "/CURRENT", "MANIFEST-0000");  // cut short
+  EXPECT_TRUE(RocksStore::Open(QuickOptions(folder.path(), &clock)).ok());
+  EXPECT_TRUE(fs::is_symlink(folder.path() + "/db"));
+  EXPECT_NE(ReadFile(elsewhere.path() + "/CURRENT"), "MANIFEST-0000");
+}
+
+TEST(HighWater, KnowsTheEpochOfAStartWhicheverSlotIsDamaged) {
+  LedgerInAFolder here;
+  const uint32_t epoch = MarkIn(here.folder.path() + "/high-water")->epoch;
+  EXPECT_GT(epoch, 0u);
+  for (size_t slot = 0; slot < 2; ++slot) {
+    const std::string copy = here.folder.path("copy");
+    WriteFile(copy, ReadFile(here.folder.path() + "/high-water"));
+    Damage(copy, slot * kSlotSize + 8);
+    EXPECT_EQ(MarkIn(copy)->epoch, epoch) << slot;
+  }
+}
+
 // `onced clock accept` must not be a way round the refusal: the clock is all it vouches for.
 TEST(HighWater, MissingIsNotMadeUpByAcceptingTheWallClock) {
   LedgerInAFolder here;
