@@ -8,6 +8,10 @@
 // renamed, linked or deleted is so for good only when its folder has been synced. Real syncs are
 // left out, for the machine that runs this keeps its power.
 //
+// Not seen, so never lost: what the engine does by itself below db/ and quarantine/ (the links that
+// it puts aside, copies, a MANIFEST that it cuts, a first start's remains that it removes). For
+// that there are the kernel's cuts (kernel_cut_test.cc).
+//
 // Threads: any, but Lose and the destructor, which nobody may overlap. One disk at a time.
 // Invariants: 1. Bytes that a sync has returned for are never lost, unless the disk lies. 2. After
 // the cut nothing is changed any more, and every call fails. 3. What is lost follows from the seed

@@ -154,12 +154,13 @@ TEST(Damage, ToABitOfTheLogIsRefusedOrDoesNothing) {
 }
 
 TEST(Damage, ToABitOfAnyOtherFileIsNeverBelieved) {
-  Proof proof("flipped bits, tables and names", "ONCED_FLIPS", 400);
+  Proof proof("flipped bits, tables, names, mark", "ONCED_FLIPS", 400);
   const Image image;
   ASSERT_TRUE(image.marked());
   std::vector<std::string> files = image.Files("", ".sst");
   for (const std::string& file : image.Files("MANIFEST", "")) files.push_back(file);
   files.emplace_back("CURRENT");
+  files.emplace_back("../high-water");
   Flip(image, files, proof.rounds(), &proof);
 }
 

@@ -17,7 +17,9 @@
 
 namespace onced {
 
-// How far the caller's clock may be from the ledger's; and how late an end may be noticed.
+// How far the caller's clock may be from the ledger's; and how late an end may be noticed. Late by
+// a second proves that much less of a lease: only histories of the engine itself, whose clock is
+// the test's, are judged with neither (checked_engine_test.cc).
 struct Slack {
   int64_t early_ms = 3;
   int64_t late_ms = 1'000;

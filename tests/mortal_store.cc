@@ -130,14 +130,18 @@ void MortalStore::Work(RocksStore* store, Durability durability) {
   promise_ = {.all = durability == Durability::kSync, .durable = durable};
 }
 
-void MortalStore::Live(Durability durability, uint64_t cut_at, Loss loss) {
+MortalStore::Cut MortalStore::Live(Durability durability, uint64_t cut_at, Loss loss) {
   promise_ = {};
   disk_.CutAt(cut_at);
   std::unique_ptr<RocksStore> store = Open(durability);
+  Cut cut = disk_.IsCut() ? Cut::kInStart : Cut::kAtWork;
   if (store != nullptr) {
     Work(store.get(), durability);
     store.reset();
-    if (!disk_.IsCut()) promise_.all = true;  // it was closed in good order
+    if (!disk_.IsCut()) {
+      promise_.all = true;  // it was closed in good order
+      cut = Cut::kAfterwards;
+    }
   } else if (!disk_.IsCut()) {
     throw std::runtime_error("does not open: " + refused_->message());
   }
@@ -145,6 +149,7 @@ void MortalStore::Live(Durability durability, uint64_t cut_at, Loss loss) {
   cut_at_ = Stories::Clock::now();
   calls_ = disk_.calls();
   disk_.Lose(loss, random_);
+  return cut;
 }
 
 void MortalStore::LoseTheMark() {

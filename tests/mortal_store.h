@@ -25,7 +25,8 @@ class MortalStore {
 
   // Opens, works, closes; the power goes at the `cut_at`-th call, or after all that. What the
   // disk keeps is up to `loss`.
-  void Live(Durability durability, uint64_t cut_at, Loss loss);
+  enum class Cut : uint8_t { kInStart, kAtWork, kAfterwards };
+  Cut Live(Durability durability, uint64_t cut_at, Loss loss);
   // The same on a disk whose syncs only say that they did; the mark alone is as it was written.
   void LiveOnALie(Durability durability);
   // The same, with calls that fail once it is open (CrashDisk::Break); the power goes when it is

@@ -3,7 +3,7 @@
 // the differences listed in Differs(), each with its reason.
 //
 // ONCED_DIFFERENTIAL_COMMANDS says how many (20,000 a protocol unless it does), and
-// ONCED_DIFFERENTIAL_SEED from where; a failure tells its seed and the commands before it.
+// ONCED_SEED from where; a failure tells its seed and the commands before it.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/proof.h"
 #include "tests/redis.h"
 #include "tests/redis_collection_words.h"
 #include "tests/redis_scripts.h"
@@ -484,7 +485,7 @@ std::string Related(const std::vector<Words>& history, const Words& words) {
 
 void Compare(int protocol) {
   if (!RedisServer::IsInstalled()) GTEST_SKIP() << "no redis-server: install redis-server";
-  const auto seed = static_cast<uint64_t>(FromEnvironment("ONCED_DIFFERENTIAL_SEED", 20261125));
+  const uint64_t seed = Seed(20261125);
   const int64_t commands = FromEnvironment("ONCED_DIFFERENTIAL_COMMANDS", 20'000);
   const RedisServer server;
   const RedisInAFolder here({"--durability", "os"});
@@ -496,7 +497,8 @@ void Compare(int protocol) {
   }
   Commands next(seed);
   constexpr size_t kAtOnce = 50;
-  int differences = 0;
+  uint64_t compared = 0;
+  uint64_t differences = 0;
   std::vector<Words> queue;
   std::vector<Words> history;
   for (int64_t done = 0; done < commands && differences < 20; done += kAtOnce) {
@@ -509,6 +511,7 @@ void Compare(int protocol) {
     ASSERT_TRUE(redis.SendBytes(bytes));
     ASSERT_TRUE(onced.SendBytes(bytes));
     for (size_t i = 0; i < kAtOnce; ++i) {
+      ++compared;
       history.push_back(sent[i]);
       const std::string theirs = redis.Receive();
       const std::string ours = onced.Receive();
@@ -524,6 +527,7 @@ void Compare(int protocol) {
                     << "\nonced: " << Shown(ours);
     }
   }
+  Tell("differential, RESP" + std::to_string(protocol), compared, 0, differences, seed);
 }
 
 TEST(RedisDifferential, AnswersAsRedisDoesInResp2) { Compare(2); }
