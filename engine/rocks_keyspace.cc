@@ -320,7 +320,7 @@ Result<uint64_t> RocksKeyspace::Commit() {
   }
   if (gate_->parked() || (space_low_->load(std::memory_order_relaxed) && Grows())) {
     Abandon();
-    return Status::NoSpace("write: the disk is full");
+    return Status::Full("write: the disk is full");
   }
   FillBatch();
   const Status written = db_->Write(&batch_);

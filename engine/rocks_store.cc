@@ -22,7 +22,7 @@ class RocksStore::Turn {
     ONCED_CHECK(lock_.Covers(key));
     if (decision.write == Write::kNothing) return Status::Ok();
     if (needs.space && parts_.space_low.load(std::memory_order_relaxed)) {
-      return Status::NoSpace("claim: the disk is nearly full; what is stored is still served");
+      return Status::Full("claim: the disk is nearly full; what is stored is still served");
     }
     rocksdb::ColumnFamilyHandle* records = parts_.db->handle(Family::kRecords);
     if (decision.write == Write::kPut) {
@@ -53,7 +53,7 @@ class RocksStore::Turn {
   Result<uint64_t> Commit(const Key& key) {
     if (batch_.Count() == 0) return parts_.stripes.Sequence(key);
     // RocksDB takes a write that fails while it recovers for a failure of the recovery.
-    if (parts_.gate->parked()) return Status::NoSpace("write: the disk is full");
+    if (parts_.gate->parked()) return Status::Full("write: the disk is full");
     parts_.stripes.SetSequence(lock_, Stripes::kPending);
     const Status written = parts_.db->Write(&batch_);
     const uint64_t sequence = parts_.db->LatestSequence();

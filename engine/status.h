@@ -19,7 +19,8 @@ enum class Fault {
   kCorruption,       // stored data is damaged, missing or of a newer format. Nothing was changed.
   kIoError,          // the disk failed. A write that ends so is UNKNOWN: it may surface later.
   kUnavailable,      // busy or stalled right now. Nothing was changed; ask again.
-  kNoSpace,          // the disk is (nearly) full. A refused claim changed nothing.
+  kFull,             // refused, for the disk is (nearly) full. Nothing was changed.
+  kNoSpace,          // a write found the disk full, and is UNKNOWN, as after kIoError.
 };
 
 class [[nodiscard]] Status {
@@ -29,6 +30,7 @@ class [[nodiscard]] Status {
   static Status Corruption(std::string m) { return {Fault::kCorruption, std::move(m)}; }
   static Status IoError(std::string m) { return {Fault::kIoError, std::move(m)}; }
   static Status Unavailable(std::string m) { return {Fault::kUnavailable, std::move(m)}; }
+  static Status Full(std::string m) { return {Fault::kFull, std::move(m)}; }
   static Status NoSpace(std::string m) { return {Fault::kNoSpace, std::move(m)}; }
 
   bool ok() const { return !fault_.has_value(); }

@@ -9,8 +9,8 @@
 // sequence numbers that the calls return.
 // Invariants: 1. Between the record a Decider is shown and the write of what it decides, nobody
 // else changes that key. 2. Record, audit row and effects of one call are written together or not
-// at all. 3. A call that returns kIoError, or kNoSpace for anything but a refused beginning, may
-// have written; any other error wrote nothing.
+// at all. 3. A call that returns kIoError or kNoSpace may have written; any other error wrote
+// nothing.
 #pragma once
 
 #include <cstdint>
@@ -51,7 +51,7 @@ using Decider = std::function<Decision(std::optional<Record>, const Moment&)>;
 // What a command needs of the store besides the key.
 struct Needs {
   bool fresh_fence = false;
-  bool space = false;  // starts something new: refused with kNoSpace while the disk is nearly full
+  bool space = false;  // starts something new: refused with kFull while the disk is nearly full
 };
 
 struct UpdateStep {

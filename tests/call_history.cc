@@ -21,9 +21,9 @@ std::string Part(const char* name, uint64_t value) {
 
 const char* NameOf(Told what) {
   static constexpr const char* kNames[] = {
-      "nothing", "claimed",         "replay",          "conflict",     "in flight",
-      "unknown", "completed",       "released",        "renewed",      "stale",
-      "absent",  "found in flight", "found completed", "found unknown"};
+      "nothing",   "refused", "claimed",         "replay",          "conflict",
+      "in flight", "unknown", "completed",       "released",        "renewed",
+      "stale",     "absent",  "found in flight", "found completed", "found unknown"};
   return kNames[static_cast<size_t>(what)];
 }
 

@@ -24,6 +24,7 @@ enum class Asked : uint8_t { kClaim, kComplete, kRelease, kRenew, kFind };
 
 enum class Told : uint8_t {
   kNothing,  // no answer, or one that says that nothing is known
+  kRefused,  // nothing was done, for want of room or of time
   kClaimed,
   kReplay,
   kConflict,

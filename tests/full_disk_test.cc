@@ -54,7 +54,7 @@ TEST(FullDisk, RefusesABatchWhole) {
   here.Reopen();
   const std::vector<Operation> operations = {{K("a"), CompleteCommand{.fence = fence}},
                                              {K("b"), AClaim()}};
-  EXPECT_EQ(FaultOf(here->DoAll(operations)), Fault::kNoSpace);
+  EXPECT_EQ(FaultOf(here->DoAll(operations)), Fault::kFull);
   EXPECT_EQ(Value(here->Find(K("a"))).record->state, State::kInFlight);
 }
 
@@ -68,16 +68,16 @@ TEST(FullDisk, RefusesWhatBeginsAndServesAndEndsTheRest) {
     const FullDisk full;
     here.Reopen();
     EXPECT_TRUE(here.store->Health().space_low);
-    EXPECT_EQ(FaultOf(here->Claim(K("new"), AClaim())), Fault::kNoSpace);
+    EXPECT_EQ(FaultOf(here->Claim(K("new"), AClaim())), Fault::kFull);
     EXPECT_EQ(FaultOf(here->CompleteUnclaimed(K("new"), {.retention_ms = kMinuteMs})),
-              Fault::kNoSpace);
+              Fault::kFull);
     bool ran = false;
     EXPECT_EQ(FaultOf(here->Execute(K("new"), {}, {},
                                     [&](Batch&) {
                                       ran = true;
                                       return Result<std::string>("");
                                     })),
-              Fault::kNoSpace);
+              Fault::kFull);
     EXPECT_FALSE(Value(here->Find(K("new"))).record.has_value());
 
     EXPECT_EQ(Value(here->Claim(K("done"), AClaim())).outcome, Outcome::kReplay);
@@ -96,7 +96,7 @@ TEST(FullDisk, IsNoticedWhileRunning) {
   (void)Won(here, K("a"));
   const FullDisk full;
   EXPECT_TRUE(Eventually([&] { return here.store->Health().space_low; }));
-  EXPECT_EQ(FaultOf(here->Claim(K("b"), AClaim())), Fault::kNoSpace);
+  EXPECT_EQ(FaultOf(here->Claim(K("b"), AClaim())), Fault::kFull);
 }
 
 // From here on: the disk is full indeed, a write to the log fails.

@@ -6,22 +6,18 @@
 //
 // Needs root and a kernel that mounts images; is skipped, and says so, elsewhere.
 // ONCED_SHUTDOWNS=<n>: how often, on each.
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <filesystem>
-#include <memory>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "tests/mounted_image.h"
 #include "tests/program.h"
 #include "tests/proof.h"
 
@@ -30,44 +26,6 @@ namespace {
 
 constexpr int kClients = 4;
 constexpr int kBeyond = 3;  // keys that are looked for behind those that were answered
-
-bool Runs(const std::string& command) {
-  return std::system((command + " >/dev/null 2>&1").c_str()) == 0;
-}
-
-// An image with a file system in it, mounted as long as it is not taken away.
-class MountedImage {
- public:
-  explicit MountedImage(const std::string& type) : type_(type) {
-    std::filesystem::create_directories(Point());
-    made_ = Runs("truncate -s 320M " + image_.path("image")) &&
-            Runs("mkfs." + type + (type == "xfs" ? " -f " : " -F ") + image_.path("image"));
-    made_ = made_ && Mount();
-  }
-  ~MountedImage() { (void)Unmount(); }
-
-  bool made() const { return made_; }
-  std::string Point() const { return image_.path("mounted"); }
-  bool Mount() {
-    return Runs("mount -t " + type_ + " -o loop " + image_.path("image") + " " + Point());
-  }
-  bool Unmount() { return Runs("umount " + Point()); }
-  // Nothing reaches the disk any more, not even what its journal holds.
-  bool Forget() const {
-    // EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN: _IOR('X', 125, __u32).
-    constexpr unsigned long kShutdown = 0x8004587DUL;
-    uint32_t without_flushing = 2;
-    const int fd = open(Point().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool done = fd >= 0 && ioctl(fd, kShutdown, &without_flushing) == 0;
-    if (fd >= 0) close(fd);
-    return done;
-  }
-
- private:
-  TempFolder image_;
-  const std::string type_;
-  bool made_ = false;
-};
 
 std::string KeyOf(uint64_t round, int client, int number) {
   return "r" + std::to_string(round) + "-c" + std::to_string(client) + "-" + std::to_string(number);
@@ -117,11 +75,9 @@ int Found(Client& client, uint64_t round, int number_of_client, int answered) {
 class KernelCut : public testing::TestWithParam<const char*> {};
 
 TEST_P(KernelCut, LosesNothingThatWasPromised) {
-  if (geteuid() != 0) GTEST_SKIP() << "only root may mount an image";
   const std::string type = GetParam();
-  if (!Runs("type mkfs." + type)) GTEST_SKIP() << "no mkfs." << type;
   MountedImage image(type);
-  if (!image.made()) GTEST_SKIP() << "this machine does not mount images of " << type;
+  if (!image.made()) GTEST_SKIP() << image.why();
   Proof proof("kernel cuts, " + type, "ONCED_SHUTDOWNS", 6);
   std::mt19937_64 random(proof.seed());
   const char* const modes[] = {"sync", "interval", "os"};

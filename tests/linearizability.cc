@@ -196,8 +196,11 @@ Verdict CheckHistory(std::vector<Call> calls, const Slack& slack) {
     std::vector<const Call*> of_key;
     const std::string& key = calls[i].asked.key;
     for (; i < calls.size() && calls[i].asked.key == key; ++i) {
-      // What a find was not told is nothing at all.
-      if (calls[i].answered() || calls[i].asked.what != Asked::kFind) of_key.push_back(&calls[i]);
+      // What a find was not told is nothing at all; and what was refused has done nothing: if it
+      // had, somebody's answer could not be.
+      const bool refused = calls[i].told.what == Told::kRefused;
+      const bool found_nothing = !calls[i].answered() && calls[i].asked.what == Asked::kFind;
+      if (!refused && !found_nothing) of_key.push_back(&calls[i]);
     }
     ++verdict.keys;
     verdict.legal = KeyCheck(of_key, slack).Run(&verdict);

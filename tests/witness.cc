@@ -27,11 +27,11 @@ class LedgerDoor : public Door {
     const Key key = K(question.key);
     if (question.what == Asked::kFind) {
       const Result<FoundReply> found = ledger_->Find(key);
-      if (!found.ok()) return {};
+      if (!found.ok()) return OfFault(found.status());
       return OfRecord(Told::kAbsent, found->record);
     }
     const Result<Reply> reply = ledger_->Do(key, CommandOf(question));
-    if (!reply.ok()) return {};
+    if (!reply.ok()) return OfFault(reply.status());
     static constexpr Told kTold[] = {
         Told::kClaimed,   Told::kReplay,   Told::kConflict, Told::kInFlight, Told::kUnknown,
         Told::kCompleted, Told::kReleased, Told::kRenewed,  Told::kNothing,  Told::kStale};
@@ -42,6 +42,10 @@ class LedgerDoor : public Door {
   }
 
  private:
+  static Answer OfFault(const Status& status) {
+    const bool refused = status.fault() == Fault::kFull || status.fault() == Fault::kUnavailable;
+    return {.what = refused ? Told::kRefused : Told::kNothing};
+  }
   static Answer OfRecord(Told absent, const std::optional<Record>& record) {
     if (!record.has_value()) return {.what = absent};
     Answer answer{.what = Told::kFoundInFlight, .fence = record->fence};
@@ -152,8 +156,15 @@ void RandomCaller::Step() {
   const size_t key = PickKey();
   Held& held = held_[key];
   const Question asked = Next("k" + std::to_string(key), held);
-  if (asked.what == Asked::kClaim && random_() % 32 == 0 && witness_->AskAndHangUp(asked)) return;
+  // What nobody was told may happen at any later moment: too much of it on one key, and nobody can
+  // judge it; so all move on.
+  if (asked.what == Asked::kClaim && random_() % 32 == 0 && witness_->AskAndHangUp(asked)) {
+    ++keys_->first;
+    return;
+  }
   const Answer told = witness_->AskAndHear(asked);
+  if (told.what == Told::kRefused) return;
+  if (told.what == Told::kNothing && asked.what == Asked::kClaim) ++keys_->first;
   if (asked.what == Asked::kClaim) {
     held.unanswered_id = told.what == Told::kNothing ? asked.claim_id : 0;
     held.owns = told.what == Told::kClaimed;

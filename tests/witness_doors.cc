@@ -10,6 +10,14 @@
 namespace onced {
 namespace {
 
+// Of what was refused before anything was done, whichever way a door puts it.
+bool NothingWasDone(const std::string& heard) {
+  for (const char* words : {"nothing was changed", "nothing was done", "is catching up"}) {
+    if (heard.find(words) != std::string::npos) return true;
+  }
+  return false;
+}
+
 // By the words that both doors use. kNothing: none of these.
 Told Named(const std::string& outcome) {
   static const std::map<std::string, Told> names = {
@@ -61,6 +69,7 @@ class HttpDoor : public Door {
       if (heard.status == 404) return {.what = Told::kAbsent};
       return {.what = FoundNamed(heard.Field("/state"))};
     }
+    if (heard.status >= 500 && NothingWasDone(heard.body)) return {.what = Told::kRefused};
     const std::string outcome = heard.Field("/outcome");
     Answer answer{.what = Named(outcome.empty() ? heard.Field("/code") : outcome)};
     if (answer.what == Told::kClaimed) answer.fence = NumberIn(heard.Field("/fence"));
@@ -125,6 +134,7 @@ class RedisDoor : public Door {
     lost_ = ReplySize(heard) == 0;
     if (lost_) return {};
     if (heard == "$-1\r\n" && asked.what == Asked::kFind) return {.what = Told::kAbsent};
+    if (heard.starts_with('-') && NothingWasDone(heard)) return {.what = Told::kRefused};
     const bool find = asked.what == Asked::kFind;
     Answer answer{.what = find ? FoundNamed(FieldOf(heard, "state"))
                                : Named(FieldOf(heard, "outcome"))};

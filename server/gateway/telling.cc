@@ -88,6 +88,7 @@ Telling FaultTelling(Profile profile, const Status& status) {
       telling = told("overloaded", "the store is catching up; try again", 1);
       telling.stalled = true;
       return telling;
+    case Fault::kFull:
     case Fault::kNoSpace:
       telling =
           told("storage_full", "the disk is full; stored answers are still served", kRetryFullS);

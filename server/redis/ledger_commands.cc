@@ -69,7 +69,7 @@ void AnswerFault(Call& call, const Status& status) {
       return call.reply.Error("ERR " + status.message());
     case Fault::kUnavailable:
       return call.reply.Error("TRYAGAIN the storage is stalled; nothing was done");
-    case Fault::kNoSpace:
+    case Fault::kFull:
       return call.reply.Error("OOM the disk is full; nothing was done");
     default:
       if (call.redis.options().report) call.redis.options().report("storage: " + status.message());

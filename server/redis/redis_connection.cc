@@ -15,7 +15,6 @@ constexpr size_t kKeptToRead = size_t{16} << 10;
 constexpr size_t kKeptToSend = size_t{4} << 10;
 constexpr size_t kBehindMax = size_t{1} << 20;   // beside the largest value
 constexpr size_t kBacklogMax = size_t{1} << 20;  // beyond it no more commands are run
-constexpr int64_t kArgumentsMax = 1'048'576;     // as Redis before 7.0
 // To have shaken hands and, where a token is needed, to have said who one is.
 constexpr std::chrono::seconds kIntroductionMax{10};
 
@@ -164,8 +163,7 @@ void RedisConnection::RunCommands() {
 // kNone: there is no whole command, nor anything else to consume. kMustWait: for the next turn.
 RedisConnection::Ran RedisConnection::RunOne() {
   const std::string_view input(in_.data() + in_begin_, in_end_ - in_begin_);
-  const RespLimits limits{.arguments_max = kArgumentsMax,
-                          .bulk_max = interpreter_->options().bulk_max,
+  const RespLimits limits{.bulk_max = interpreter_->options().bulk_max,
                           .unauthenticated = needs_token_ && session_.tenant.empty()};
   size_t consumed = 0;
   switch (parser_.Next(input, limits, &consumed)) {

@@ -49,7 +49,7 @@ int64_t BulkMax(size_t memory_max) {
 }
 
 std::string_view AnswerOf(const Status& fault) {
-  const bool known = fault.fault() == Fault::kUnavailable || fault.fault() == Fault::kNoSpace;
+  const bool known = fault.fault() == Fault::kUnavailable || fault.fault() == Fault::kFull;
   return known ? kNotWritten : kUnknown;
 }
 

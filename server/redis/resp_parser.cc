@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "server/redis/resp_parser.h"
 
+#include "engine/check.h"
 #include "server/redis/argument.h"
 
 namespace onced::redis {
@@ -108,7 +109,7 @@ bool SplitArguments(std::string_view line, std::vector<std::string>* arguments) 
 }
 
 void RespParser::ForgetArguments() {
-  if (pieces_.capacity() > kKeptPieces) std::vector<std::pair<size_t, size_t>>().swap(pieces_);
+  if (pieces_.capacity() > kKeptPieces) std::vector<std::pair<uint32_t, uint32_t>>().swap(pieces_);
   if (unquoted_.capacity() > kKeptPieces) std::vector<std::string>().swap(unquoted_);
   if (arguments_.capacity() > kKeptPieces) std::vector<std::string_view>().swap(arguments_);
 }
@@ -125,6 +126,7 @@ RespParser::Progress RespParser::Broken(std::string error) {
 
 RespParser::Progress RespParser::Next(std::string_view input, const RespLimits& limits,
                                       size_t* consumed) {
+  ONCED_CHECK(input.size() <= UINT32_MAX);
   if (input.empty()) return Progress::kNeedsMore;
   if (!in_array_ && input.front() != '*') return NextInline(input, consumed);
   return NextArray(input, limits, consumed);
@@ -201,7 +203,7 @@ RespParser::Progress RespParser::NextArray(std::string_view input, const RespLim
     }
     const auto size = static_cast<size_t>(bulk_size_);
     if (input.size() - at_ < size + 2) return Progress::kNeedsMore;
-    pieces_.emplace_back(at_, size);
+    pieces_.emplace_back(static_cast<uint32_t>(at_), static_cast<uint32_t>(size));
     at_ += size + 2;
     bulk_size_ = -1;
     --left_;

@@ -4,9 +4,8 @@
 //
 // Threads: one at a time.
 // Invariants: 1. However the bytes are cut, the commands are the same. 2. Nothing is allocated for
-// what is announced, only for what has come; an empty argument takes six bytes of input, and 32
-// here.
-// 3. After kBroken nothing more is taken.
+// what is announced, only for what has come: for each argument 24 bytes beside the input, of which
+// it has six at least. 3. After kBroken nothing more is taken.
 #pragma once
 
 #include <cstddef>
@@ -36,8 +35,8 @@ class RespParser {
     kBroken,   // error() is the last answer
   };
 
-  // `input`: what is not consumed yet; each time the same bytes again, with more behind them, until
-  // some are consumed. `consumed` is set for kCommand and kNothing.
+  // `input`: what is not consumed yet, less than 4 GiB; each time the same bytes again, with more
+  // behind them, until some are consumed. `consumed` is set for kCommand and kNothing.
   Progress Next(std::string_view input, const RespLimits& limits, size_t* consumed);
 
   // After kCommand: into `input`, or what the parser keeps, until the next call.
@@ -60,8 +59,8 @@ class RespParser {
   int64_t left_ = 0;        // arguments
   int64_t bulk_size_ = -1;  // of the argument that is being read; -1: its header is next
   size_t at_ = 0;           // up to where the input is understood
-  std::vector<std::pair<size_t, size_t>> pieces_;  // begin and size of each argument
-  std::vector<std::string> unquoted_;              // of an inline command
+  std::vector<std::pair<uint32_t, uint32_t>> pieces_;  // begin and size of each argument
+  std::vector<std::string> unquoted_;                  // of an inline command
   std::vector<std::string_view> arguments_;
   std::string error_;
 };

@@ -26,9 +26,15 @@ Answer FaultAnswer(const Status& status) {
   switch (status.fault()) {
     case Fault::kInvalidArgument:
       return ProblemOf("invalid_request", status.message());
+    case Fault::kFull:
     case Fault::kNoSpace: {
-      Answer answer = ProblemOf("storage_full", "the disk is full; stored results are still served",
-                                kRetryFullS);
+      const bool refused = status.fault() == Fault::kFull;
+      Answer answer = ProblemOf(
+          "storage_full",
+          std::string("the disk is full: ") +
+              (refused ? "nothing was changed" : "whether the change was made is unknown") +
+              "; stored results are still served",
+          kRetryFullS);
       answer.for_operator = status.message();
       return answer;
     }

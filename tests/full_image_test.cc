@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// A disk that is full to the last byte and has room again, over and over, under the real program:
+// what begins is refused, what is stored is still told, nothing that was answered is lost, and
+// writing goes on by itself.
+//
+// Needs root and a kernel that mounts images; is skipped, and says so, elsewhere.
+// ONCED_FULL=<n>: how often.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/mounted_image.h"
+#include "tests/program.h"
+#include "tests/proof.h"
+
+namespace onced {
+namespace {
+
+class Payments {
+ public:
+  explicit Payments(const Program& program) : client_(program.Connect()) {}
+  // False: it was refused.
+  bool Pay(const std::string& key) {
+    const HttpAnswer won = client_.Ask("POST", "/v1/claim", Json("{'key':'" + key + "'}"));
+    if (won.status != 201) return false;
+    return client_
+               .Ask("POST", "/v1/complete",
+                    Json("{'key':'" + key + "','fence':'" + won.Field("/fence") +
+                         "','result':'paid " + key + "'}"))
+               .status == 200;
+  }
+  bool IsPaid(const std::string& key) {
+    const HttpAnswer replay = client_.Ask("POST", "/v1/claim", Json("{'key':'" + key + "'}"));
+    return replay.Field("/outcome") == "replay" && replay.Field("/result") == "paid " + key;
+  }
+
+ private:
+  Client client_;
+};
+
+TEST(FullImage, IsOutlivedAgainAndAgain) {
+  MountedImage image("ext4");
+  if (!image.made()) GTEST_SKIP() << image.why();
+  Proof proof("full disks", "ONCED_FULL", 3);
+  std::vector<std::string> paid;
+  const std::vector<std::string> flags{"--durability", "sync", "--footprint", "edge"};
+  auto program = std::make_unique<Program>(image.Point() + "/data", flags);
+  for (; proof.count < proof.rounds() && !HasFailure(); ++proof.count) {
+    Payments payments(*program);
+    const std::string round = "r" + std::to_string(proof.count) + "-";
+    for (int i = 0; i < 20; ++i) {
+      paid.push_back(round + std::to_string(i));
+      EXPECT_TRUE(payments.Pay(paid.back()));
+    }
+    image.Fill();
+    // It looks for room now and then, or a write meets the end of it.
+    size_t begun = 0;
+    EXPECT_TRUE(Eventually([&] {
+      const std::string key = round + "full-" + std::to_string(begun++);
+      if (!payments.Pay(key)) return true;
+      paid.push_back(key);
+      return false;
+    }));
+    ++proof.faults;
+    for (const std::string& key : paid) EXPECT_TRUE(payments.IsPaid(key)) << key;
+    EXPECT_FALSE(payments.Pay(round + "refused"));
+    image.Empty();
+    EXPECT_TRUE(Eventually([&] { return payments.Pay(round + "again"); })) << program->Said();
+    if (proof.count % 4 != 3) continue;
+    program->Signal(SIGKILL);
+    (void)program->WaitForEnd();
+    program = std::make_unique<Program>(image.Point() + "/data", flags);
+  }
+  Payments payments(*program);
+  for (const std::string& key : paid) EXPECT_TRUE(payments.IsPaid(key)) << key;
+  proof.remark = std::to_string(paid.size()) + " payments";
+}
+
+}  // namespace
+}  // namespace onced
