@@ -57,8 +57,8 @@ class WatchedManifest : public rocksdb::FSWritableFileOwnerWrapper {
     const Status kept = keep_({.number = number_, .bytes = GetFileSize(options, debug)});
     if (kept.ok()) return synced;
     // RocksDB recovers from the one, and not from the other.
-    return kept.fault() == Fault::kNoSpace ? IOStatus::NoSpace(kept.message())
-                                           : IOStatus::IOError(kept.message());
+    if (kept.fault() == Fault::kNoSpace) return IOStatus::NoSpace(kept.message());
+    return IOStatus::IOError(kept.message());
   }
   const uint64_t number_;
   const ManifestKeeper& keep_;

@@ -8,12 +8,14 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "tests/mounted_image.h"
 #include "tests/program.h"
 #include "tests/proof.h"
+#include "tests/redis.h"
 
 namespace onced {
 namespace {
@@ -45,7 +47,8 @@ TEST(FullImage, IsOutlivedAgainAndAgain) {
   if (!image.made()) GTEST_SKIP() << image.why();
   Proof proof("full disks", "ONCED_FULL", 3);
   std::vector<std::string> paid;
-  const std::vector<std::string> flags{"--durability", "sync", "--footprint", "edge"};
+  const std::vector<std::string> flags{"--durability", "sync",    "--footprint",
+                                       "edge",         "--redis", "127.0.0.1:0"};
   auto program = std::make_unique<Program>(image.Point() + "/data", flags);
   for (; proof.count < proof.rounds() && !HasFailure(); ++proof.count) {
     Payments payments(*program);
@@ -54,6 +57,9 @@ TEST(FullImage, IsOutlivedAgainAndAgain) {
       paid.push_back(round + std::to_string(i));
       EXPECT_TRUE(payments.Pay(paid.back()));
     }
+    RespClient redis(RedisPortOf(*program));
+    EXPECT_EQ(redis.Ask("SET stored " + round), "+OK\r\n");
+    const std::string stored = redis.Ask("GET stored");
     image.Fill();
     // It looks for room now and then, or a write meets the end of it.
     size_t begun = 0;
@@ -66,8 +72,11 @@ TEST(FullImage, IsOutlivedAgainAndAgain) {
     ++proof.faults;
     for (const std::string& key : paid) EXPECT_TRUE(payments.IsPaid(key)) << key;
     EXPECT_FALSE(payments.Pay(round + "refused"));
+    EXPECT_TRUE(redis.Ask("SET more v").starts_with("-MISCONF Errors writing to the log: "));
+    EXPECT_EQ(redis.Ask("GET stored"), stored);
     image.Empty();
     EXPECT_TRUE(Eventually([&] { return payments.Pay(round + "again"); })) << program->Said();
+    EXPECT_TRUE(Eventually([&] { return redis.Ask("SET more v") == "+OK\r\n"; }));
     if (proof.count % 4 != 3) continue;
     program->Signal(SIGKILL);
     (void)program->WaitForEnd();

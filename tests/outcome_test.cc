@@ -153,6 +153,17 @@ TEST(Problem, TellsNothingOfTheMachine) {
             "key: is required");
 }
 
+// Both once were "the disk is full"; a caller could not tell whether its completion was in doubt.
+TEST(Problem, TellsARefusalFromAWriteThatFailed) {
+  const auto detail = [](const Status& fault) {
+    const Answer answer = FaultAnswer(fault);
+    EXPECT_EQ(answer.status, 507);
+    return std::string(Json::parse(answer.body)["detail"]);
+  };
+  EXPECT_NE(detail(Status::Full("low")).find("nothing was changed"), std::string::npos);
+  EXPECT_NE(detail(Status::NoSpace("write")).find("is unknown"), std::string::npos);
+}
+
 TEST(Problem, NeverShowsTheStoredPayload) {
   Record record = Completed("\"a secret\"");
   record.fingerprint = "secret-fp";
