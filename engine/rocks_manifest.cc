@@ -57,8 +57,9 @@ class WatchedManifest : public rocksdb::FSWritableFileOwnerWrapper {
     const Status kept = keep_({.number = number_, .bytes = GetFileSize(options, debug)});
     if (kept.ok()) return synced;
     // RocksDB recovers from the one, and not from the other.
-    if (kept.fault() == Fault::kNoSpace) return IOStatus::NoSpace(kept.message());
-    return IOStatus::IOError(kept.message());
+    IOStatus failed = IOStatus::IOError(kept.message());
+    if (kept.fault() == Fault::kNoSpace) failed = IOStatus::NoSpace(kept.message());
+    return failed;
   }
   const uint64_t number_;
   const ManifestKeeper& keep_;

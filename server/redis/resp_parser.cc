@@ -115,8 +115,9 @@ void RespParser::ForgetArguments() {
 }
 
 size_t RespParser::kept_bytes() const {
-  return pieces_.capacity() * sizeof(pieces_[0]) + unquoted_.capacity() * sizeof(unquoted_[0]) +
-         arguments_.capacity() * sizeof(arguments_[0]);
+  return pieces_.capacity() * sizeof(std::pair<uint32_t, uint32_t>) +
+         unquoted_.capacity() * sizeof(std::string) +
+         arguments_.capacity() * sizeof(std::string_view);
 }
 
 RespParser::Progress RespParser::Broken(std::string error) {
