@@ -16,7 +16,7 @@ namespace {
 
 constexpr uint64_t kHuge = uint64_t{200} << 20;
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ONCED_UNDER_ASAN
 constexpr uint64_t kResidentMaxKiB = 1024 << 10;  // it keeps what was freed
 #else
 constexpr uint64_t kResidentMaxKiB = 150 << 10;

@@ -134,7 +134,7 @@ TEST(Load, OfTenThousandClientsThatDieLeavesNothingBehind) {
 }
 
 TEST(Load, ThatUsesUpTheFilesDoesNotEndTheListener) {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ONCED_UNDER_ASAN
   GTEST_SKIP() << "UBSan opens a pipe to look at an object, and takes the want of one for a fault";
 #endif
   const OncedInAFolder here({"--durability", "os"});
