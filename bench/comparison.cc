@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "bench/child.h"
@@ -21,6 +23,7 @@ int Run(int argc, char** argv, Rounds* rounds, const Program& program) {
   compare->add_option("--rounds", rounds->rounds, "pairs of runs a row")->check(CLI::Range(1, 99));
   compare->add_option("--seconds", rounds->wrk.seconds, "of each run")->check(CLI::Range(1, 600));
   compare->add_option("--only", rounds->only, "rows whose name contains this");
+  compare->add_option("--raw", rounds->raw, "a file to which each row is added as JSON");
   compare->add_option("--onced", rounds->onced, "the program to measure");
   if (program.add_flags) program.add_flags(compare);
   CLI::App* smoke = app.add_subcommand("smoke", "each script and count once");
@@ -52,7 +55,7 @@ double Median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-void Row::Print() const {
+void Row::Print(const Rounds& rounds) const {
   std::vector<double> ratios;
   for (size_t i = 0; i < ours.size(); ++i) {
     ratios.push_back(less_is_better ? theirs[i] / ours[i] : ours[i] / theirs[i]);
@@ -63,6 +66,16 @@ void Row::Print() const {
               less_is_better ? 2 : 0, Median(ours), less_is_better ? 2 : 0, Median(theirs),
               unit.c_str(), ratio, *low, *high, target, ratio >= target ? "met" : "MISSED");
   std::fflush(stdout);
+  if (rounds.raw.empty()) return;
+  const nlohmann::ordered_json line{{"row", name},
+                                    {"unit", unit},
+                                    {"ours", ours},
+                                    {"theirs", theirs},
+                                    {"ratios", ratios},
+                                    {"target", target},
+                                    {"less_is_better", less_is_better}};
+  std::ofstream file(rounds.raw, std::ios::app);
+  if (!(file << line.dump() << std::endl)) Fail("cannot write " + rounds.raw);
 }
 
 void PrintHead(const Rounds& rounds, const std::string& load) {
@@ -98,7 +111,7 @@ void CompareRates(const Rounds& rounds, Row row, const std::function<double()>& 
         round, [&] { our = ours(); }, [&] { their = theirs(); });
     row.Add(our, their);
   }
-  row.Print();
+  row.Print(rounds);
 }
 
 }  // namespace onced::bench

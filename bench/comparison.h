@@ -22,6 +22,7 @@ struct Rounds {
   WrkOptions wrk;
   std::string only;   // rows whose name contains this
   std::string onced;  // the program to measure
+  std::string raw;    // a file that each row is added to, as a line of JSON; empty: none
 };
 
 double Median(std::vector<double> values);
@@ -39,7 +40,8 @@ struct Row {
     ours.push_back(our);
     theirs.push_back(their);
   }
-  void Print() const;
+  // Also adds it to the file of `rounds`.
+  void Print(const Rounds& rounds) const;
 };
 
 // `load` says what sends the requests.

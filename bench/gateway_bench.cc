@@ -89,7 +89,7 @@ void AskOnceForMany(const Settings& settings, int clients) {
     if (service.Count() - before != 1) Fail("the crowd's request was sent more than once");
     row.Add(times.last_ms - times.first_ms, kMostMs);
   }
-  row.Print();
+  row.Print(settings);
 }
 
 void Compare(const Settings& settings) {

@@ -65,8 +65,8 @@ void CompareWithEcho(const Settings& settings, Kind kind, const std::string& nam
     our_cpu.push_back(onced.server().cpu_us_per_request());
     their_cpu.push_back(echo.cpu_us_per_request());
   }
-  rate.Print();
-  if (tails) tail.Print();
+  rate.Print(settings);
+  if (tails) tail.Print(settings);
   PrintCpu(name, our_cpu, their_cpu);
 }
 

@@ -50,6 +50,7 @@ class OncedGateway {
   // kKeyedDuplicate, once at most.
   Measured Serve(Workload workload, const WrkOptions& options);
   int gateway_port() const { return gateway_port_; }
+  const Child& child() const { return child_; }
 
  private:
   const TimedService& service_;

@@ -56,10 +56,11 @@ struct Holder {
   }
 };
 
-void CompareMemory(const std::string& name, const Holder& ours, const Holder& theirs) {
+void CompareMemory(const Rounds& rounds, const std::string& name, const Holder& ours,
+                   const Holder& theirs) {
   Row row{.name = name, .unit = "MiB", .target = 4, .less_is_better = true};
   row.Add(ours.side->resident(), theirs.side->resident());
-  row.Print();
+  row.Print(rounds);
 }
 
 // Before each end some keys are new, so that a log is left to be read.
@@ -86,10 +87,10 @@ void CompareStarts(const Rounds& rounds, Holder* ours, Holder* theirs) {
       }
     }
   }
-  stopped.Print();
+  stopped.Print(rounds);
   std::printf("%-17s %9s %9.2f s of redis-server; B above is what is allowed\n", "", "",
               Median(their_stopped));
-  killed.Print();
+  killed.Print(rounds);
 }
 
 }  // namespace
@@ -105,10 +106,10 @@ void CompareKeys(const Rounds& rounds, const KeysOptions& options) {
   const double their_seconds = theirs.Add(options.keys);
   std::printf("%-17s %9.2f %9.2f s to load %lld keys of 100 bytes on one connection\n", "",
               our_seconds, their_seconds, static_cast<long long>(options.keys));
-  CompareMemory("keys-loaded", ours, theirs);
+  CompareMemory(rounds, "keys-loaded", ours, theirs);
   ours.Read(rounds.wrk.seconds);
   theirs.Read(rounds.wrk.seconds);
-  CompareMemory("keys-read", ours, theirs);
+  CompareMemory(rounds, "keys-read", ours, theirs);
   std::printf("%-17s %9.2f %9.2f MiB at the most until then\n", "", onced.most_resident(),
               redis.most_resident());
   CompareStarts(rounds, &ours, &theirs);

@@ -15,12 +15,15 @@ constexpr std::chrono::seconds kFullFor{5};
 // In looks of the caretaker. A folder of a thousand tables takes some ms to walk.
 constexpr uint64_t kDiskCountedEvery = 50;
 
+size_t StripesOf(const RocksStoreOptions& options) {
+  if (options.stripes != 0) return options.stripes;
+  return options.footprint == Footprint::kEdge ? kStripesEdge : kStripesServer;
+}
+
 }  // namespace
 
 RocksStore::Parts::Parts(RocksStoreOptions o)
-    : options(std::move(o)),
-      stripes(options.footprint == Footprint::kEdge ? kStripesEdge : kStripesServer,
-              options.waiters) {}
+    : options(std::move(o)), stripes(StripesOf(options), options.waiters) {}
 
 Status RocksStore::Parts::OpenFolderAndClock() {
   Result<std::unique_ptr<DataFolder>> opened = DataFolder::Open(options.path);

@@ -53,6 +53,7 @@ struct RocksStoreOptions {
   rocksdb::Env* env = nullptr;  // a file system that fails on purpose
   std::chrono::milliseconds reap_every{60'000};
   int64_t reap_memory_age_ms = 600'000;
+  size_t stripes = 0;  // a power of two; 0: as the footprint has it
 };
 
 struct StoreHealth {
