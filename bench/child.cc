@@ -133,6 +133,11 @@ std::chrono::microseconds Child::CpuTime() const {
   return std::chrono::microseconds((user + system) * 1'000'000 / sysconf(_SC_CLK_TCK));
 }
 
+int64_t Child::BytesWritten() const {
+  return static_cast<int64_t>(
+      NumberAfter(TextOf("/proc/" + std::to_string(pid_) + "/io"), "\nwrite_bytes: "));
+}
+
 int64_t Child::Kibibytes(const std::string& name) const {
   const std::string status = TextOf("/proc/" + std::to_string(pid_) + "/status");
   return static_cast<int64_t>(NumberAfter(status, name + ":"));

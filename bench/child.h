@@ -59,6 +59,8 @@ class Child {
   std::string Log() const;
   // Processor time it has used.
   std::chrono::microseconds CpuTime() const;
+  // That it has had written to storage.
+  int64_t BytesWritten() const;
   // Kibibytes by their name in /proc/PID/status, such as VmRSS.
   int64_t Kibibytes(const std::string& name) const;
   // Sends it a signal and waits for its end. False when it had to be killed at last.

@@ -79,6 +79,8 @@ class Results:
         self.card = json.loads((folder / "card.json").read_text())
         files = {file.stem: [json.loads(line) for line in file.open()] for file in sorted(folder.glob("*.jsonl"))}
         self.comparisons = {name: files.pop(name, []) for name in ("http", "gateway", "redis")}
+        self.growth = files.pop("growth", [])
+        self.turnover = files.pop("turnover", [])
         lines = [line for part in files.values() for line in part]
         self.engine = Engine(folder / "engine.json")
         self.not_run = [line for line in lines if "not_run" in line]
@@ -215,6 +217,35 @@ def stalls_chart(results):
     return line_chart(series, "seconds", "slowest answer, ms", y_log=True)
 
 
+def mebibytes(count):
+    return f"{count / 2**20:,.0f} MiB"
+
+
+def growth(results):
+    table = Table("keys", "filled/s", "then new keys/s", "p99 ms", "most ms", "resident", "on disk", "start after a stop",
+                  "after kill -9", "bytes written for each that was sent")
+    for line in results.growth:
+        table.add(f"{line['keys']:,}", rate(line["filled_per_second"]), rate(line["per_second"]),
+                  milliseconds(line["p99_us"]), milliseconds(line["most_us"]), mebibytes(line["resident_kib"] * 1024),
+                  mebibytes(line["disk_bytes"]), f"{line['stopped_seconds']:.2f} s", f"{line['killed_seconds']:.2f} s",
+                  f"{line['write_amplification']:.1f}")
+    return table
+
+
+def turnover(results):
+    table = Table("after", "claims and completions/s", "p99 ms", "resident", "on disk")
+    for line in results.turnover:
+        table.add(f"{line['second']} s", rate(line["per_second"]), milliseconds(line["p99_us"]),
+                  mebibytes(line["resident_kib"] * 1024), mebibytes(line["disk_bytes"]))
+    return table
+
+
+def turnover_chart(results):
+    lines = results.turnover
+    return line_chart([("on disk, MiB", [(r["second"], r["disk_bytes"] / 2**20) for r in lines]),
+                       ("p99, µs", [(r["second"], r["p99_us"]) for r in lines])], "seconds", "")
+
+
 def comparison(rows):
     """Of one of the programs that compare two sides."""
     table = Table("row", "onced", "beside it", "unit", "ratio", "wanted", "")
@@ -278,6 +309,11 @@ def sections(results):
     yield ("Latency", "Operations begin at fixed times, whether or not the system keeps up, and their time counts from "
            "then. Milliseconds.", [latency(results)], [latency_chart(results, at) for at in shared[-2:]])
     yield ("Connections", "New keys, closed loop.", [], [connections_chart(results)])
+    yield ("Growth", "onced alone, durability interval; filled by batches of completed keys.", [growth(results)], [])
+    if results.turnover:
+        kept = results.turnover[0]["retention_seconds"]
+        yield ("Turnover", f"onced alone, audit off: claims at a fixed rate, whose records end after {kept} s.",
+               [turnover(results)], [turnover_chart(results)])
     yield ("Engine", "By bench/engine_bench.cc and its floors, bench/engine_floor_bench.cc, in one run: spread 0 is one "
            "hot key, 1 uniform, 2 Zipf 0.99; durability 0 is sync, 1 interval, 2 os.",
            [results.engine.ratios(), results.engine.all()], [])

@@ -29,7 +29,8 @@ std::string Get(const std::string& path) {
 }
 
 std::string Resp(std::initializer_list<std::string_view> words) {
-  std::string bytes = "*" + std::to_string(words.size()) + "\r\n";
+  std::string bytes = "*";
+  bytes.append(std::to_string(words.size())).append("\r\n");
   for (const std::string_view word : words) {
     bytes.append("$").append(std::to_string(word.size())).append("\r\n");
     bytes.append(word).append("\r\n");
@@ -72,12 +73,16 @@ class Posting : public PayingScript {
 
 class Claiming : public PayingScript {
  public:
-  using PayingScript::PayingScript;
+  Claiming(RunKeys keys, int64_t retention_ms) : PayingScript(std::move(keys)) {
+    rest_.append(64, 'f').append("\"");
+    if (retention_ms > 0) {
+      rest_.append(",\"retention_ms\":").append(std::to_string(retention_ms));
+    }
+    rest_.append("}");
+  }
 
   std::string Begin(int64_t operation) override {
-    return Post("/v1/claim", "",
-                R"({"scope":"bench","key":")" + KeyOf(operation) + R"(","fingerprint":")" +
-                    std::string(64, 'f') + "\"}");
+    return Post("/v1/claim", "", R"({"scope":"bench","key":")" + KeyOf(operation) + rest_);
   }
   std::string GoOn(int64_t operation, int step, const Answer& answer) override {
     if (step == 1) {
@@ -101,6 +106,9 @@ class Claiming : public PayingScript {
                 R"({"scope":"bench","key":")" + KeyOf(operation) + R"(","fence":")" +
                     std::string(rest.substr(0, rest.find('"'))) + R"(","result":)" + kResult + "}");
   }
+
+ private:
+  std::string rest_ = R"(","fingerprint":")";  // of a claim, behind its key
 };
 
 // What Redis stores under a key until the result is there.
@@ -243,8 +251,8 @@ void PayingScript::Won(int64_t operation) {
 std::unique_ptr<PayingScript> PostScript(RunKeys keys, std::string path, bool marks_replays) {
   return std::make_unique<Posting>(std::move(keys), std::move(path), marks_replays);
 }
-std::unique_ptr<PayingScript> ClaimScript(RunKeys keys) {
-  return std::make_unique<Claiming>(std::move(keys));
+std::unique_ptr<PayingScript> ClaimScript(RunKeys keys, int64_t retention_ms) {
+  return std::make_unique<Claiming>(std::move(keys), retention_ms);
 }
 std::unique_ptr<PayingScript> RedisScript(RunKeys keys) {
   return std::make_unique<Setting>(std::move(keys));

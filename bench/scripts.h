@@ -64,8 +64,8 @@ class PayingScript : public Script {
 // gateway in front of one. 200 or 201, marked as replayed or not (where `marks_replays`); 409 while
 // another is at it.
 std::unique_ptr<PayingScript> PostScript(RunKeys keys, std::string path, bool marks_replays);
-// POST /v1/claim, and /v1/complete by who has won.
-std::unique_ptr<PayingScript> ClaimScript(RunKeys keys);
+// POST /v1/claim, and /v1/complete by who has won. `retention_ms` 0: as the server has it.
+std::unique_ptr<PayingScript> ClaimScript(RunKeys keys, int64_t retention_ms = 0);
 // SET key pending NX GET EX, and SET key result EX by who has won.
 std::unique_ptr<PayingScript> RedisScript(RunKeys keys);
 // The same by Webdis, in paths.

@@ -10,6 +10,8 @@
 //   duplicates   every key 1, 2, 10 and 100 times (0, 50, 90, 99 % duplicates), 32 and 256
 //                connections: first executions a second, and what the duplicates cost
 //   connections  new keys, 1 to 2,000 connections
+//   growth       onced alone, with 1 million keys and more in it
+//   turnover     onced alone, while as many keys end as begin
 //
 //   onced_suite PART --raw FILE [--rounds N] [--seconds N] [--only TEXT]
 //   onced_suite smoke                           a blink of every system and part
@@ -26,6 +28,7 @@
 #include <vector>
 
 #include "bench/child.h"
+#include "bench/growth.h"
 #include "bench/raw_results.h"
 #include "bench/systems.h"
 
@@ -209,6 +212,22 @@ int Main(int argc, char** argv) {
   part("duplicates", "the same effect under duplicates", &Suite::Duplicates);
   part("connections", "1 to 2,000 of them", &Suite::Connections);
   part("smoke", "a blink of every system", &Suite::Smoke);
+  GrowthOptions growth{.onced = settings.places.onced};
+  CLI::App* const grow = app.add_subcommand("growth", "onced with many keys in it");
+  grow->add_option("--raw", growth.raw, "the file that lines are added to")->required();
+  grow->add_option("--seconds", growth.seconds, "of each run")->check(CLI::Range(1, 600));
+  grow->add_option("--sizes", growth.sizes, "keys, upwards")->check(CLI::Range(1'000, 100'000'000));
+  grow->add_option("--onced", growth.onced, "the program to measure");
+  grow->callback([&] { MeasureGrowth(growth); });
+  TurnoverOptions turnover{.onced = settings.places.onced};
+  CLI::App* const turn = app.add_subcommand("turnover", "as many keys end as begin");
+  turn->add_option("--raw", turnover.raw, "the file that lines are added to")->required();
+  turn->add_option("--seconds", turnover.seconds)->check(CLI::Range(10, 36'000));
+  turn->add_option("--retention", turnover.retention_seconds, "seconds")
+      ->check(CLI::Range(1, 3600));
+  turn->add_option("--rate", turnover.per_second, "claims a second")->check(CLI::Range(1, 100'000));
+  turn->add_option("--onced", turnover.onced, "the program to measure");
+  turn->callback([&] { MeasureTurnover(turnover); });
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
