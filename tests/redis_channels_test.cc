@@ -130,6 +130,25 @@ TEST(RedisChannels, TellWhoListens) {
   EXPECT_EQ(by_pattern.Ask("PING"), "+PONG\r\n");
 }
 
+// It was noted twice, for its first message and for the one that was too much. The first note
+// closed it, and the second was read from what was freed, where nothing else held on to the
+// connection.
+TEST(RedisChannels, EndWhoIsSentMoreThanItMayKeep) {
+  const RedisInAFolder here(kOs);
+  RespClient listener = here.Connect();
+  RespClient publisher = here.Connect();
+  EXPECT_EQ(listener.Ask("SUBSCRIBE c").substr(0, 2), "*3");
+  EXPECT_EQ(publisher.Ask("MULTI"), "+OK\r\n");
+  const std::string message(1'000'000, 'x');
+  constexpr int kMessages = 36;
+  for (int i = 0; i < kMessages; ++i) {
+    ASSERT_EQ(publisher.Ask({"PUBLISH", "c", message}), "+QUEUED\r\n");
+  }
+  const std::string told = publisher.Ask("EXEC");
+  EXPECT_EQ(told.substr(0, 9), "*36\r\n:1\r\n") << told.substr(0, 100);
+  EXPECT_TRUE(Eventually([&] { return publisher.Ask("PUBLISH c x") == ":0\r\n"; }));
+}
+
 // As Redis 7.2 has it: RESP3 knows no message within another reply.
 TEST(RedisChannels, TellThemselvesBeforeWhatTheyAreAnswered) {
   const RedisInAFolder here(kOs);

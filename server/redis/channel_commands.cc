@@ -117,7 +117,7 @@ constexpr auto kListens = kAsks | kNoScript;
 constexpr Command kPubSubCommands[] = {
     {"channels",
      -2,
-     kAsks,
+     kAsks | kTells,
      0,
      0,
      0,
@@ -153,7 +153,7 @@ constexpr Command kPubSubCommands[] = {
      "pubsub"},
     {"numsub",
      -2,
-     kAsks,
+     kAsks | kTells,
      0,
      0,
      0,

@@ -58,7 +58,7 @@ void Channels::Leave(Session* session) {
   while (!session->patterns.empty()) {
     UnsubscribeFromPattern(session, std::string(*session->patterns.begin()));
   }
-  std::erase(told_, session);
+  std::erase(told_, session->id);
 }
 
 void Channels::Send(Session* to, const Session* from, const std::vector<std::string_view>& parts) {
@@ -66,11 +66,12 @@ void Channels::Send(Session* to, const Session* from, const std::vector<std::str
   std::string& out = to == from ? to->pushes : to->out;
   if (out.size() > kUnreadMax) {
     to->close_now = true;
-    told_.push_back(to);
+    told_.push_back(to->id);
     return;
   }
   const size_t begin = out.size();
-  if (begin == 0 && to != from) told_.push_back(to);  // otherwise it is there, or has been answered
+  // Otherwise it is there, or has been answered.
+  if (begin == 0 && to != from) told_.push_back(to->id);
   Reply reply(&out, to->protocol);
   reply.Push(parts.size());
   for (const std::string_view part : parts) reply.Bulk(part);

@@ -45,8 +45,9 @@ class Channels {
   size_t Count() const { return channels_.size(); }
   size_t PatternCount() const { return patterns_.size(); }
 
-  // Who has been sent something since the last call.
-  std::vector<Session*> TakeTold() { return std::exchange(told_, {}); }
+  // The ids of who has been sent something since the last call. A session may be there twice, and
+  // may end while the others are looked at.
+  std::vector<uint64_t> TakeTold() { return std::exchange(told_, {}); }
   // How much was sent in all.
   size_t sent_bytes() const { return sent_bytes_; }
   void ForgetSentBytes() { sent_bytes_ = 0; }
@@ -64,7 +65,7 @@ class Channels {
 
   Map channels_;
   Map patterns_;
-  std::vector<Session*> told_;
+  std::vector<uint64_t> told_;
   size_t sent_bytes_ = 0;
 };
 

@@ -10,11 +10,14 @@
 
 namespace onced::redis {
 
-bool IsClientName(std::string_view name) {
+namespace {
+
+constexpr size_t kClientNameMax = 512;
+constexpr std::string_view kLongClientName = "ERR a client's name is at most 512 bytes long";
+
+bool IsPrintable(std::string_view name) {
   return std::all_of(name.begin(), name.end(), [](char c) { return c >= '!' && c <= '~'; });
 }
-
-namespace {
 
 std::string DescriptionOf(const Session& s, int64_t now_ms) {
   std::string out = "id=" + std::to_string(s.id) + " addr=" + s.address +
@@ -55,7 +58,9 @@ void RunGetName(Call& call) {
 }
 
 void RunSetName(Call& call) {
-  if (!IsClientName(call[2])) return call.reply.Error(kBadClientName);
+  if (const std::string_view why = WhyNoClientName(call[2]); !why.empty()) {
+    return call.reply.Error(why);
+  }
   call.session.name = call[2];
   call.reply.Ok();
 }
@@ -67,7 +72,8 @@ void RunSetInfo(Call& call) {
   if (field == nullptr) {
     return call.reply.Error("ERR Unrecognized option '" + std::string(call[2]) + "'");
   }
-  if (!IsClientName(call[3])) {
+  if (call[3].size() > kClientNameMax) return call.reply.Error(kLongClientName);
+  if (!IsPrintable(call[3])) {
     return call.reply.Error("ERR " + std::string(call[2]) +
                             " cannot contain spaces, newlines or special characters.");
   }
@@ -275,7 +281,7 @@ constexpr Command kSubcommands[] = {
      "client"},
     {"list",
      -2,
-     kPlain | kAdmin,
+     kPlain | kAdmin | kTells,
      0,
      0,
      0,
@@ -360,6 +366,12 @@ constexpr Command kSubcommands[] = {
 };
 
 }  // namespace
+
+std::string_view WhyNoClientName(std::string_view name) {
+  if (name.size() > kClientNameMax) return kLongClientName;
+  if (IsPrintable(name)) return "";
+  return "ERR Client names cannot contain spaces, newlines or special characters.";
+}
 
 std::span<const Command> ClientSubcommands() { return kSubcommands; }
 

@@ -14,11 +14,10 @@ namespace onced::redis {
 // What onced answers as, as others that are not Redis do; INFO tells what it is.
 inline constexpr std::string_view kRedisVersion = "7.2.4";
 
-inline constexpr std::string_view kBadClientName =
-    "ERR Client names cannot contain spaces, newlines or special characters.";
-
-// Printable, without blanks; an empty one takes the name away.
-bool IsClientName(std::string_view name);
+// The error for a name that a connection cannot have, or none. Printable, without blanks; an empty
+// one takes the name away. At most 512 bytes, where Redis has no limit: CLIENT LIST tells all of
+// them at once.
+std::string_view WhyNoClientName(std::string_view name);
 
 std::span<const Command> ClientSubcommands();
 

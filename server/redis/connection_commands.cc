@@ -123,7 +123,9 @@ void RunHello(Call& call) {
     } else if (Is(call[i], "setname") && more >= 1) {
       has_name = true;
       name = call[++i];
-      if (!IsClientName(name)) return call.reply.Error(kBadClientName);
+      if (const std::string_view why = WhyNoClientName(name); !why.empty()) {
+        return call.reply.Error(why);
+      }
     } else {
       return call.reply.Error("ERR Syntax error in HELLO option '" + std::string(CText(call[i])) +
                               "'");

@@ -129,6 +129,7 @@ void Interpreter::Authenticate(Session* session, std::string_view tenant, std::s
   if (session->tenant != tenant) channels_.Leave(session);  // they are another tenant's
   session->tenant = tenant;
   session->user = user;
+  session->user.shrink_to_fit();
   session->token = options_.authenticate ? DigestOf(token) : TokenDigest{};
   session->db = data_.Select(tenant, session->db.number);
 }
@@ -232,7 +233,7 @@ void Interpreter::EndAnswer(Session* session, size_t begin) {
   }
   if (session->pushes.empty()) return;
   session->out.insert(begin, session->pushes);
-  session->pushes.clear();
+  std::string().swap(session->pushes);  // it may be as large as what somebody has published
 }
 
 std::string_view Interpreter::WhyNot(const Session& session, const Command& command) const {
@@ -269,7 +270,7 @@ void Interpreter::RunNow(Session* session, const Command& command, Arguments arg
   // What has changed something is told what it came to, however much that is: it is a value or a
   // collection at most.
   const size_t most =
-      (command.flags & kReadOnly) != 0 ? begin + options_.answer_max : size_t{SIZE_MAX};
+      (command.flags & (kReadOnly | kTells)) != 0 ? begin + options_.answer_max : size_t{SIZE_MAX};
   Call call{.redis = *this,
             .session = *session,
             .data = data_,

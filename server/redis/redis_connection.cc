@@ -179,8 +179,6 @@ RedisConnection::Ran RedisConnection::RunOne() {
       }
       Join();
       Run();
-      if (Interpreter::MustBeFirst(parser_.arguments())) turn_->EndSoon();
-      parser_.ForgetArguments();
       break;
     case RespParser::Progress::kBroken:
       Break(parser_.error());
@@ -193,8 +191,13 @@ RedisConnection::Ran RedisConnection::RunOne() {
 void RedisConnection::Run() {
   const size_t before = session_.out.size();
   const size_t kept_before = session_.kept_bytes();
+  running_ = true;
   interpreter_->Execute(&session_, parser_.arguments());
   turn_->CommandRan(session_.out.size() - std::min(before, session_.out.size()));
+  if (Interpreter::MustBeFirst(parser_.arguments())) turn_->EndSoon();
+  parser_.ForgetArguments();
+  running_ = false;
+  if (closed_) std::vector<char>().swap(in_);
   if (session_.kept_bytes() != kept_before) Weigh();
 }
 
@@ -250,9 +253,10 @@ void RedisConnection::Write() {
     const size_t sent = transport_.socket().send(asio::buffer(outgoing_), 0, error);
     if (error && error != asio::error::would_block) return Close();
     if (!error) outgoing_.erase(0, sent);
-    if (outgoing_.empty() && outgoing_.capacity() > kKeptToSend) std::string().swap(outgoing_);
   }
   if (outgoing_.empty()) {
+    // Also when there was nothing to send but its room, because replies are off.
+    if (outgoing_.capacity() > kKeptToSend) std::string().swap(outgoing_);
     if (session_.close || finishing_) CloseWhenDone();
     return;
   }
@@ -293,8 +297,11 @@ void RedisConnection::Close() {
   const std::shared_ptr<RedisConnection> self = shared_from_this();
   introduction_deadline_.cancel();
   interpreter_->Leave(&session_);
-  held_.clear();  // the door may know this long after
+  // The gate may hold on to it for long after: what it keeps goes now.
+  held_.clear();
   held_bytes_ = 0;
+  std::string().swap(outgoing_);
+  if (!reading_ && !running_) std::vector<char>().swap(in_);
   transport_.Close();
   turn_->Gone(self);
 }

@@ -100,6 +100,7 @@ class RedisConnection : public std::enable_shared_from_this<RedisConnection> {
   size_t in_begin_ = 0;  // of what is not run yet
   size_t in_end_ = 0;
   bool reading_ = false;
+  bool running_ = false;  // a command, whose arguments are in there
   bool joined_ = false;
   bool input_ended_ = false;
   bool finishing_ = false;

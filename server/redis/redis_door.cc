@@ -232,10 +232,10 @@ Result<uint64_t> RedisDoor::Impl::Commit() {
 
 // Those who were sent messages have output in this turn.
 void RedisDoor::Impl::JoinTold() {
-  for (const Session* const session : interpreter_.channels().TakeTold()) {
-    const Connection connection = Find(session->id);
+  for (const uint64_t id : interpreter_.channels().TakeTold()) {
+    const Connection connection = Find(id);
     if (connection == nullptr) continue;
-    session->close_now ? connection->Close() : connection->Join();
+    connection->session().close_now ? connection->Close() : connection->Join();
   }
 }
 

@@ -110,7 +110,8 @@ bool SplitArguments(std::string_view line, std::vector<std::string>* arguments) 
 
 void RespParser::ForgetArguments() {
   if (pieces_.capacity() > kKeptPieces) std::vector<std::pair<uint32_t, uint32_t>>().swap(pieces_);
-  if (unquoted_.capacity() > kKeptPieces) std::vector<std::string>().swap(unquoted_);
+  // A person's lines are few; what is in them stays nowhere.
+  if (!unquoted_.empty()) std::vector<std::string>().swap(unquoted_);
   if (arguments_.capacity() > kKeptPieces) std::vector<std::string_view>().swap(arguments_);
 }
 

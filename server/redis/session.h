@@ -76,7 +76,8 @@ struct Session {
   // What it makes others keep for as long as it likes: what it waits to run, watches, listens to
   // and is called.
   size_t kept_bytes() const {
-    return queue_bytes + watched_bytes + listening_bytes + name.size() + user.size();
+    return queue_bytes + watched_bytes + listening_bytes + name.capacity() + user.capacity() +
+           library_name.capacity() + library_version.capacity();
   }
 
   std::string out;     // of this turn
