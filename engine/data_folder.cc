@@ -30,6 +30,26 @@ Status Failed(const std::string& what, const std::string& path, const std::error
 
 std::error_code LastError() { return {errno, std::generic_category()}; }
 
+// What a folder has in it; nothing when it is not there.
+Result<std::vector<fs::path>> EntriesOf(const std::string& folder) {
+  std::vector<fs::path> entries;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    entries.push_back(at->path());
+  }
+  if (error && error != std::errc::no_such_file_or_directory) return Failed("list", folder, error);
+  return entries;
+}
+
+// Of RocksDB's files those without which it is no database, or another.
+bool IsOfDatabase(const fs::path& path) {
+  const std::string name = path.filename().string();
+  const std::string extension = path.extension().string();
+  return name == "CURRENT" || name == "IDENTITY" || name.starts_with("MANIFEST-") ||
+         name.starts_with("OPTIONS-") || extension == ".log" || extension == ".sst" ||
+         extension == ".blob" || extension == ".dbtmp";
+}
+
 // A new directory entry survives a power cut only once its directory is synced.
 Status SyncFolder(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -40,9 +60,46 @@ Status SyncFolder(const std::string& path) {
   return synced == 0 ? Status::Ok() : Failed("sync folder", path, error);
 }
 
+// The folders in which an entry is new once `path` and what leads to it has been created: the
+// first that is there already, and those that are not.
+std::vector<std::string> FoldersWithNewEntries(const std::string& path) {
+  std::vector<std::string> folders;
+  fs::path at = fs::absolute(path).lexically_normal();
+  if (!at.has_filename()) at = at.parent_path();
+  std::error_code unknown;  // counts as not there
+  do {
+    at = at.parent_path();
+    folders.push_back(at.string());
+  } while (at.has_relative_path() && !fs::exists(at, unknown));
+  return folders;
+}
+
+bool CannotBeLinked(const std::error_code& error) {
+  return error == std::errc::cross_device_link || error == std::errc::operation_not_permitted ||
+         error == std::errc::too_many_links || error == std::errc::not_supported ||
+         error == std::errc::operation_not_supported || error == std::errc::function_not_supported;
+}
+
+// A whole copy, or none of that name.
+Status Copy(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  const std::string unfinished = to.string() + ".unfinished";
+  fs::copy_file(from, unfinished, fs::copy_options::overwrite_existing, error);
+  if (error) return Failed("copy log", unfinished, error);
+  const int fd = open(unfinished.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return Failed("open", unfinished, LastError());
+  const int synced = fsync(fd);
+  error = LastError();
+  close(fd);
+  if (synced != 0) return Failed("sync", unfinished, error);
+  fs::rename(unfinished, to, error);
+  return error ? Failed("rename", unfinished, error) : Status::Ok();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<DataFolder>> DataFolder::Open(const std::string& path) {
+  const std::vector<std::string> parents = FoldersWithNewEntries(path);
   std::error_code error;
   const bool created = fs::create_directories(path, error);
   if (error) return Failed("create data folder", path, error);
@@ -62,85 +119,95 @@ Result<std::unique_ptr<DataFolder>> DataFolder::Open(const std::string& path) {
   }
   std::unique_ptr<DataFolder> folder(new DataFolder(path, fd));
   ONCED_RETURN_IF_ERROR(SyncFolder(path));
-  ONCED_RETURN_IF_ERROR(SyncFolder(fs::absolute(path).parent_path().string()));
+  for (const std::string& parent : parents) {
+    // One that was there, and may be passed but not listed, is whoever has made our folder's to
+    // sync.
+    if (!created && access(parent.c_str(), R_OK) != 0) continue;
+    ONCED_RETURN_IF_ERROR(SyncFolder(parent));
+  }
   return folder;
 }
 
 DataFolder::~DataFolder() { close(lock_fd_); }
 
 Result<bool> DataFolder::HasDatabase() const {
-  std::error_code error;
-  for (fs::directory_iterator at(database(), error), end; !error && at != end;
-       at.increment(error)) {
-    const std::string name = at->path().filename().string();
-    if (!name.starts_with("LOG") && name != "LOCK") return true;
-  }
-  if (error && error != std::errc::no_such_file_or_directory) {
-    return Failed("list", database(), error);
-  }
-  return false;
+  const Result<std::vector<fs::path>> entries = EntriesOf(database());
+  if (!entries.ok()) return entries.status();
+  return std::any_of(entries->begin(), entries->end(), IsOfDatabase);
 }
 
 Status DataFolder::CheckDatabase() const {
   const Result<bool> has = HasDatabase();
   if (!has.ok()) return has.status();
+  const std::string current = database() + "/CURRENT";
   std::error_code error;
-  if (!*has || fs::exists(database() + "/CURRENT", error)) return Status::Ok();
+  if (!*has || fs::exists(current, error)) return Status::Ok();
+  if (error) return Failed("look for", current, error);
   return Status::Corruption("open " + database() +
                             ": the file CURRENT is missing; nothing was touched");
 }
 
 Result<std::string> DataFolder::FileWithData() const {
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(database(), error)) {
-    const fs::path extension = entry.path().extension();
+  const Result<std::vector<fs::path>> entries = EntriesOf(database());
+  if (!entries.ok()) return entries.status();
+  for (const fs::path& path : *entries) {
     std::error_code unseen;  // its size is then not 0
-    if (extension == ".sst" || (extension == ".log" && fs::file_size(entry.path(), unseen) != 0)) {
-      return entry.path().string();
+    if (path.extension() == ".sst" ||
+        (path.extension() == ".log" && fs::file_size(path, unseen) != 0)) {
+      return path.string();
     }
-  }
-  if (error && error != std::errc::no_such_file_or_directory) {
-    return Failed("list", database(), error);
   }
   return std::string();
 }
 
 Status DataFolder::DropDatabase() {
-  std::error_code error;
-  std::vector<fs::path> entries;
-  for (fs::directory_iterator at(database(), error), end; !error && at != end;
-       at.increment(error)) {
-    entries.push_back(at->path());
-  }
-  if (error) return Failed("list", database(), error);
-  for (const fs::path& entry : entries) {
-    fs::remove_all(entry, error);
+  const Result<std::vector<fs::path>> entries = EntriesOf(database());
+  if (!entries.ok()) return entries.status();
+  for (const fs::path& entry : *entries) {
+    if (!IsOfDatabase(entry)) continue;
+    std::error_code error;
+    fs::remove(entry, error);
     if (error) return Failed("remove", entry.string(), error);
   }
   return Status::Ok();
 }
 
 Status DataFolder::QuarantineLogs() {
+  const Result<bool> all = Quarantine(".log", /*may_copy=*/true);
+  return all.ok() ? Status::Ok() : all.status();
+}
+
+Result<bool> DataFolder::QuarantineTables() { return Quarantine(".sst", /*may_copy=*/false); }
+
+Result<bool> DataFolder::Quarantine(const std::string& extension, bool may_copy) {
   std::error_code error;
   fs::create_directories(quarantine(), error);
   if (error) return Failed("create", quarantine(), error);
-  for (const fs::directory_entry& entry : fs::directory_iterator(database(), error)) {
-    if (entry.path().extension() != ".log") continue;
-    const fs::path link = quarantine() / entry.path().filename();
-    fs::create_hard_link(entry.path(), link, error);
-    if (error && error != std::errc::file_exists) return Failed("link log", link.string(), error);
-    error.clear();
+  const Result<std::vector<fs::path>> entries = EntriesOf(database());
+  if (!entries.ok()) return entries.status();
+  for (const fs::path& path : *entries) {
+    if (path.extension() != extension) continue;
+    const fs::path link = quarantine() / path.filename();
+    if (fs::exists(link, error)) continue;
+    fs::create_hard_link(path, link, error);
+    if (error && CannotBeLinked(error)) {
+      if (!may_copy) return false;
+      ONCED_RETURN_IF_ERROR(Copy(path, link));
+    } else if (error) {
+      return Failed("link", link.string(), error);
+    }
   }
-  if (error) return Failed("list", database(), error);
   ONCED_RETURN_IF_ERROR(SyncFolder(quarantine()));
-  return SyncEntries();
+  ONCED_RETURN_IF_ERROR(SyncEntries());
+  return true;
 }
 
 std::string DataFolder::QuarantinedLogs() const {
   std::set<std::string> logs;
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(quarantine(), error)) {
-    logs.insert(entry.path().filename().string());
+  for (fs::directory_iterator at(quarantine(), error), end; !error && at != end;
+       at.increment(error)) {
+    logs.insert(at->path().filename().string());
   }
   std::string names;
   for (const std::string& log : logs) names += (names.empty() ? "" : ", ") + log;
@@ -167,12 +234,21 @@ Status DataFolder::KeepQuarantine() {
 }
 
 DataFolder::Space DataFolder::CheckSpace(uint64_t owed_bytes) const {
-  struct statvfs fs_state {};
-  if (statvfs(path_.c_str(), &fs_state) != 0) return {.free_bytes = 0, .low = true};
-  const uint64_t free_bytes = uint64_t{fs_state.f_bavail} * fs_state.f_frsize;
-  const uint64_t all_bytes = uint64_t{fs_state.f_blocks} * fs_state.f_frsize;
-  const uint64_t reserve = std::min(kReserveBytes, all_bytes / kReserveShare);
-  return {.free_bytes = free_bytes, .low = free_bytes < reserve + owed_bytes};
+  Space least{.free_bytes = UINT64_MAX};
+  // The database may be a disk of its own.
+  for (const std::string& path : {path_, database()}) {
+    struct statvfs fs_state {};
+    if (statvfs(path.c_str(), &fs_state) != 0) {
+      if (errno == ENOENT && path != path_) continue;  // it will be a folder in ours
+      return {.free_bytes = 0, .low = true};
+    }
+    const uint64_t free_bytes = uint64_t{fs_state.f_bavail} * fs_state.f_frsize;
+    const uint64_t all_bytes = uint64_t{fs_state.f_blocks} * fs_state.f_frsize;
+    const uint64_t reserve = std::min(kReserveBytes, all_bytes / kReserveShare);
+    least.free_bytes = std::min(least.free_bytes, free_bytes);
+    least.low = least.low || free_bytes < reserve + owed_bytes;
+  }
+  return least;
 }
 
 uint64_t DataFolder::UsedBytes() const {

@@ -5,7 +5,10 @@
 //   onced.lock    held (flock) as long as the folder is open
 //   high-water    see HighWater
 //   db/           RocksDB's files
-//   quarantine/   hard links to the logs of a start that has not yet reached the high-water mark
+//   quarantine/   hard links to the logs of a start that has not yet reached the high-water mark,
+//   and
+//                 to its tables when the MANIFEST was cut; where db/ is a disk of its own, copies
+//                 of the logs
 //   quarantine-N/ the same, of a start that went on without what was missing
 //
 // Threads: one thread opens and closes; the paths are immutable.
@@ -32,7 +35,8 @@ class DataFolder {
   std::string high_water() const { return path_ + "/high-water"; }
   std::string quarantine() const { return path_ + "/quarantine"; }
 
-  // Whether any file of a database is there, whole or not.
+  // Whether any file of a database is there, whole or not. What is not RocksDB's (a file system has
+  // a lost+found) does not count.
   Result<bool> HasDatabase() const;
   // Corruption when files are there, but not the one that names the others: RocksDB would take the
   // folder for empty and clear it.
@@ -49,6 +53,8 @@ class DataFolder {
   // kept: Open of the store deletes a log that it could read only in part, and the rest of it may
   // still be wanted.
   Status QuarantineLogs();
+  // The same with its tables, but never by copies. False: no links can be made there.
+  Result<bool> QuarantineTables();
   // Their names, for a message.
   std::string QuarantinedLogs() const;
   Status DropQuarantine();
@@ -71,6 +77,8 @@ class DataFolder {
   uint64_t UsedBytes() const;
 
  private:
+  Result<bool> Quarantine(const std::string& extension, bool may_copy);
+
   DataFolder(std::string path, int lock_fd) : path_(std::move(path)), lock_fd_(lock_fd) {}
 
   const std::string path_;

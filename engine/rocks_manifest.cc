@@ -115,6 +115,9 @@ std::unique_ptr<rocksdb::Env> WatchManifest(rocksdb::Env* env, ManifestKeeper ke
 }
 
 Status CheckManifest(const std::string& database, const ManifestExtent& synced) {
+  const int readable = open((database + "/CURRENT").c_str(), O_RDONLY | O_CLOEXEC);
+  if (readable < 0 && errno != ENOENT) return Failed("open", database + "/CURRENT", errno);
+  if (readable >= 0) close(readable);
   const std::string current = CurrentOf(database);
   const uint64_t number = NumberOf(current);
   if (number == 0) return Status::Ok();  // RocksDB will say so
@@ -134,14 +137,21 @@ Status CheckManifest(const std::string& database, const ManifestExtent& synced) 
   return Status::Ok();
 }
 
-Result<bool> CutManifest(const std::string& database, const ManifestExtent& synced,
-                         const std::string& aside) {
+Result<bool> HasUnsyncedEnd(const std::string& database, const ManifestExtent& synced) {
   const std::string current = CurrentOf(database);
   if (synced.number == 0 || NumberOf(current) != synced.number) return false;
+  std::error_code error;
+  const uint64_t bytes = fs::file_size(database + "/" + current, error);
+  return !error && bytes > synced.bytes;
+}
+
+Result<bool> CutManifest(const std::string& database, const ManifestExtent& synced,
+                         const std::string& aside) {
+  const Result<bool> has_end = HasUnsyncedEnd(database, synced);
+  if (!has_end.ok() || !*has_end) return has_end;
+  const std::string current = CurrentOf(database);
   const std::string path = database + "/" + current;
   std::error_code error;
-  const uint64_t bytes = fs::file_size(path, error);
-  if (error || bytes <= synced.bytes) return false;
   fs::create_directories(aside, error);
   if (!error) {
     fs::copy_file(path, aside + "/" + current, fs::copy_options::overwrite_existing, error);

@@ -32,6 +32,9 @@ std::unique_ptr<rocksdb::Env> WatchManifest(rocksdb::Env* env, ManifestKeeper ke
 // last, or by one that has lost what was synced. Its logs might still reach the high-water mark.
 Status CheckManifest(const std::string& database, const ManifestExtent& synced);
 
+// Whether CutManifest would cut.
+Result<bool> HasUnsyncedEnd(const std::string& database, const ManifestExtent& synced);
+
 // Cuts off what is behind `synced` in the MANIFEST that `database` goes by, durably, and keeps all
 // of it, as it was, in the folder `aside`, durably before. Called when the database was refused as
 // damaged, whatever it is that is damaged: what was never synced is not missed. False: there is

@@ -72,6 +72,14 @@ Status RocksStore::Parts::OpenDatabase() {
                                 *file + "; nothing was touched (--accept-data-loss opens anyway)");
     }
   }
+  // RocksDB would begin a new one, and whoever mounts the old one again would find a mark that is
+  // the new one's.
+  if (!*has_database && mark.epoch > 0 && !options.accept_data_loss) {
+    return Status::Corruption("open " + options.path +
+                              ": synced data is missing: there is no database in " +
+                              folder->database() + ", and there was one (is its disk mounted?); " +
+                              "nothing was touched (--accept-data-loss begins anew)");
+  }
   ONCED_RETURN_IF_ERROR(folder->CheckDatabase());
   if (*has_database) ONCED_RETURN_IF_ERROR(folder->QuarantineLogs());
   if (!options.accept_data_loss) {
@@ -88,9 +96,15 @@ Status RocksStore::Parts::OpenDatabase() {
   const auto open = [&] { return RocksDatabase::Open(folder->database(), options, clock, keep); };
   Result<std::unique_ptr<RocksDatabase>> opened = open();
   if (!opened.ok() && opened.status().fault() == Fault::kCorruption) {
-    const Result<bool> cut = CutManifest(folder->database(), mark.manifest, folder->quarantine());
-    if (!cut.ok()) return cut.status();
-    if (*cut) opened = open();
+    // RocksDB deletes the tables that a MANIFEST does not name: should the cut be a mistake, they
+    // are still there.
+    Result<bool> done = HasUnsyncedEnd(folder->database(), mark.manifest);
+    if (done.ok() && *done) done = folder->QuarantineTables();
+    if (done.ok() && *done) {
+      done = CutManifest(folder->database(), mark.manifest, folder->quarantine());
+    }
+    if (!done.ok()) return done.status();
+    if (*done) opened = open();
   }
   if (!opened.ok()) return opened.status();
   db = std::move(*opened);
