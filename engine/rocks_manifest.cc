@@ -147,7 +147,7 @@ Result<bool> HasUnsyncedEnd(const std::string& database, const ManifestExtent& s
 
 Result<bool> CutManifest(const std::string& database, const ManifestExtent& synced,
                          const std::string& aside) {
-  const Result<bool> has_end = HasUnsyncedEnd(database, synced);
+  Result<bool> has_end = HasUnsyncedEnd(database, synced);
   if (!has_end.ok() || !*has_end) return has_end;
   const std::string current = CurrentOf(database);
   const std::string path = database + "/" + current;
