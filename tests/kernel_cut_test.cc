@@ -39,6 +39,7 @@ std::vector<int> WorkUntilCut(const Program& program, const MountedImage& image,
   std::vector<std::atomic<int>> answered(kClients);
   std::vector<int> before(kClients);
   std::atomic<int> left{answers};
+  std::atomic<bool> forgotten{false};
   std::vector<std::thread> clients;
   for (int c = 0; c < kClients; ++c) {
     clients.emplace_back([&, c] {
@@ -51,11 +52,12 @@ std::vector<int> WorkUntilCut(const Program& program, const MountedImage& image,
         answered[static_cast<size_t>(c)] = number + 1;
         if (--left != 0) continue;
         std::copy(answered.begin(), answered.end(), before.begin());
-        EXPECT_TRUE(image.Forget());
+        forgotten = image.Forget();
       }
     });
   }
   for (std::thread& client : clients) client.join();
+  EXPECT_TRUE(forgotten) << "the clients had ended before the cut";
   return before;
 }
 
@@ -83,6 +85,7 @@ TEST_P(KernelCut, LosesNothingThatWasPromised) {
   const char* const modes[] = {"sync", "interval", "os"};
   uint64_t answers = 0;
   uint64_t lost = 0;
+  std::vector<int> kept(kClients);  // of the round before: what was found is not lost any more
   for (; proof.count < proof.rounds() && !HasFailure(); ++proof.count) {
     const std::string mode = modes[proof.count % 3];
     const std::string folder = image.Point() + "/data";
@@ -95,12 +98,17 @@ TEST_P(KernelCut, LosesNothingThatWasPromised) {
     }
     ASSERT_TRUE(Eventually([&] { return image.Unmount(); }));
     ASSERT_TRUE(image.Mount());
-    ++proof.faults;
+    if (!HasFailure()) ++proof.faults;
     const Program program(folder, {"--durability", mode});
     Client client = program.Connect();
     for (int c = 0; c < kClients; ++c) {
       const int told = answered[static_cast<size_t>(c)];
       const int found = Found(client, proof.count, c, told);
+      int& before = kept[static_cast<size_t>(c)];
+      if (proof.count > 0) {
+        EXPECT_EQ(Found(client, proof.count - 1, c, before), before) << "of the round before";
+      }
+      before = found;
       EXPECT_GE(found, mode == "sync" ? told : 0) << mode << ", client " << c << " of " << told;
       answers += static_cast<uint64_t>(told);
       lost += static_cast<uint64_t>(std::max(told - found, 0));

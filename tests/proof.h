@@ -7,20 +7,29 @@
 
 #include <gtest/gtest.h>
 
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <random>
 #include <string>
+#include <string_view>
 
 #include "tests/fixtures.h"
 
 namespace onced {
 
-// How often a test does a thing: what `variable` of the environment says, or `usual`.
+// How often a test does a thing: what `variable` of the environment says, or `usual`. What is no
+// number there ends the program: taken for 0 it would be a proof of nothing.
 inline uint64_t Count(const char* variable, uint64_t usual) {
   const char* const given = getenv(variable);
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : usual;
+  if (given == nullptr) return usual;
+  const std::string_view text = given;
+  uint64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error == std::errc() && end == text.data() + text.size()) return count;
+  std::fprintf(stderr, "%s: not a whole number: '%s'\n", variable, given);
+  std::exit(2);
 }
 
 // The line. `seed` 0: it has none.
@@ -39,6 +48,7 @@ class Proof {
         seed_(Seed(std::random_device{}())),
         rounds_(Count(variable, usual)) {}
   ~Proof() {
+    if (count == 0 && !testing::Test::IsSkipped()) ADD_FAILURE() << name_ << " was not tried once";
     if (testing::Test::HasFailure() && failures == 0) failures = 1;
     Tell(name_, count, faults, failures, seed_, remark);
   }
