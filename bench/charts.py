@@ -51,7 +51,7 @@ def line_chart(series, x_label, y_label, x_log=False, y_log=False, x_marks=None)
     """`series`: a name and its points each. `x_marks`: places and texts, instead of round numbers."""
     points = [point for _, line in series for point in line]
     if not points:
-        return "<p>Nothing was measured for this chart.</p>"
+        return ""
     x = Axis([p[0] for p in points], LEFT, WIDTH - RIGHT, x_log)
     y = Axis([p[1] for p in points], HEIGHT - BOTTOM, TOP, y_log)
     out = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(y_label)}">']

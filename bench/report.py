@@ -337,7 +337,7 @@ td,th{border-color:#343a40}}"""
 def main(raw, bench):
     results = Results(pathlib.Path(raw))
     head = HEAD.format(**results.card)
-    parts = [s for s in sections(results) if any(t.rows for t in s[2]) or s[3]]
+    parts = [s for s in sections(results) if any(t.rows for t in s[2]) or any(s[3])]
     text = ["# What onced costs, beside what people would use instead", "", head, ""]
     page = [f"<h1>{text[0][2:]}</h1><p>{html.escape(head)}</p>"]
     for heading, prose, tables, charts in parts:
