@@ -11,12 +11,15 @@
 #include "engine/rocks_options.h"
 
 namespace onced {
+namespace {
 
 std::string NewFolder() {
   static std::atomic<int> number{0};
   return std::filesystem::temp_directory_path() /
          ("onced-bench-" + std::to_string(getpid()) + "-" + std::to_string(number++));
 }
+
+}  // namespace
 
 World::World(const WorldOptions& options) : folder_(NewFolder()) {
   store_ = std::move(*RocksStore::Open({.path = folder_,

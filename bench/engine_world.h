@@ -71,6 +71,4 @@ class Picks {
   size_t next_ = 0;
 };
 
-std::string NewFolder();
-
 }  // namespace onced

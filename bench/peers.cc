@@ -10,6 +10,7 @@
 
 #include "bench/child.h"
 #include "bench/loopback.h"
+#include "bench/proxies.h"
 #include "bench/redis_sides.h"
 
 namespace onced::bench {
@@ -50,22 +51,10 @@ class Listening {
   const Child child_;
 };
 
-// redis-server with its append-only file as `appendfsync` says, or none for "off".
-Words RedisWords(int port, const std::string& folder, const std::string& appendfsync) {
-  Words words = {
-      "redis-server", "--port", std::to_string(port), "--bind", "127.0.0.1", "--save", "",
-      "--dir",        folder};
-  if (appendfsync != "off") {
-    for (const char* word : {"--appendonly", "yes", "--appendfsync"}) words.emplace_back(word);
-    words.push_back(appendfsync);
-  }
-  return words;
-}
-
 struct Redis : Listening {
   explicit Redis(const std::string& appendfsync)
       : Listening([&](int port, const std::string& folder) {
-          return RedisWords(port, folder, appendfsync);
+          return RedisServerWords(std::to_string(port), folder, appendfsync);
         }) {}
 };
 
@@ -204,9 +193,9 @@ class Nginx : public Alone {
   const Listening server_{WordsOf};
 };
 
-class StockEcho : public System {
+class Echo : public System {
  public:
-  explicit StockEcho(const std::string& program)
+  explicit Echo(const std::string& program)
       : child_({.words = {program}}, folder_.path() / "log"),
         port_(std::atoi(child_.Await("127.0.0.1:").c_str())) {}
   int port() const override { return port_; }
@@ -223,23 +212,21 @@ class StockEcho : public System {
 };
 
 Words Nginx::WordsOf(int port, const std::string& folder) {
-  std::string temp;
-  for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
-    temp += std::string(kind) + "_temp_path " + folder + "/" + kind + ";\n";
+  return NginxWords(folder, "master_process off; error_log stderr error;",
+                    "server { listen 127.0.0.1:" + std::to_string(port) +
+                        "; location / { return 200 'paid'; } }");
+}
+
+// The first of them that is not installed, in words.
+std::string MissingOf(const Words& programs) {
+  for (const std::string& program : programs) {
+    if (!CanRun(program)) return program + " is not installed";
   }
-  const std::string path = folder + "/nginx.conf";
-  std::ofstream(path) << "daemon off; master_process off; error_log stderr error;\n"
-                      << "pid " << folder << "/pid; events { worker_connections 4096; }\n"
-                      << "http { access_log off; keepalive_requests 100000000;\n"
-                      << temp << "server { listen 127.0.0.1:" << port
-                      << "; location / { return 200 'paid'; } } }\n";
-  return {"/usr/sbin/nginx", "-c", path, "-e", "stderr"};
+  return "";
 }
 
 std::string WithoutFastApi(const Places& /*places*/) {
-  for (const char* program : {"redis-server", kPython}) {
-    if (!CanRun(program)) return std::string(program) + " is not installed";
-  }
+  if (std::string why = MissingOf({"redis-server", kPython}); !why.empty()) return why;
   static const bool has_modules =
       std::system(
           (std::string(kPython) + " -c 'import fastapi, uvicorn, redis.asyncio' 2>/dev/null")
@@ -248,19 +235,12 @@ std::string WithoutFastApi(const Places& /*places*/) {
 }
 
 std::string WithoutExpress(const Places& places) {
-  for (const char* program : {"redis-server", "node"}) {
-    if (!CanRun(program)) return std::string(program) + " is not installed";
-  }
+  if (std::string why = MissingOf({"redis-server", "node"}); !why.empty()) return why;
   return places.node_modules.empty() ? "express and its middleware could not be had from npm" : "";
 }
 
 std::function<std::string(const Places&)> Without(std::vector<std::string> programs) {
-  return [programs = std::move(programs)](const Places&) {
-    for (const std::string& program : programs) {
-      if (!CanRun(program)) return program + " is not installed";
-    }
-    return std::string();
-  };
+  return [programs = std::move(programs)](const Places&) { return MissingOf(programs); };
 }
 
 std::string FsyncOf(const std::string& appendfsync) {
@@ -348,15 +328,14 @@ std::vector<SystemKind> Peers() {
   peers.push_back({.name = "nginx-200",
                    .durability = "nothing is kept",
                    .about = "a ceiling: nginx that returns 200",
-                   .missing = Without({"/usr/sbin/nginx"}),
+                   .missing = Without({kNginx}),
                    .start = [](const Places&) { return std::make_unique<Nginx>(); }});
-  peers.push_back({.name = "stock-echo",
-                   .durability = "nothing is kept",
-                   .about = "a ceiling: stock cpp-httplib that echoes",
-                   .missing = Without({}),
-                   .start = [](const Places& places) {
-                     return std::make_unique<StockEcho>(places.stock_echo);
-                   }});
+  peers.push_back(
+      {.name = "stock-echo",
+       .durability = "nothing is kept",
+       .about = "a ceiling: stock cpp-httplib that echoes",
+       .missing = Without({}),
+       .start = [](const Places& places) { return std::make_unique<Echo>(places.stock_echo); }});
   return peers;
 }
 

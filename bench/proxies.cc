@@ -11,26 +11,6 @@
 namespace onced::bench {
 namespace {
 
-constexpr char kNginx[] = "/usr/sbin/nginx";
-
-std::string NginxConfig(const std::filesystem::path& folder, int port, int upstream_port) {
-  std::string temp;
-  for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
-    temp += std::string(kind) + "_temp_path " + (folder / kind).string() + ";\n";
-  }
-  const std::string path = folder / "nginx.conf";
-  std::ofstream(path) << "daemon off; worker_processes 2; error_log stderr notice;\n"
-                      << "pid " << (folder / "pid").string() << ";\n"
-                      << "events { worker_connections 4096; }\n"
-                      << "http { access_log off; keepalive_requests 100000000;\n"
-                      << temp << "upstream service { server 127.0.0.1:" << upstream_port
-                      << "; keepalive 512; keepalive_requests 100000000; }\n"
-                      << "server { listen 127.0.0.1:" << port
-                      << "; location / { proxy_pass http://service; proxy_http_version 1.1;"
-                      << " proxy_set_header Connection \"\"; } } }\n";
-  return path;
-}
-
 void CheckHits(int64_t hits, int64_t least, int64_t most) {
   if (hits >= least && hits <= most) return;
   Fail("wrong count: the service was asked " + std::to_string(hits) + " times, not " +
@@ -38,6 +18,21 @@ void CheckHits(int64_t hits, int64_t least, int64_t most) {
 }
 
 }  // namespace
+
+std::vector<std::string> NginxWords(const std::filesystem::path& folder, const std::string& main,
+                                    const std::string& http) {
+  std::string temp;
+  for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
+    temp += std::string(kind) + "_temp_path " + (folder / kind).string() + ";\n";
+  }
+  const std::string path = folder / "nginx.conf";
+  std::ofstream(path) << "daemon off; " << main << "\n"
+                      << "pid " << (folder / "pid").string() << ";\n"
+                      << "events { worker_connections 4096; }\n"
+                      << "http { access_log off; keepalive_requests 100000000;\n"
+                      << temp << http << " }\n";
+  return {kNginx, "-c", path, "-e", "stderr"};
+}
 
 TimedService::TimedService(const std::string& program, int ms)
     : child_({.words = {program, std::to_string(ms)}}, folder_.path() / "log"),
@@ -54,8 +49,14 @@ bool NginxProxy::IsInstalled() { return CanRun(kNginx); }
 
 NginxProxy::NginxProxy(int upstream_port)
     : port_(FreePort()),
-      child_({.words = {kNginx, "-c", NginxConfig(folder_.path(), port_, upstream_port), "-e",
-                        "stderr"}},
+      child_({.words = NginxWords(
+                  folder_.path(), "worker_processes 2; error_log stderr notice;",
+                  "upstream service { server 127.0.0.1:" + std::to_string(upstream_port) +
+                      "; keepalive 512; keepalive_requests 100000000; }\n"
+                      "server { listen 127.0.0.1:" +
+                      std::to_string(port_) +
+                      "; location / { proxy_pass http://service; proxy_http_version 1.1;"
+                      " proxy_set_header Connection \"\"; } }")},
              folder_.path() / "log") {
   child_.Await("start worker process ");
 }

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
+#include <vector>
 
 #include "bench/child.h"
 #include "bench/servers.h"
@@ -26,6 +28,12 @@ class TimedService {
   const Child child_;
   const int port_;
 };
+
+inline constexpr char kNginx[] = "/usr/sbin/nginx";
+// Writes a configuration into the folder, with what its `main` part and its `http` block are to
+// hold besides, and returns the words that run it in the foreground.
+std::vector<std::string> NginxWords(const std::filesystem::path& folder, const std::string& main,
+                                    const std::string& http);
 
 // nginx with `proxy_pass`, two workers and kept connections.
 class NginxProxy {

@@ -51,11 +51,18 @@ OncedSide::OncedSide(const std::string& program, const std::string& durability,
                 durability,    "--footprint",    footprint};
       }) {}
 
+std::vector<std::string> RedisServerWords(const std::string& port, const std::string& folder,
+                                          const std::string& appendfsync) {
+  std::vector<std::string> words = {"redis-server", "--port", port,    "--bind", "127.0.0.1",
+                                    "--save",       "",       "--dir", folder};
+  if (appendfsync == "off") return words;
+  words.insert(words.end(), {"--appendonly", "yes", "--appendfsync", appendfsync});
+  return words;
+}
+
 RedisServerSide::RedisServerSide(const std::string& appendfsync)
-    : RedisSide([&](const std::string& port, const std::string& folder) -> Words {
-        return {"redis-server", "--port", port,           "--bind", "127.0.0.1",
-                "--save",       "",       "--appendonly", "yes",    "--appendfsync",
-                appendfsync,    "--dir",  folder};
+    : RedisSide([&](const std::string& port, const std::string& folder) {
+        return RedisServerWords(port, folder, appendfsync);
       }) {}
 
 double RunRedisBenchmark(const RedisLoad& load, int port, int64_t requests) {

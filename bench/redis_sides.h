@@ -48,7 +48,11 @@ struct OncedSide : RedisSide {
             const std::string& footprint = "server");
 };
 
-// As Debian has it set, but for what is written: no snapshots, and the append-only file always.
+// As Debian has it set, but for what is written: no snapshots, and the append-only file, fsynced as
+// `appendfsync` says, or "off": none.
+std::vector<std::string> RedisServerWords(const std::string& port, const std::string& folder,
+                                          const std::string& appendfsync);
+
 struct RedisServerSide : RedisSide {
   explicit RedisServerSide(const std::string& appendfsync);
 };

@@ -18,6 +18,8 @@ namespace {
 
 constexpr int kPatienceSeconds = 60;
 
+}  // namespace
+
 std::string Resp(const std::vector<std::string>& words) {
   std::string bytes = "*";
   bytes.append(std::to_string(words.size())).append("\r\n");
@@ -27,8 +29,6 @@ std::string Resp(const std::vector<std::string>& words) {
   }
   return bytes;
 }
-
-}  // namespace
 
 std::string KeyOf(const std::string& prefix, int64_t number) {
   const std::string digits = std::to_string(number);

@@ -50,6 +50,9 @@ class RespClient {
   size_t at_ = 0;  // of what has come: taken already
 };
 
+// A command, as it is sent.
+std::string Resp(const std::vector<std::string>& words);
+
 // A key as redis-benchmark makes it of `prefix` and __rand_int__, and its 100 bytes, which no
 // compression makes much smaller.
 std::string KeyOf(const std::string& prefix, int64_t number);

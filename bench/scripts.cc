@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "bench/child.h"
+#include "bench/resp_client.h"
 
 namespace onced::bench {
 namespace {
@@ -26,16 +27,6 @@ std::string Post(const std::string& path, const std::string& fields, const std::
 
 std::string Get(const std::string& path) {
   return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
-}
-
-std::string Resp(std::initializer_list<std::string_view> words) {
-  std::string bytes = "*";
-  bytes.append(std::to_string(words.size())).append("\r\n");
-  for (const std::string_view word : words) {
-    bytes.append("$").append(std::to_string(word.size())).append("\r\n");
-    bytes.append(word).append("\r\n");
-  }
-  return bytes;
 }
 
 bool Has(std::string_view text, std::string_view part) {
@@ -236,8 +227,7 @@ int64_t RunKeys::Distinct(int64_t operations) const {
 }
 
 std::string RunKeys::KeyOf(int64_t operation) const {
-  const std::string digits = std::to_string(NumberOf(operation));
-  return prefix + "-" + std::string(12 - std::min<size_t>(12, digits.size()), '0') + digits;
+  return bench::KeyOf(prefix + "-", NumberOf(operation));
 }
 
 void PayingScript::Won(int64_t operation) {

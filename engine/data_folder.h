@@ -5,10 +5,9 @@
 //   onced.lock    held (flock) as long as the folder is open
 //   high-water    see HighWater
 //   db/           RocksDB's files
-//   quarantine/   hard links to the logs of a start that has not yet reached the high-water mark,
-//   and
-//                 to its tables when the MANIFEST was cut; where db/ is a disk of its own, copies
-//                 of the logs
+//   quarantine/   hard links to the logs of a start that has not yet reached the high-water mark
+//                 (copies, where db/ is a disk of its own), and to its tables when the MANIFEST
+//                 was cut
 //   quarantine-N/ the same, of a start that went on without what was missing
 //
 // Threads: one thread opens and closes; the paths are immutable.

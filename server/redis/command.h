@@ -54,8 +54,8 @@ enum CommandFlag : uint32_t {
   kMovableKeys = 1U << 10,  // the positions are not all of its keys: see KeysOf
   kAllowBusy = 1U << 11,
   kPubSub = 1U << 12,
-  kTells = 1U << 14,   // about others, and changes nothing: its answer has a bound, as a read's
   kLedger = 1U << 13,  // runs as the first of its turn: see ledger_commands.h
+  kTells = 1U << 14,   // about others, and changes nothing: its answer has a bound, as a read's
 };
 
 struct Command {
