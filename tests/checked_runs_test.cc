@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The program under many callers by both doors at a few hot keys, with leases and retentions that
 // end all the time, killed and started again in each durability mode; every answer is written down,
-// and the whole history judged. ONCED_SEED=<seed> repeats the callers' choices; ONCED_KILLS=<n>
+// and the whole history judged. ONCED_SEED=<seed> repeats the callers' choices; ONCED_LIVES=<n>
 // kills so often in each mode.
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -57,7 +57,7 @@ class Callers {
 };
 
 TEST_P(CheckedModes, OfBothDoorsOverKills) {
-  const size_t lives = Count("ONCED_KILLS", 16);
+  const size_t lives = Count("ONCED_LIVES", 16);
   const uint64_t seed = Seed(std::random_device{}());
   std::printf("ONCED_SEED=%llu\n", static_cast<unsigned long long>(seed));
   std::mt19937_64 random(seed);

@@ -20,15 +20,16 @@
 namespace onced {
 
 // How often a test does a thing: what `variable` of the environment says, or `usual`. What is no
-// number there ends the program: taken for 0 it would be a proof of nothing.
+// number above 0 there ends the program: it would be a proof of nothing.
 inline uint64_t Count(const char* variable, uint64_t usual) {
   const char* const given = getenv(variable);
   if (given == nullptr) return usual;
   const std::string_view text = given;
   uint64_t count = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error == std::errc() && end == text.data() + text.size()) return count;
-  std::fprintf(stderr, "%s: not a whole number: '%s'\n", variable, given);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  if (whole && count > 0) return count;
+  std::fprintf(stderr, "%s: not a whole number above 0: '%s'\n", variable, given);
   std::exit(2);
 }
 

@@ -21,11 +21,6 @@
 namespace onced {
 namespace {
 
-int64_t FromEnvironment(const char* name, int64_t fallback) {
-  const char* const text = std::getenv(name);
-  return text == nullptr ? fallback : std::strtoll(text, nullptr, 10);
-}
-
 bool IsWord(const std::string& word, const char* lower) {
   return word.size() == std::string_view(lower).size() &&
          std::equal(word.begin(), word.end(), lower, [](char a, char b) {
@@ -485,8 +480,8 @@ std::string Related(const std::vector<Words>& history, const Words& words) {
 
 void Compare(int protocol) {
   if (!RedisServer::IsInstalled()) GTEST_SKIP() << "no redis-server: install redis-server";
-  const uint64_t seed = Seed(20261125);
-  const int64_t commands = FromEnvironment("ONCED_DIFFERENTIAL_COMMANDS", 20'000);
+  Proof proof("differential, RESP" + std::to_string(protocol), "ONCED_DIFFERENTIAL_COMMANDS",
+              20'000);
   const RedisServer server;
   const RedisInAFolder here({"--durability", "os"});
   RespClient redis(server.port());
@@ -495,13 +490,11 @@ void Compare(int protocol) {
     (void)redis.Ask("HELLO 3");
     (void)onced.Ask("HELLO 3");
   }
-  Commands next(seed);
+  Commands next(proof.seed());
   constexpr size_t kAtOnce = 50;
-  uint64_t compared = 0;
-  uint64_t differences = 0;
   std::vector<Words> queue;
   std::vector<Words> history;
-  for (int64_t done = 0; done < commands && differences < 20; done += kAtOnce) {
+  while (proof.count < proof.rounds() && proof.failures < 20) {
     std::vector<Words> sent;
     std::string bytes;
     for (size_t i = 0; i < kAtOnce; ++i) {
@@ -511,7 +504,7 @@ void Compare(int protocol) {
     ASSERT_TRUE(redis.SendBytes(bytes));
     ASSERT_TRUE(onced.SendBytes(bytes));
     for (size_t i = 0; i < kAtOnce; ++i) {
-      ++compared;
+      ++proof.count;
       history.push_back(sent[i]);
       const std::string theirs = redis.Receive();
       const std::string ours = onced.Receive();
@@ -521,13 +514,12 @@ void Compare(int protocol) {
           is_exec ? ExecDiffers(queue, theirs, ours) : Differs(sent[i], theirs, ours);
       if (is_exec || IsWord(sent[i][0], "discard")) queue.clear();
       if (!differs) continue;
-      ++differences;
-      ADD_FAILURE() << "seed " << seed << ", after\n"
+      ++proof.failures;
+      ADD_FAILURE() << "seed " << proof.seed() << ", after\n"
                     << Related(history, sent[i]) << "redis: " << Shown(theirs)
                     << "\nonced: " << Shown(ours);
     }
   }
-  Tell("differential, RESP" + std::to_string(protocol), compared, 0, differences, seed);
 }
 
 TEST(RedisDifferential, AnswersAsRedisDoesInResp2) { Compare(2); }

@@ -103,26 +103,29 @@ class Graveyard {
   std::vector<Call> calls_;
 };
 
-void Prove(const std::string& what, size_t count, const std::string& durability, bool with_crash) {
+void Prove(Proof* proof, size_t count, const std::string& durability, bool with_crash) {
   Graveyard graveyard(durability);
-  size_t taken = 0;
-  for (size_t first = 0; first < count; first += kAtATime) {
-    taken += graveyard.Raise(first, std::min(kAtATime, count - first), with_crash);
+  while (proof->count < count) {
+    const size_t some = std::min<size_t>(kAtATime, count - proof->count);
+    proof->failures += graveyard.Raise(proof->count, some, with_crash);
+    proof->count += some;
   }
-  EXPECT_EQ(taken, 0u) << "an old fence did something";
+  proof->faults = proof->count;
+  EXPECT_EQ(proof->failures, 0u) << "an old fence did something";
   graveyard.Judge();
-  Tell(what, count, count, taken, 0);
 }
 
 TEST(Zombies, AreRefusedWhateverTheyTry) {
-  Prove("zombies", Count("ONCED_ZOMBIES", 100), "sync", false);
+  Proof proof("zombies", "ONCED_ZOMBIES", 100);
+  Prove(&proof, proof.rounds(), "sync", false);
 }
 
 class ZombieModes : public testing::TestWithParam<const char*> {};
 
 TEST_P(ZombieModes, AreRefusedAfterTheServerDiedToo) {
   const std::string mode = GetParam();
-  Prove("zombies-kill-" + mode, (Count("ONCED_ZOMBIES", 100) + 3) / 4, mode, true);
+  Proof proof("zombies-kill-" + mode, "ONCED_ZOMBIES", 100);
+  Prove(&proof, (proof.rounds() + 3) / 4, mode, true);
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, ZombieModes, testing::Values("sync", "interval", "os"),
