@@ -32,6 +32,18 @@ TEST(RedisCorners, AreTakenAsRedisTakesThem) {
   }
 }
 
+// EXPIRETIME of the last millisecond that there is once came back negative: it was rounded by a sum
+// that has no room. Found by the random commands, with a seed that was new.
+TEST(RedisCorners, TellsTheLastSecondThatThereIs) {
+  const RedisInAFolder here({"--durability", "os"});
+  RespClient client = here.Connect();
+  ASSERT_EQ(client.Ask("SET a 1"), "+OK\r\n");
+  ASSERT_EQ(client.Ask("PEXPIREAT a 9223372036854775807"), ":1\r\n");
+  EXPECT_EQ(client.Ask("EXPIRETIME a"), ":9223372036854776\r\n");
+  EXPECT_EQ(client.Ask("PEXPIREAT a 9223372036854775499"), ":1\r\n");
+  EXPECT_EQ(client.Ask("EXPIRETIME a"), ":9223372036854775\r\n");
+}
+
 // As a shell does it: printf 'SET a b\r\nGET a\r\n' | nc -N HOST PORT.
 TEST(RedisCorners, AreAnsweredAlsoWhenNothingMoreIsSaid) {
   for (const char* mode : {"sync", "os"}) {

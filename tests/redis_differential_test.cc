@@ -395,11 +395,26 @@ Words Inner(const Words& words) {
   return by_way ? Words(words.begin() + 3, words.end()) : Words();
 }
 
-// Whether the replies differ in another way than they may.
-bool Differs(const Words& words, const std::string& redis, const std::string& onced) {
+// Whether a range of names is asked for.
+bool IsByNames(const Words& words) {
+  return IsWord(words[0], "zrangebylex") || IsWord(words[0], "zrevrangebylex") ||
+         std::any_of(words.begin() + 1, words.end(),
+                     [](const std::string& word) { return IsWord(word, "bylex"); });
+}
+
+// Whether the replies differ in another way than they may. `unspecified` counts those that may
+// because Redis leaves the answer open.
+bool Differs(const Words& words, const std::string& redis, const std::string& onced,
+             uint64_t* unspecified) {
   if (redis == onced) return false;
   const Words inner = Inner(words);
-  if (!inner.empty()) return Differs(inner, redis, onced);
+  if (!inner.empty()) return Differs(inner, redis, onced, unspecified);
+  // By names in a set of several scores: Redis looks for its end by a skip list, whose heights are
+  // chance, as if the names were in order.
+  if (IsByNames(words) && redis.starts_with('*') && onced.starts_with('*')) {
+    ++*unspecified;
+    return false;
+  }
   for (const char* name : {"ttl", "pttl", "expiretime", "pexpiretime"}) {
     if (IsWord(words[0], name)) return !CloseBy(redis, onced);
   }
@@ -439,7 +454,8 @@ bool Differs(const Words& words, const std::string& redis, const std::string& on
 }
 
 // The same of what a transaction ran.
-bool ExecDiffers(const std::vector<Words>& queue, std::string_view redis, std::string_view onced) {
+bool ExecDiffers(const std::vector<Words>& queue, std::string_view redis, std::string_view onced,
+                 uint64_t* unspecified) {
   if (redis == onced) return false;
   const std::string head = "*" + std::to_string(queue.size()) + "\r\n";
   if (!redis.starts_with(head) || !onced.starts_with(head)) return true;
@@ -448,7 +464,8 @@ bool ExecDiffers(const std::vector<Words>& queue, std::string_view redis, std::s
   for (const Words& words : queue) {
     const size_t theirs = ReplySize(redis);
     const size_t ours = ReplySize(onced);
-    if (Differs(words, std::string(redis.substr(0, theirs)), std::string(onced.substr(0, ours)))) {
+    if (Differs(words, std::string(redis.substr(0, theirs)), std::string(onced.substr(0, ours)),
+                unspecified)) {
       return true;
     }
     redis.remove_prefix(theirs);
@@ -491,6 +508,7 @@ void Compare(int protocol) {
     (void)onced.Ask("HELLO 3");
   }
   Commands next(proof.seed());
+  uint64_t unspecified = 0;
   constexpr size_t kAtOnce = 50;
   std::vector<Words> queue;
   std::vector<Words> history;
@@ -510,8 +528,8 @@ void Compare(int protocol) {
       const std::string ours = onced.Receive();
       if (theirs == "+QUEUED\r\n") queue.push_back(sent[i]);
       const bool is_exec = IsWord(sent[i][0], "exec");
-      const bool differs =
-          is_exec ? ExecDiffers(queue, theirs, ours) : Differs(sent[i], theirs, ours);
+      const bool differs = is_exec ? ExecDiffers(queue, theirs, ours, &unspecified)
+                                   : Differs(sent[i], theirs, ours, &unspecified);
       if (is_exec || IsWord(sent[i][0], "discard")) queue.clear();
       if (!differs) continue;
       ++proof.failures;
@@ -520,6 +538,9 @@ void Compare(int protocol) {
                     << "\nonced: " << Shown(ours);
     }
   }
+  // Hardly any: names are in order where the scores are one, and there every difference is a fault.
+  EXPECT_LE(unspecified, 2 + proof.count / 100'000);
+  proof.remark = std::to_string(unspecified) + " left open by Redis";
 }
 
 TEST(RedisDifferential, AnswersAsRedisDoesInResp2) { Compare(2); }

@@ -83,7 +83,8 @@ void TellDeath(Call& call, bool seconds, bool from_now) {
   if (entry == nullptr) return call.reply.Integer(-2);
   if (entry->dead_at_ms == kNeverMs) return call.reply.Integer(-1);
   const int64_t time = from_now ? entry->dead_at_ms - call.now_ms() : entry->dead_at_ms;
-  call.reply.Integer(seconds ? (time + 500) / 1000 : time);
+  // To the nearest second, without a sum: PEXPIREAT takes any number.
+  call.reply.Integer(seconds ? time / 1000 + (time % 1000 >= 500 ? 1 : 0) : time);
 }
 
 }  // namespace
