@@ -80,6 +80,8 @@ bool CannotBeLinked(const std::error_code& error) {
          error == std::errc::operation_not_supported || error == std::errc::function_not_supported;
 }
 
+std::string LockOf(const std::string& folder) { return folder + "/onced.lock"; }
+
 // A whole copy, or none of that name.
 Status Copy(const fs::path& from, const fs::path& to) {
   std::error_code error;
@@ -106,7 +108,7 @@ Result<std::unique_ptr<DataFolder>> DataFolder::Open(const std::string& path) {
   // Only what we made is ours to restrict.
   if (created) fs::permissions(path, fs::perms::owner_all, error);
   if (error) return Failed("restrict data folder", path, error);
-  const std::string lock_path = path + "/onced.lock";
+  const std::string lock_path = LockOf(path);
   const int fd = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return Failed("open", lock_path, LastError());
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
@@ -126,6 +128,14 @@ Result<std::unique_ptr<DataFolder>> DataFolder::Open(const std::string& path) {
     ONCED_RETURN_IF_ERROR(SyncFolder(parent));
   }
   return folder;
+}
+
+bool DataFolder::IsHeld(const std::string& path) {
+  const int fd = open(LockOf(path).c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  close(fd);
+  return held;
 }
 
 DataFolder::~DataFolder() { close(lock_fd_); }

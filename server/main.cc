@@ -2,10 +2,17 @@
 // onced: the program. Reads the command line and does the one thing it was asked for.
 #include <cstdio>
 #include <exception>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "engine/rocks_store.h"
 #include "server/access/token_book.h"
+#include "server/check.h"
+#include "server/config/option_sources.h"
 #include "server/options.h"
 #include "server/serve.h"
 
@@ -33,14 +40,21 @@ int NewTokenFor(const NewTokenOptions& options) {
   return std::fflush(stdout) == 0 ? kExitOk : kExitFailure;
 }
 
-int RunProgram(int argc, char** argv) {
+int RunProgram(const std::vector<std::string>& arguments) {
+  const auto read_again = [&arguments]() -> std::optional<ServeOptions> {
+    Options again = ParseCommandLine(arguments, Environment());
+    ServeOptions* const serve = std::get_if<ServeOptions>(&again);
+    return serve == nullptr ? std::nullopt : std::optional(std::move(*serve));
+  };
   struct Visitor {
-    int operator()(const ServeOptions& options) const { return Serve(options); }
+    const std::function<std::optional<ServeOptions>()>& read_again;
+    int operator()(const ServeOptions& options) const { return Serve(options, read_again); }
+    int operator()(const CheckOptions& options) const { return Check(options.serve); }
     int operator()(const AcceptClockOptions& options) const { return AcceptClock(options); }
     int operator()(const NewTokenOptions& options) const { return NewTokenFor(options); }
     int operator()(const Finished& finished) const { return finished.exit_code; }
   };
-  return std::visit(Visitor{}, ParseCommandLine(argc, argv));
+  return std::visit(Visitor{read_again}, ParseCommandLine(arguments, Environment()));
 }
 
 }  // namespace
@@ -48,7 +62,7 @@ int RunProgram(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return onced::RunProgram(argc, argv);
+    return onced::RunProgram({argv + 1, argv + argc});
   } catch (const std::exception& error) {  // of a library: out of memory, out of threads
     std::fprintf(stderr, "onced: %s\n", error.what());
     return onced::kExitFailure;

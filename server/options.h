@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
-// Options: what `onced` is asked to do, from its command line and its configuration file, over
-// which the command line goes.
+// Options: what `onced` is asked to do, from its command line, its environment and its
+// configuration file: the first goes before the second, that before the third.
 //
-// Threads: pure, but for the files that are named. Invariants: what Parse returns is complete and
+// Threads: pure, but for the files that are named. Invariants: what is returned is complete and
 // within its limits; everything else ended in a message and an exit code.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "engine/limits.h"
 #include "engine/rocks_store.h"
@@ -54,6 +56,13 @@ struct ServeOptions {
   std::optional<bool> redis_scripts;  // absent: on loopback only
   Footprint footprint = Footprint::kServer;
   bool accept_data_loss = false;
+  std::string config;  // the file that some of it was read from; empty: none
+  std::vector<std::pair<std::string, std::string>> written;  // every option and its value, as text
+};
+
+// `onced check`: whether `serve` would start.
+struct CheckOptions {
+  ServeOptions serve;
 };
 
 struct AcceptClockOptions {
@@ -69,8 +78,11 @@ struct Finished {
   int exit_code;
 };
 
-using Options = std::variant<ServeOptions, AcceptClockOptions, NewTokenOptions, Finished>;
-Options ParseCommandLine(int argc, char** argv);
+using Options =
+    std::variant<ServeOptions, CheckOptions, AcceptClockOptions, NewTokenOptions, Finished>;
+// `environment`: see environ(7).
+Options ParseCommandLine(const std::vector<std::string>& arguments,
+                         const std::vector<std::string>& environment);
 
 // Whether `host`, an address in numbers, can be reached from this machine only.
 bool IsLoopback(const std::string& host);

@@ -120,6 +120,26 @@ Status ReadTokensAgain(const ServeOptions& options, Doorkeeper& doorkeeper, Door
   return Status::Ok();
 }
 
+// What the file says is taken as a whole or not at all. Of a running onced no option changes, but
+// for what the files that options name have in them: which ones wait for the next start is told.
+Status ReadConfigAgain(const ServeOptions& options,
+                       const std::function<std::optional<ServeOptions>()>& read_again) {
+  const std::optional<ServeOptions> again = read_again();
+  if (!again.has_value()) {
+    return Status::InvalidArgument("what is asked for is not valid; everything stays as it was");
+  }
+  std::string changed;
+  for (size_t i = 0; i < options.written.size(); ++i) {
+    if (options.written[i] == again->written[i]) continue;
+    changed += (changed.empty() ? "" : ", ") + options.written[i].first;
+  }
+  if (!options.config.empty()) {
+    Say("reload: " + options.config + " is valid" +
+        (changed.empty() ? "" : "; at the next start it changes: " + changed));
+  }
+  return Status::Ok();
+}
+
 RocksStoreOptions StoreOptions(const ServeOptions& options) {
   return {.path = options.data,
           .durability = options.durability,
@@ -189,11 +209,13 @@ int ExitCodeOf(const Status& status) {
   return kExitFailure;
 }
 
-int Serve(const ServeOptions& options) {
+int Serve(const ServeOptions& options,
+          const std::function<std::optional<ServeOptions>()>& read_again) {
   const sigset_t signals = BlockSignals();
   const size_t connections_max =
       ConnectionsWithinFileLimit(options.connections_max, options.gateway.enabled ? 3 : 1);
-  std::vector<std::function<Status()>> reloads;
+  std::vector<std::function<Status()>> reloads = {
+      [&] { return ReadConfigAgain(options, read_again); }};
   std::shared_ptr<wire::TlsCredentials> tls;
   if (!options.tls.certificate.empty()) {
     Result<std::unique_ptr<wire::TlsCredentials>> loaded = wire::TlsCredentials::Load(options.tls);

@@ -6,6 +6,9 @@
 // process from within, with kExitLogFailed and no further answer.
 #pragma once
 
+#include <functional>
+#include <optional>
+
 #include "engine/status.h"
 #include "server/options.h"
 
@@ -14,7 +17,9 @@ namespace onced {
 // How a fault that ended a command is told to the shell.
 int ExitCodeOf(const Status& status);
 
-// Returns the exit code.
-int Serve(const ServeOptions& options);
+// Returns the exit code. `read_again`: what the command line, the environment and the file say at a
+// SIGHUP; nullopt, and a message, when that is not valid.
+int Serve(const ServeOptions& options,
+          const std::function<std::optional<ServeOptions>()>& read_again);
 
 }  // namespace onced

@@ -18,12 +18,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-Options Parse(const std::vector<std::string>& args) {
-  std::vector<std::string> owned = {"onced"};
-  owned.insert(owned.end(), args.begin(), args.end());
-  std::vector<char*> argv;
-  for (std::string& arg : owned) argv.push_back(arg.data());
-  return ParseCommandLine(static_cast<int>(argv.size()), argv.data());
+using Environment = std::vector<std::string>;
+
+Options Parse(const std::vector<std::string>& args, const Environment& environment = {}) {
+  return ParseCommandLine(args, environment);
 }
 
 ServeOptions Serve(std::vector<std::string> flags) {

@@ -199,35 +199,21 @@ Result<Route> OnlyRoute(std::string_view url, Route unless_said) {
   return unless_said;
 }
 
-Status ParseGatewayFile(std::string_view text, const std::string& file, const Route& unless_said,
-                        GatewayOptions* gateway) {
-  const Result<Setting> whole = ParseSettings(text, file);
-  if (!whole.ok()) return whole.status();
-  Faults faults(file);
-  Settings sections(*whole, &faults);
-  if (const Setting* section = sections.Find("gateway"); section != nullptr) {
-    Settings in(*section, &faults);
-    ReadListen(&in, gateway);
-    std::string principal;
-    in.Text("principal", &principal,
-            [&](const std::string& said) { return ReadPrincipal(said, gateway).message(); });
-    in.Flag("raw_targets", &gateway->raw_targets);
-    ReadProxies(&in, gateway);
-    RouteSurroundings around;
-    around.folder = std::filesystem::path(file).parent_path().string();
-    around.unless_said = unless_said;
-    ReadUpstreams(&in, &faults, &around);
-    ReadRoutes(&in, around, &faults, &gateway->routes);
-    in.End();
-  }
-  sections.End();
-  return faults.First();
-}
-
-Status LoadGatewayFile(const std::string& path, const Route& unless_said, GatewayOptions* gateway) {
-  const Result<std::string> text = ReadCredentialFile(path, Readers::kAnybody, kFileMax);
-  if (!text.ok()) return Status::InvalidArgument(path + ": " + text.status().message());
-  return ParseGatewayFile(*text, path, unless_said, gateway);
+void ReadGatewaySection(const Setting& section, const std::string& file, const Route& unless_said,
+                        Faults* faults, GatewayOptions* gateway) {
+  Settings in(section, faults);
+  ReadListen(&in, gateway);
+  std::string principal;
+  in.Text("principal", &principal,
+          [&](const std::string& said) { return ReadPrincipal(said, gateway).message(); });
+  in.Flag("raw_targets", &gateway->raw_targets);
+  ReadProxies(&in, gateway);
+  RouteSurroundings around;
+  around.folder = std::filesystem::path(file).parent_path().string();
+  around.unless_said = unless_said;
+  ReadUpstreams(&in, faults, &around);
+  ReadRoutes(&in, around, faults, &gateway->routes);
+  in.End();
 }
 
 }  // namespace onced

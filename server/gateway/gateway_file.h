@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "engine/status.h"
+#include "server/config/setting.h"
 #include "server/gateway/route.h"
 
 namespace onced {
@@ -21,11 +22,9 @@ Status ReadPrincipal(std::string_view text, GatewayOptions* gateway);
 // The one-line case: everything goes to `url`; InvalidArgument that names no setting.
 Result<Route> OnlyRoute(std::string_view url, Route unless_said);
 
-// Sets what the file says and leaves the rest; a route begins as `unless_said`. `file` is what
-// messages call it, and where relative paths begin.
-Status ParseGatewayFile(std::string_view text, const std::string& file, const Route& unless_said,
-                        GatewayOptions* gateway);
-// Reads it first; refused if others may write it.
-Status LoadGatewayFile(const std::string& path, const Route& unless_said, GatewayOptions* gateway);
+// Sets what the section says and leaves the rest; a route begins as `unless_said`. `file` is where
+// it stands: relative paths begin at its folder. What is wrong goes to `faults`.
+void ReadGatewaySection(const Setting& section, const std::string& file, const Route& unless_said,
+                        Faults* faults, GatewayOptions* gateway);
 
 }  // namespace onced

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+// What must go together of what was asked for: that half a pair is no TLS, and that strangers can
+// reach nothing that nobody has said they may.
+#include "server/gateway/origin.h"
+#include "server/serve_table.h"
+
+namespace onced {
+namespace {
+
+// Of what can be told from how they are written; the rest is found when a request comes back.
+bool LeadsBack(const Origin& upstream, const GatewayOptions& gateway) {
+  const std::string port = ":" + std::to_string(gateway.port);
+  if (!upstream.unix_socket.empty() || !upstream.authority.ends_with(port)) return false;
+  std::string host = upstream.authority.substr(0, upstream.authority.size() - port.size());
+  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  const bool everywhere = gateway.host == "0.0.0.0" || gateway.host == "::";
+  if (host == "localhost") return everywhere || IsLoopback(gateway.host);
+  return host == gateway.host || (everywhere && IsLoopback(host));
+}
+
+}  // namespace
+
+// What no single option can tell: whether they are safe together.
+Status ServeTable::CheckTogether() {
+  if (options_.redis_scripts.has_value() && !options_.redis.has_value()) {
+    return Status::InvalidArgument(Written("redis-scripts") + ": needs --redis");
+  }
+  ONCED_RETURN_IF_ERROR(CheckAccess());
+  ONCED_RETURN_IF_ERROR(CheckTransport());
+  ONCED_RETURN_IF_ERROR(CheckGateway());
+  return options_.gateway.enabled ? CheckPrincipal() : Status::Ok();
+}
+
+// Who may call where strangers can.
+Status ServeTable::CheckAccess() const {
+  if (!options_.tokens.empty() && options_.insecure_no_auth) {
+    return Status::InvalidArgument(Written("insecure-no-auth") +
+                                   ": does not go with --tokens: choose one");
+  }
+  const bool redis_beyond = options_.redis.has_value() && !IsLoopback(options_.redis->host);
+  const bool beyond = redis_beyond || !IsLoopback(options_.host);
+  if (!beyond || !options_.tokens.empty() || options_.insecure_no_auth) return Status::Ok();
+  return Status::InvalidArgument(
+      Written(IsLoopback(options_.host) ? "redis" : "http") +
+      ": an address that is not loopback (127.0.0.0/8, [::1]) needs --tokens FILE, or "
+      "--insecure-no-auth to let everybody in");
+}
+
+// Who is on the way must not read: other machines are served by TLS, or by somebody's word.
+Status ServeTable::CheckTransport() const {
+  const bool tls = !options_.tls.certificate.empty();
+  if (tls != !options_.tls.key.empty()) {
+    return Status::InvalidArgument(Written(tls ? "tls-cert" : "tls-key") +
+                                   ": needs both --tls-cert and --tls-key");
+  }
+  if (!tls && !options_.tls.client_ca.empty()) {
+    return Status::InvalidArgument(Written("tls-client-ca") + ": needs --tls-cert and --tls-key");
+  }
+  if (tls && options_.insecure_plaintext) {
+    return Status::InvalidArgument(Written("insecure-plaintext") + ": contradicts --tls-cert");
+  }
+  const char* beyond = nullptr;
+  if (options_.gateway.enabled && !IsLoopback(options_.gateway.host)) beyond = "gateway";
+  if (options_.redis.has_value() && !IsLoopback(options_.redis->host)) beyond = "redis";
+  if (!IsLoopback(options_.host)) beyond = "http";
+  if (tls || options_.insecure_plaintext || beyond == nullptr) return Status::Ok();
+  return Status::InvalidArgument(
+      Written(beyond) +
+      ": beyond loopback (127.0.0.0/8, [::1]) this needs --tls-cert and --tls-key, or, where the "
+      "network itself is safe, --insecure-plaintext");
+}
+
+Status ServeTable::CheckGateway() const {
+  const GatewayOptions& gateway = options_.gateway;
+  if (gateway.enabled) {
+    for (const Route& route : gateway.routes) {
+      if (!LeadsBack(*route.origin, gateway)) continue;
+      return Status::InvalidArgument((upstream_.empty() ? config_ : Written("upstream")) + ": " +
+                                     route.origin->url + " is the gateway's own address");
+    }
+    if (!gateway.routes.empty()) return Status::Ok();
+    return Status::InvalidArgument(
+        Written("gateway") +
+        ": needs --upstream URL, or a [[gateway.route]] in the file of --config");
+  }
+  const std::string missing = ": needs --gateway ADDR, or `listen` in the [gateway] of --config";
+  if (!upstream_.empty()) return Status::InvalidArgument(Written("upstream") + missing);
+  if (principal_.principal != PrincipalSource::kUnset) {
+    return Status::InvalidArgument(Written("gateway-principal") + missing);
+  }
+  if (!gateway.routes.empty()) return Status::InvalidArgument(config_ + missing);
+  return Status::Ok();
+}
+
+// A key belongs to somebody: where strangers can ask, somebody must have said who they are.
+Status ServeTable::CheckPrincipal() const {
+  const GatewayOptions& gateway = options_.gateway;
+  const auto refuse = [this](const char* why) {
+    return Status::InvalidArgument(Written("gateway-principal") + ": " + why);
+  };
+  const bool beyond = !IsLoopback(gateway.host);
+  if (gateway.principal == PrincipalSource::kUnset && beyond) {
+    return refuse(
+        "beyond loopback (127.0.0.0/8, [::1]) choose whose a key is: token (with --tokens), "
+        "certificate (with --tls-client-ca), header:NAME (with trusted_proxies), or none, where "
+        "all callers may see each other's answers");
+  }
+  if (gateway.principal == PrincipalSource::kToken && options_.tokens.empty()) {
+    return refuse("token needs --tokens FILE");
+  }
+  if (gateway.principal == PrincipalSource::kCertificate && options_.tls.client_ca.empty()) {
+    return refuse("certificate needs --tls-client-ca FILE");
+  }
+  if (gateway.principal == PrincipalSource::kHeader && beyond && gateway.trusted_proxies.empty()) {
+    return refuse(
+        "header:NAME, beyond loopback, is believed only from trusted_proxies: name them in the "
+        "[gateway] of --config");
+  }
+  return Status::Ok();
+}
+
+}  // namespace onced
