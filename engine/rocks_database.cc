@@ -60,7 +60,7 @@ std::string AuditPrefix(const Key& key) {
 
 class RocksDatabase::Listener : public rocksdb::EventListener {
  public:
-  explicit Listener(LogGuard* guard) : guard_(guard) {}
+  Listener(LogGuard* guard, StoreCounts* counts) : guard_(guard), counts_(counts) {}
 
   // On return nobody runs the handler that was there before.
   void SetHandler(ErrorHandler handler) {
@@ -71,6 +71,7 @@ class RocksDatabase::Listener : public rocksdb::EventListener {
 
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
     using Reason = rocksdb::BackgroundErrorReason;
+    counts_->troubles.fetch_add(1, std::memory_order_relaxed);
     const Running running(*this);
     const ErrorHandler& handler = running.handler();
     // What RocksDB calls fatal it does not recover from, also not when there is room again: so is a
@@ -158,6 +159,7 @@ class RocksDatabase::Listener : public rocksdb::EventListener {
   };
 
   LogGuard* const guard_;
+  StoreCounts* const counts_;
   Mutex mutex_;
   CondVar left_;
   int running_ GUARDED_BY(mutex_) = 0;
@@ -170,7 +172,7 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& pa
                                                            const RocksStoreOptions& options,
                                                            Clock* clock, ManifestKeeper keep) {
   std::unique_ptr<RocksDatabase> database(new RocksDatabase());
-  database->listener_ = std::make_shared<Listener>(&database->log_guard_);
+  database->listener_ = std::make_shared<Listener>(&database->log_guard_, &database->counts_);
   rocksdb::DBOptions db_options = DatabaseOptions(options.footprint);
   db_options.listeners.push_back(database->listener_);
   rocksdb::Env* const base = options.env != nullptr ? options.env : rocksdb::Env::Default();
@@ -186,8 +188,9 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& pa
   for (int i = 0; i < kFamilies; ++i) {
     const FamilyNature nature{.mortal = static_cast<Family>(i) != Family::kEffects,
                               .rewritten = static_cast<Family>(i) == Family::kKeyspace};
-    families.emplace_back(kFamilyNames[static_cast<size_t>(i)],
-                          FamilyOptions(options.footprint, memory, nature, clock));
+    families.emplace_back(
+        kFamilyNames[static_cast<size_t>(i)],
+        FamilyOptions(options.footprint, memory, nature, clock, &database->counts_.dropped));
   }
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened =
@@ -250,13 +253,19 @@ Status RocksDatabase::Write(rocksdb::WriteBatch* batch) {
   rocksdb::WriteOptions options;
   options.sync = false;  // the commit gate syncs, for many at once
   options.no_slowdown = true;
-  return Converted("write", db_->Write(options, batch));
+  const Status written = Converted("write", db_->Write(options, batch));
+  if (!written.ok() && written.fault() == Fault::kUnavailable) {
+    counts_.stalled.fetch_add(1, std::memory_order_relaxed);
+  }
+  return written;
 }
 
 Status RocksDatabase::Sync() {
   // Whoever failed to append has told, or is about to tell, the error handler.
   if (!log_guard_.BeginSync()) return Status::Unavailable("sync log: a write to it has failed");
+  const auto begun = std::chrono::steady_clock::now();
   const rocksdb::Status synced = db_->SyncWAL();
+  counts_.syncs.Add(std::chrono::steady_clock::now() - begun);
   log_guard_.EndSync();
   return Converted("sync log", synced);
 }

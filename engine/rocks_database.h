@@ -27,6 +27,7 @@
 #include "engine/rocks_log_guard.h"
 #include "engine/rocks_manifest.h"
 #include "engine/rocks_store.h"
+#include "engine/store_counts.h"
 
 namespace onced {
 
@@ -75,6 +76,8 @@ class RocksDatabase : public Log {
   Status FlushTables();
   uint64_t Property(Family family, const std::string& name) const;
 
+  const StoreCounts& counts() const { return counts_; }
+
   rocksdb::ColumnFamilyHandle* handle(Family family) const {
     return handles_[static_cast<size_t>(family)];
   }
@@ -84,6 +87,7 @@ class RocksDatabase : public Log {
   class Listener;
   RocksDatabase() = default;
 
+  StoreCounts counts_;  // before the database, whose filters count here
   LogGuard log_guard_;
   std::unique_ptr<rocksdb::Env> env_;
   std::shared_ptr<Listener> listener_;

@@ -107,7 +107,8 @@ SharedMemory NewSharedMemory(Footprint footprint) {
 }
 
 rocksdb::ColumnFamilyOptions FamilyOptions(Footprint footprint, const SharedMemory& memory,
-                                           FamilyNature nature, Clock* clock) {
+                                           FamilyNature nature, Clock* clock,
+                                           std::atomic<uint64_t>* dropped) {
   const bool edge = footprint == Footprint::kEdge;
   // A small memtable stays in the processor's caches, where an insert takes half the time, and a
   // flush leaves one of all the versions of a key.
@@ -148,7 +149,7 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Footprint footprint, const SharedMemo
   }
   o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   if (nature.mortal) {
-    o.compaction_filter_factory = NewTtlFilterFactory(clock);
+    o.compaction_filter_factory = NewTtlFilterFactory(clock, dropped);
     o.table_properties_collector_factories = {NewDeathsCollectorFactory()};
   }
   return o;

@@ -7,6 +7,7 @@
 
 #include <rocksdb/options.h>
 
+#include <atomic>
 #include <memory>
 
 #include "engine/rocks_store.h"
@@ -26,7 +27,9 @@ struct FamilyNature {
   bool mortal = false;     // its values carry a time of death and go through the TTL filter
   bool rewritten = false;  // the same keys are written again and again
 };
+// `clock` and `dropped`: see NewTtlFilterFactory.
 rocksdb::ColumnFamilyOptions FamilyOptions(Footprint footprint, const SharedMemory& memory,
-                                           FamilyNature nature, Clock* clock);
+                                           FamilyNature nature, Clock* clock,
+                                           std::atomic<uint64_t>* dropped = nullptr);
 
 }  // namespace onced

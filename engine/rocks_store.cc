@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "engine/rocks_store.h"
 
+#include <rocksdb/version.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <unordered_map>
@@ -269,6 +271,26 @@ StoreHealth RocksStore::Health() const {
   }
   return health;
 }
+
+StoreFigures RocksStore::Figures() const {
+  using Names = rocksdb::DB::Properties;
+  const StoreCounts& counts = parts_->db->counts();
+  StoreFigures figures{
+      .health = Health(),
+      .syncs = counts.syncs.Read(),
+      .dropped = counts.dropped.load(std::memory_order_relaxed),
+      .stalled = counts.stalled.load(std::memory_order_relaxed),
+      .troubles = counts.troubles.load(std::memory_order_relaxed),
+      .cache_bytes = parts_->db->Property(Family::kRecords, Names::kBlockCacheUsage)};
+  for (int i = 0; i < kFamilies; ++i) {
+    const auto family = static_cast<Family>(i);
+    figures.memory_bytes += parts_->db->Property(family, Names::kCurSizeAllMemTables);
+    figures.pending_bytes += parts_->db->Property(family, Names::kEstimatePendingCompactionBytes);
+  }
+  return figures;
+}
+
+std::string StorageVersion() { return rocksdb::GetRocksVersionAsString(/*with_patch=*/true); }
 
 Status AcceptWallClock(const std::string& path) {
   if (!std::filesystem::exists(path + "/high-water")) {

@@ -23,6 +23,7 @@
 
 #include "engine/clock.h"
 #include "engine/commit_gate.h"
+#include "engine/durations.h"
 #include "engine/keyspace.h"
 #include "engine/store.h"
 
@@ -71,6 +72,18 @@ struct StoreHealth {
   bool clock_in_doubt = false;
 };
 
+// What a scrape wants besides; a few microseconds each.
+struct StoreFigures {
+  StoreHealth health;
+  DurationCounts syncs;        // since the store was opened, as the next three
+  uint64_t dropped = 0;        // records and rows that compactions found dead
+  uint64_t stalled = 0;        // writes that were refused for a moment
+  uint64_t troubles = 0;       // that RocksDB's own threads have told
+  uint64_t memory_bytes = 0;   // of what is not in tables yet
+  uint64_t cache_bytes = 0;    // of blocks
+  uint64_t pending_bytes = 0;  // that compactions are behind, estimated
+};
+
 class RocksStore : public Store {
  public:
   // Unavailable: the folder is in use. Corruption: synced data is missing or damaged, or of a newer
@@ -104,6 +117,7 @@ class RocksStore : public Store {
   // One round of the reaper, now.
   Status Reap();
   StoreHealth Health() const;
+  StoreFigures Figures() const;
   int64_t NowMs() const;
 
  private:
@@ -113,6 +127,9 @@ class RocksStore : public Store {
 
   const std::unique_ptr<Parts> parts_;
 };
+
+// Which RocksDB is at work: "7.8.3".
+std::string StorageVersion();
 
 // Makes the wall clock the truth for a stopped store, when the guarded clock is in doubt and an
 // operator knows better. Unavailable when the folder is in use.

@@ -17,7 +17,10 @@ std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice
 
 class TtlFilter : public rocksdb::CompactionFilter {
  public:
-  explicit TtlFilter(int64_t now_ms) : now_ms_(now_ms) {}
+  TtlFilter(int64_t now_ms, std::atomic<uint64_t>* dropped) : now_ms_(now_ms), dropped_(dropped) {}
+  ~TtlFilter() override {
+    if (dropped_ != nullptr) dropped_->fetch_add(here_, std::memory_order_relaxed);
+  }
 
   const char* Name() const override { return "onced.TtlFilter"; }
 
@@ -27,26 +30,31 @@ class TtlFilter : public rocksdb::CompactionFilter {
     if (type != ValueType::kValue) return Decision::kKeep;
     const std::optional<int64_t> dead_at_ms = StoredDeadAtMs(View(value));
     const bool dead = dead_at_ms.has_value() && IsDead(*dead_at_ms, now_ms_ - kTtlGraceMs);
+    here_ += dead ? 1 : 0;
     return dead ? Decision::kRemove : Decision::kKeep;
   }
 
  private:
   const int64_t now_ms_;
+  std::atomic<uint64_t>* const dropped_;
+  mutable uint64_t here_ = 0;  // of one compaction, whose thread alone asks
 };
 
 class TtlFilterFactory : public rocksdb::CompactionFilterFactory {
  public:
-  explicit TtlFilterFactory(Clock* clock) : clock_(clock) {}
+  TtlFilterFactory(Clock* clock, std::atomic<uint64_t>* dropped)
+      : clock_(clock), dropped_(dropped) {}
 
   const char* Name() const override { return "onced.TtlFilterFactory"; }
 
   std::unique_ptr<rocksdb::CompactionFilter> CreateCompactionFilter(
       const rocksdb::CompactionFilter::Context& /*context*/) override {
-    return std::make_unique<TtlFilter>(clock_->NowMs());
+    return std::make_unique<TtlFilter>(clock_->NowMs(), dropped_);
   }
 
  private:
   Clock* const clock_;
+  std::atomic<uint64_t>* const dropped_;
 };
 
 class DeathsCollector : public rocksdb::TablePropertiesCollector {
@@ -100,8 +108,9 @@ std::optional<int64_t> Number(const rocksdb::UserCollectedProperties& properties
 
 }  // namespace
 
-std::unique_ptr<rocksdb::CompactionFilterFactory> NewTtlFilterFactory(Clock* clock) {
-  return std::make_unique<TtlFilterFactory>(clock);
+std::unique_ptr<rocksdb::CompactionFilterFactory> NewTtlFilterFactory(
+    Clock* clock, std::atomic<uint64_t>* dropped) {
+  return std::make_unique<TtlFilterFactory>(clock, dropped);
 }
 
 std::shared_ptr<rocksdb::TablePropertiesCollectorFactory> NewDeathsCollectorFactory() {

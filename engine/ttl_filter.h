@@ -16,6 +16,7 @@
 #include <rocksdb/compaction_filter.h>
 #include <rocksdb/table_properties.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -26,8 +27,9 @@ namespace onced {
 
 constexpr int64_t kTtlGraceMs = 60'000;
 
-// `clock` must outlive the factory.
-std::unique_ptr<rocksdb::CompactionFilterFactory> NewTtlFilterFactory(Clock* clock);
+// Both must outlive the factory and its filters. `dropped` counts what is taken away; may be null.
+std::unique_ptr<rocksdb::CompactionFilterFactory> NewTtlFilterFactory(
+    Clock* clock, std::atomic<uint64_t>* dropped = nullptr);
 
 // Notes the earliest and the latest time of death in every table file.
 std::shared_ptr<rocksdb::TablePropertiesCollectorFactory> NewDeathsCollectorFactory();

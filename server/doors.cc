@@ -73,6 +73,24 @@ void Doors::Watch(const TokenBook& book) {
   if (redis_ != nullptr) redis_->JudgeTokens();
 }
 
+Observed Doors::Observe() const {
+  Observed observed{.version = ONCED_VERSION,
+                    .store = ground_.store->Figures(),
+                    .tally = tally_.Read(),
+                    .process = ReadProcess()};
+  const auto add = [&](Door door, const wire::ListenerCounts& counts) {
+    observed.connections.push_back(
+        {.door = door, .open = counts.connections, .parked = counts.parked});
+  };
+  if (api_listener_ != nullptr) add(Door::kApi, api_listener_->Counts());
+  if (gateway_listener_ != nullptr) add(Door::kGateway, gateway_listener_->Counts());
+  if (redis_ != nullptr) {
+    observed.connections.push_back({.door = Door::kRedis, .open = redis_->connections()});
+  }
+  if (gateway_ != nullptr) gateway_->Observe(&observed);
+  return observed;
+}
+
 ApiOptions Doors::ApiTerms() {
   ApiOptions terms{
       .defaults = {.lease_ms = options_.lease.count(), .retention_ms = options_.retention.count()},
@@ -87,6 +105,8 @@ ApiOptions Doors::ApiTerms() {
       .health = [store = ground_.store] { return store->Health(); },
       .now_ms = [store = ground_.store] { return store->NowMs(); },
       .draining = [this] { return draining_.load(); },
+      .metrics = [this] { return MetricsText(Observe()); },
+      .tally = &tally_,
       .report = [report =
                      ground_.report](const std::string& fault) { report("storage: " + fault); }};
   if (gateway_ != nullptr) {
@@ -120,6 +140,12 @@ Status Doors::OpenApi(std::unique_ptr<wire::Port> port) {
     return api->Admits(head, peer);
   };
   listening.blocks = Api::Blocks;
+  listening.leaves = [this](const wire::Tag& tag) {
+    const auto mark = static_cast<CameTo>(tag.mark);
+    tally_.Count(Door::kApi, mark == CameTo::kByStatus ? CameToOfStatus(tag.status) : mark);
+    tally_.Status(Door::kApi, tag.status);
+    tally_.Took(Door::kApi, steady_clock::now() - tag.begun);
+  };
   Result<std::unique_ptr<wire::Listener>> started =
       wire::Listener::Start(std::move(listening), std::move(port));
   if (!started.ok()) return started.status();
@@ -148,6 +174,11 @@ Status Doors::OpenGateway(std::unique_ptr<wire::Port> port) {
   listening.streams = [door](const wire::Request& head, const wire::Peer& peer) {
     return door->Streams(head, peer);
   };
+  // What its requests came to it counts itself.
+  listening.leaves = [this](const wire::Tag& tag) {
+    tally_.Status(Door::kGateway, tag.status);
+    tally_.Took(Door::kGateway, steady_clock::now() - tag.begun);
+  };
   listening.limits.coded_bodies = true;
   listening.blocks = [](const wire::Request&) { return false; };
   // The others are for the upstreams' thread: more loops would only wake each other (measured: with
@@ -168,7 +199,8 @@ Status Doors::OpenRedis(std::unique_ptr<wire::Port> port) {
                  .doorkeeper = ground_.doorkeeper,
                  .quota = quota_.get(),
                  .lease_ms = options_.lease.count(),
-                 .retention_ms = options_.retention.count()},
+                 .retention_ms = options_.retention.count(),
+                 .tally = &tally_},
       .is_durable = [this](uint64_t sequence) { return ledger_.IsDurable(sequence); },
       .when_durable =
           [this](uint64_t sequence, std::function<void()> pass) {

@@ -21,6 +21,8 @@
 #include "server/access/key_quota.h"
 #include "server/gateway/gateway.h"
 #include "server/http/api.h"
+#include "server/operations/metrics.h"
+#include "server/operations/tally.h"
 #include "server/options.h"
 #include "server/redis/redis_door.h"
 #include "server/wire/listener.h"
@@ -59,6 +61,9 @@ class Doors {
   // The token file was read again.
   void Watch(const TokenBook& book);
 
+  // What there is to be seen now, for whoever watches.
+  Observed Observe() const;
+
   enum class Closed {
     kFinished,
     kCutOff,  // some requests did not end in time
@@ -77,6 +82,7 @@ class Doors {
   const ServeOptions& options_;
   const Ground ground_;
   std::atomic<bool> draining_{false};
+  Tally tally_;
   Ledger ledger_;
   std::unique_ptr<KeyQuota> quota_;  // with a doorkeeper
   std::unique_ptr<Gateway> gateway_;

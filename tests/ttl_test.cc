@@ -252,6 +252,22 @@ TEST(TtlFilter, RemovesWhatHasBeenDeadForTheGraceAndNothingElse) {
       << "kRemove: anything else could let an older version out again";
 }
 
+TEST(TtlFilter, CountsWhatItRemoves) {
+  ManualClock clock;
+  std::atomic<uint64_t> dropped{0};
+  const std::string dead = Record{.fence = 1, .lease_until_ms = 1, .retention_ms = 1}.Encode();
+  std::string new_value, skip_until;
+  const auto factory = NewTtlFilterFactory(&clock, &dropped);
+  for (int i = 0; i < 2; ++i) {
+    const auto filter = factory->CreateCompactionFilter({});
+    for (const std::string& value : {dead, dead, std::string("not a record")}) {
+      filter->FilterV2(0, "key", rocksdb::CompactionFilter::ValueType::kValue, value, &new_value,
+                       &skip_until);
+    }
+  }
+  EXPECT_EQ(dropped, 4u) << "of each compaction when it ends";
+}
+
 TEST(TtlFilter, KeepsWhatItCannotRead) {
   ManualClock clock;
   std::string newer = Record{.fence = 1, .lease_until_ms = 1, .retention_ms = 1}.Encode();

@@ -356,6 +356,24 @@ void Gateway::Handle(httplib::Response& response, wire::Exchange& exchange) {
   WriteTelling(*std::move(telling), response, exchange);
 }
 
+void Gateway::Observe(Observed* observed) const {
+  const GatewayCounts& counts = services_.counts;
+  auto& told = observed->tally.told[static_cast<size_t>(Door::kGateway)];
+  const std::pair<CameTo, uint64_t> all[] = {
+      {CameTo::kExecuted, counts.ran},       {CameTo::kReplayed, counts.replayed},
+      {CameTo::kInFlight, counts.in_flight}, {CameTo::kConflict, counts.conflicts},
+      {CameTo::kUnknown, counts.unknown},    {CameTo::kPassed, counts.passed},
+      {CameTo::kFailed, counts.suspended}};
+  for (const auto& [came_to, count] : all) told[static_cast<size_t>(came_to)] += count;
+  observed->runs_under_way = runs_->under_way();
+  const auto now = std::chrono::steady_clock::now();
+  for (const Route& route : routes_.routes()) {
+    observed->upstreams.push_back({.route = route.name,
+                                   .breaker = static_cast<int>(route.breaker->state(now)),
+                                   .opened = route.breaker->opened()});
+  }
+}
+
 std::string Gateway::StatusJson() const {
   const auto now = std::chrono::steady_clock::now();
   const GatewayCounts& counts = services_.counts;

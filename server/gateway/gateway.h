@@ -14,6 +14,7 @@
 
 #include "server/gateway/asking.h"
 #include "server/gateway/route.h"
+#include "server/operations/metrics.h"
 #include "server/wire/request_host.h"
 
 namespace onced {
@@ -47,6 +48,8 @@ class Gateway {
 
   // What it is doing, as a JSON object, for an admin.
   std::string StatusJson() const;
+  // What it has done, into the tally of all doors, and how its upstreams are.
+  void Observe(Observed* observed) const;
 
  private:
   struct Judged;

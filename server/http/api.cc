@@ -40,7 +40,7 @@ struct Api::Route {
 };
 
 // In the order of the README. Few enough that looking through them costs less than a hash.
-static constexpr size_t kRouteCount = 22;
+static constexpr size_t kRouteCount = 23;
 const Api::Route* Api::RoutesBegin() {
   using enum Route::For;
   static constexpr std::array<Route, kRouteCount> kRoutes = {{
@@ -62,6 +62,7 @@ const Api::Route* Api::RoutesBegin() {
       {"GET", "/api/payments/*", &Api::FindPayment},
       {"GET", "/api/payments", &Api::ListPayments, true},
       {"GET", "/v1/status", &Api::ServerStatus, false, kAdmin},
+      {"GET", "/metrics", &Api::Metrics, true, kAdmin},
       {"GET", "/livez", &Api::Liveness, false, kAnybody},
       {"GET", "/readyz", &Api::Readiness, false, kAnybody},
       {"HEAD", "/livez", &Api::Liveness, false, kAnybody},
@@ -125,6 +126,7 @@ void Api::Handle(httplib::Response& response, wire::Exchange& exchange) {
   if (answer.stalled && exchange.Stall(kStallPause, kStallPatience)) return;
   if (!answer.for_operator.empty()) options_.report(answer.for_operator);
   exchange.HoldUntil(answer.sequence);
+  exchange.Mark(static_cast<uint8_t>(answer.came_to));
   response.status = answer.status;
   for (auto& [name, value] : answer.headers) response.headers.emplace(name, std::move(value));
   if (answer.status == 204) return;
@@ -221,6 +223,12 @@ Answer Api::ServerStatus(Call& call) {
       .Field("clock_in_doubt", health.clock_in_doubt);
   if (options_.gateway_status) w.RawField("gateway", options_.gateway_status());
   return {.body = w.Take()};
+}
+
+Answer Api::Metrics(Call& call) {
+  Query query(call.target);
+  if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
+  return {.body = options_.metrics(), .type = "text/plain; version=0.0.4; charset=utf-8"};
 }
 
 Answer Api::Liveness(Call& /*call*/) { return {.body = "ok\n", .type = "text/plain"}; }

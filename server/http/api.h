@@ -22,6 +22,7 @@
 #include "server/http/command_body.h"
 #include "server/http/outcome.h"
 #include "server/http/target.h"
+#include "server/operations/tally.h"
 #include "server/web/loopback_guard.h"
 #include "server/wire/request_host.h"
 
@@ -43,6 +44,8 @@ struct ApiOptions {
   std::function<int64_t()> now_ms;
   std::function<bool()> draining;
   std::function<std::string()> gateway_status;  // a JSON object; absent: there is no gateway
+  std::function<std::string()> metrics;         // as Prometheus reads them
+  Tally* tally = nullptr;                       // of the entries of batches; may be absent
   // A storage fault, to be told to the operator.
   std::function<void(const std::string&)> report;
 };
@@ -82,6 +85,7 @@ class Api {
   // api.cc
   Answer WellKnown(Call& call);
   Answer ServerStatus(Call& call);
+  Answer Metrics(Call& call);
   Answer Liveness(Call& call);
   Answer Readiness(Call& call);
   Answer Keygen(Call& call);

@@ -201,7 +201,9 @@ Answer Api::BatchCall(Call& call) {
       continue;
     }
     const Command& command = operations[next].command;
-    w.RawElement(OutcomeAnswer(command, replies[next], /*in_batch=*/true).body);
+    const Answer entry = OutcomeAnswer(command, replies[next], /*in_batch=*/true);
+    if (options_.tally != nullptr) options_.tally->Count(Door::kApi, entry.came_to);
+    w.RawElement(entry.body);
     ++next;
   }
   w.EndArray();

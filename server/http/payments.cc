@@ -115,6 +115,7 @@ Answer Api::CreatePayment(Call& call) {
     return ProblemOf("idempotency_conflict", "this key was not used for a payment");
   }
   Answer answer{.status = 201, .body = *reply->record->result, .sequence = reply->sequence};
+  answer.came_to = replayed ? CameTo::kReplayed : CameTo::kExecuted;
   answer.headers.emplace_back(kKeyHeader, key_text);
   if (derived) answer.headers.emplace_back("Idempotency-Key-Derived", "true");
   if (replayed) answer.headers.emplace_back("Idempotent-Replayed", "true");

@@ -85,6 +85,7 @@ class Interpreter {
 
   // Counted since the start.
   uint64_t commands = 0;
+  uint64_t counted_commands = 0;  // of them those that have told the tally what they came to
   uint64_t connections = 0;
   uint64_t rejected_connections = 0;
   uint64_t evicted_connections = 0;

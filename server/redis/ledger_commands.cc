@@ -178,6 +178,12 @@ void Do(Call& call, std::string_view scope, const onced::Command& command) {
   if (limited != nullptr && reply->keys_change != 0) {
     parts.quota->Change(call.session.tenant, reply->keys_change);
   }
+  if (parts.tally != nullptr) {
+    ++call.redis.counted_commands;
+    parts.tally->Count(
+        Door::kRedis,
+        CameToOf(reply->outcome, reply->record.has_value() ? reply->record->attempt : uint32_t{0}));
+  }
   Tell(call, *reply);
 }
 

@@ -14,6 +14,7 @@
 
 #include "engine/ledger.h"
 #include "engine/limits.h"
+#include "server/operations/tally.h"
 
 namespace onced {
 class Doorkeeper;
@@ -28,6 +29,7 @@ struct LedgerParts {
   KeyQuota* quota = nullptr;
   int64_t lease_ms = kLeaseDefaultMs;  // where a claim says none
   int64_t retention_ms = kRetentionDefaultMs;
+  Tally* tally = nullptr;  // may be absent
 };
 
 }  // namespace onced::redis

@@ -85,6 +85,7 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
   bool Stop(milliseconds patience);
   void JudgeTokens();
   uint16_t port() const { return port_; }
+  size_t connections() const { return open_.load(std::memory_order_relaxed); }
 
   bool IsFull() const override {
     return commands_ >= kTurnCommandsMax || options_.keyspace->pending_bytes() >= kTurnBytesMax ||
@@ -92,10 +93,14 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
            interpreter_.channels().sent_bytes() >= kTurnMessagesMax;
   }
   bool HasBegun() const override { return !joined_.empty(); }
-  void Joined(const Connection& connection) override { joined_.push_back(connection); }
+  void Joined(const Connection& connection) override {
+    if (joined_.empty()) turn_begun_ = steady_clock::now();
+    joined_.push_back(connection);
+  }
   void GoOnLater(const Connection& connection) override { later_.push_back(connection); }
   void CommandRan(size_t answer) override {
     ++commands_;
+    ++ran_;
     answer_bytes_ += answer;
   }
   void EndSoon() override { commands_ = kTurnCommandsMax; }
@@ -105,6 +110,8 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
  private:
   struct Held {
     uint64_t sequence;
+    steady_clock::time_point begun;
+    uint64_t commands;
     std::vector<Connection> connections;
   };
 
@@ -118,6 +125,7 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
     return found == connections_.end() ? nullptr : found->second;
   }
   void EndTurn();
+  void CountTurn(steady_clock::time_point begun, uint64_t commands);
   Result<uint64_t> Commit();
   void CloseEnded();
   void CloseHeaviest();
@@ -132,9 +140,12 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
   asio::steady_timer accept_again_{context_};
   std::unordered_map<uint64_t, Connection> connections_;  // by their sessions' ids
 
+  std::atomic<size_t> open_{0};     // connections_, for other threads
   std::vector<Connection> joined_;  // in this turn
-  std::vector<Connection> later_;   // in the next
+  steady_clock::time_point turn_begun_;
+  std::vector<Connection> later_;  // in the next
   size_t commands_ = 0;
+  uint64_t ran_ = 0;         // the same, also when it was told to end soon
   size_t answer_bytes_ = 0;  // of this turn
   size_t weight_ = 0;        // of all connections
   std::deque<Held> held_;    // turns whose answers wait at the gate, in order
@@ -239,9 +250,20 @@ void RedisDoor::Impl::JoinTold() {
   }
 }
 
+// Every command of a turn is answered when the turn is; a script's are the script's.
+void RedisDoor::Impl::CountTurn(steady_clock::time_point begun, uint64_t commands) {
+  if (options_.ledger.tally == nullptr || commands == 0) return;
+  const uint64_t counted = std::exchange(interpreter_.counted_commands, 0);
+  options_.ledger.tally->Count(Door::kRedis, CameTo::kOther,
+                               commands - std::min(counted, commands));
+  options_.ledger.tally->Took(Door::kRedis, steady_clock::now() - begun, commands);
+}
+
 void RedisDoor::Impl::EndTurn() {
   JoinTold();
   if (joined_.empty()) return;
+  const uint64_t commands = std::exchange(ran_, 0);
+  open_.store(connections_.size(), std::memory_order_relaxed);
   commands_ = answer_bytes_ = 0;
   interpreter_.channels().ForgetSentBytes();
   const Result<uint64_t> committed = Commit();
@@ -251,7 +273,10 @@ void RedisDoor::Impl::EndTurn() {
     options_.report("storage: " + committed.status().message());
   }
   const bool leaves = !committed.ok() || (held_.empty() && options_.is_durable(*committed));
-  Held held{.sequence = committed.ok() ? *committed : 0, .connections = {}};
+  Held held{.sequence = committed.ok() ? *committed : 0,
+            .begun = turn_begun_,
+            .commands = commands,
+            .connections = {}};
   for (const Connection& connection : std::exchange(joined_, {})) {
     std::string answers = connection->TakeAnswers(error);
     if (leaves && held_.empty()) {
@@ -264,7 +289,7 @@ void RedisDoor::Impl::EndTurn() {
     }
   }
   CloseEnded();
-  if (held.connections.empty()) return;
+  if (held.connections.empty()) return CountTurn(held.begun, commands);
   const uint64_t sequence = held.sequence;
   held_.push_back(std::move(held));
   options_.when_durable(sequence, [weak = weak_from_this()] {
@@ -331,6 +356,7 @@ void RedisDoor::Impl::LetLeave() {
   while (!held_.empty() && options_.is_durable(held_.front().sequence)) {
     const Held held = std::move(held_.front());
     held_.pop_front();
+    CountTurn(held.begun, held.commands);
     // None runs on before all are sent: its command might be a script, and have this called again.
     for (const Connection& connection : held.connections) {
       connection->LetGo();
@@ -378,6 +404,8 @@ Result<std::unique_ptr<RedisDoor>> RedisDoor::Start(RedisDoorOptions options,
 RedisDoor::~RedisDoor() { (void)Stop(milliseconds(0)); }
 
 uint16_t RedisDoor::port() const { return impl_->port(); }
+
+size_t RedisDoor::connections() const { return impl_->connections(); }
 
 void RedisDoor::JudgeTokens() { impl_->JudgeTokens(); }
 

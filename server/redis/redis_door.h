@@ -62,6 +62,7 @@ class RedisDoor {
   RedisDoor& operator=(const RedisDoor&) = delete;
 
   uint16_t port() const;
+  size_t connections() const;  // open now
   // The tokens have changed: sessions that came in by one that is no longer taken are closed.
   void JudgeTokens();
   // Takes no more commands, and ends when what was run has been answered, or `patience` is over.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/status.h"
+#include "server/operations/tally.h"
 
 namespace onced {
 
@@ -22,6 +23,7 @@ struct Answer {
   std::vector<std::pair<std::string, std::string>> headers;
   uint64_t sequence = 0;     // may leave when this is durable
   bool stalled = false;      // the store would not take a write just now: worth another try
+  CameTo came_to = CameTo::kByStatus;  // as it is counted
   std::string for_operator;  // what a storage fault said; not for the caller
 };
 

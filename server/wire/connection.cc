@@ -302,11 +302,12 @@ void Connection::ServeWithoutBody() {
 
 void Connection::Refuse(const Problem& problem) {
   std::string answer = LastAnswer(problem);  // now: it may be the parser's own
+  const int status = StatusOf(problem);
   no_more_requests_ = true;
   parser_.reset();
   EndIntake();
   EnterPhase(Phase::kIdle);
-  Push(std::move(answer), /*last=*/true);
+  Push(std::move(answer), /*last=*/true, status);
 }
 
 void Connection::Serve(Request request, std::shared_ptr<Pipe> body_pipe) {
@@ -362,7 +363,9 @@ void Connection::OnAsked(Hosted hosted) {
   Exchange& exchange = serving_->exchange;
   if (exchange.parked_for().has_value()) return ArmPark(*exchange.parked_for());
   const bool streams = hosted.stream.has_value();
-  auto answer = std::make_shared<Answer>(Answer{.bytes = std::move(hosted.bytes),
+  const Tag tag{.status = hosted.status, .mark = exchange.mark(), .begun = exchange.begun()};
+  auto answer = std::make_shared<Answer>(Answer{.tag = tag,
+                                                .bytes = std::move(hosted.bytes),
                                                 .if_unsent = exchange.TakeIfUnsent(),
                                                 .last = hosted.last && !streams});
   const uint64_t sequence = exchange.sequence();
@@ -417,16 +420,17 @@ void Connection::Unpark() {
   park_timer_->cancel();
 }
 
-void Connection::Push(std::string bytes, bool last) {
-  outbox_.Add(
-      std::make_shared<Answer>(Answer{.bytes = std::move(bytes), .ready = true, .last = last}));
+void Connection::Push(std::string bytes, bool last, int status) {
+  const Tag tag{.status = status, .begun = std::chrono::steady_clock::now()};
+  outbox_.Add(std::make_shared<Answer>(
+      Answer{.tag = tag, .bytes = std::move(bytes), .ready = true, .last = last}));
 }
 
 void Connection::Flush() {
   if (closed_) return;
   const bool answered = TakeOfStream();
   if (closed_) return;
-  const std::string* bytes = outbox_.BeginWrite();
+  const std::string* bytes = outbox_.BeginWrite(services_->options.leaves);
   if (bytes == nullptr) {
     if (outbox_.wrote_last() && phase_ != Phase::kLingering) return Linger();
     if (answered) Advance();

@@ -59,6 +59,10 @@ class Exchange {
   // The answer may not leave before everything up to `sequence` is durable.
   void HoldUntil(uint64_t sequence) { sequence_ = std::max(sequence_, sequence); }
 
+  // What the answer is counted as: the handler's business, and of who counts (ListenerOptions).
+  void Mark(uint8_t mark) { mark_ = mark; }
+  uint8_t mark() const { return mark_; }
+
   // There is no answer yet: whatever the response says is dropped, and the handler is asked again
   // after `time`, or earlier when a Waker is called.
   // REQUIRES: may_park().
@@ -137,6 +141,7 @@ class Exchange {
   const std::shared_ptr<Pipe> body_pipe_;
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   uint64_t sequence_ = 0;
+  uint8_t mark_ = 0;
   bool draining_ = false;
   std::optional<std::chrono::milliseconds> parked_for_;
   std::optional<std::chrono::steady_clock::time_point> stalled_since_;

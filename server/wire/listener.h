@@ -21,6 +21,7 @@
 #include <string>
 
 #include "engine/status.h"
+#include "server/wire/outbox.h"
 #include "server/wire/port.h"
 #include "server/wire/request_host.h"
 #include "server/wire/request_parser.h"
@@ -62,6 +63,8 @@ struct ListenerOptions {
   std::function<bool(const Request& head, const Peer&)> streams;
   // Whether this request may block: it is then run on the pool.
   std::function<bool(const Request&)> blocks;
+  // Told of each answer when it leaves: what it is counted as. Must be quick. May be absent.
+  std::function<void(const Tag&)> leaves;
   // Whether an answer may leave at once: most may, and need no callback then. May be absent.
   std::function<bool(uint64_t sequence)> is_durable;
   // See CommitGate::WhenDurable.

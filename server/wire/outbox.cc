@@ -15,11 +15,12 @@ void Outbox::Add(std::shared_ptr<Answer> answer) {
   answers_.push_back(std::move(answer));
 }
 
-const std::string* Outbox::BeginWrite() {
+const std::string* Outbox::BeginWrite(const std::function<void(const Tag&)>& leaves) {
   if (write_under_way_ || answers_.empty() || !answers_.front()->ready) return nullptr;
   while (!answers_.empty() && answers_.front()->ready && !last_taken_) {
     Answer& answer = *answers_.front();
     last_taken_ = answer.last;
+    if (leaves && answer.tag.status != 0) leaves(answer.tag);
     bytes_ -= answer.bytes.size();
     if (answer.if_unsent) undos_.push_back({writing_.size(), std::move(answer.if_unsent)});
     if (writing_.empty()) {

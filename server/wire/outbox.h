@@ -9,7 +9,9 @@
 // answer of a connection none leaves.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -18,7 +20,15 @@
 
 namespace onced::wire {
 
+// What of an answer is counted when it leaves.
+struct Tag {
+  int status = 0;  // 0: it answers no request
+  uint8_t mark = 0;
+  std::chrono::steady_clock::time_point begun{};
+};
+
 struct Answer {
+  Tag tag;
   std::string bytes;
   std::function<void()> if_unsent;
   bool ready = false;  // may leave
@@ -40,8 +50,9 @@ class Outbox {
   bool wrote_last() const { return last_taken_ && !write_under_way_; }
 
   // All that may leave now, and is to be written; nullptr when there is nothing, or something is
-  // being written. It stays as it is until Written() is called.
-  const std::string* BeginWrite();
+  // being written. It stays as it is until Written() is called. `leaves` is told of each answer;
+  // may be absent.
+  const std::string* BeginWrite(const std::function<void(const Tag&)>& leaves = nullptr);
   // `size`: how much of it has gone out; less than all is the end of the connection.
   void Written(size_t size);
 

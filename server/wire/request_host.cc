@@ -35,7 +35,7 @@ std::optional<uint64_t> LengthOf(const httplib::Response& response, const Exchan
 Hosted Written(const httplib::Response& response, Exchange& exchange, bool last) {
   const Request& request = exchange.request();
   const bool bodiless = HasNoBody(response, exchange);
-  Hosted hosted{.last = last, .stream = exchange.TakeStream()};
+  Hosted hosted{.status = response.status, .last = last, .stream = exchange.TakeStream()};
   HeadTerms terms{.minor_version = request.minor_version,
                   .as_is = exchange.as_is(),
                   .headers = &exchange.headers(),

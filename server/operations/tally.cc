@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#include "server/operations/tally.h"
+
+namespace onced {
+
+std::string_view NameOf(Door door) {
+  static constexpr std::array<std::string_view, kDoors> kNames = {"api", "gateway", "redis"};
+  return kNames[static_cast<size_t>(door)];
+}
+
+std::string_view NameOf(CameTo came_to) {
+  static constexpr std::array<std::string_view, kCameTo> kNames = {
+      "",         "executed", "retaken",   "replayed", "in_flight",
+      "conflict", "unknown",  "completed", "released", "renewed",
+      "stale",    "passed",   "other",     "refused",  "failed"};
+  return kNames[static_cast<size_t>(came_to)];
+}
+
+CameTo CameToOf(Outcome outcome, uint32_t attempt) {
+  switch (outcome) {
+    case Outcome::kClaimed:
+      return attempt > 1 ? CameTo::kRetaken : CameTo::kExecuted;
+    case Outcome::kReplay:
+      return CameTo::kReplayed;
+    case Outcome::kConflict:
+      return CameTo::kConflict;
+    case Outcome::kInFlight:
+      return CameTo::kInFlight;
+    case Outcome::kUnknown:
+    case Outcome::kMarkedUnknown:
+      return CameTo::kUnknown;
+    case Outcome::kCompleted:
+      return CameTo::kCompleted;
+    case Outcome::kReleased:
+      return CameTo::kReleased;
+    case Outcome::kRenewed:
+      return CameTo::kRenewed;
+    case Outcome::kStale:
+      return CameTo::kStale;
+    case Outcome::kNotResolvable:
+    case Outcome::kNotFound:
+      return CameTo::kRefused;
+    case Outcome::kResolved:
+    case Outcome::kForgotten:
+      return CameTo::kOther;
+  }
+  return CameTo::kOther;
+}
+
+CameTo CameToOfStatus(int status) {
+  if (status >= 500) return CameTo::kFailed;
+  return status >= 400 ? CameTo::kRefused : CameTo::kOther;
+}
+
+// Threads are given shards in turn: what a program of a few threads has to share is nothing.
+Tally::Shard& Tally::Mine() {
+  static std::atomic<size_t> next{0};
+  thread_local const size_t mine = next.fetch_add(1, std::memory_order_relaxed) % kShards;
+  return shards_[mine];
+}
+
+Tally::Seen Tally::Read() const {
+  Seen seen;
+  for (const Shard& shard : shards_) {
+    for (size_t door = 0; door < kDoors; ++door) {
+      for (size_t told = 0; told < kCameTo; ++told) {
+        seen.told[door][told] += shard.told[door][told].load(std::memory_order_relaxed);
+      }
+      for (size_t digit = 0; digit < kStatusClasses; ++digit) {
+        seen.statuses[door][digit] += shard.statuses[door][digit].load(std::memory_order_relaxed);
+      }
+      seen.took[door].Add(shard.took[door].Read());
+    }
+  }
+  return seen;
+}
+
+}  // namespace onced
