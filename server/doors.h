@@ -58,6 +58,11 @@ class Doors {
   uint16_t redis_port() const { return redis_->port(); }
   uint16_t gateway_port() const { return gateway_listener_->port(); }
 
+  // From now on /readyz says that it drains; everything else is served as before.
+  void BeginDraining() { draining_ = true; }
+  // Whether the thread that tells that the process lives comes round.
+  bool Lives() const { return api_listener_->SinceRound() < std::chrono::seconds(10); }
+
   // The token file was read again.
   void Watch(const TokenBook& book);
 

@@ -27,6 +27,7 @@ enum ExitCode : int {
   kExitOk = 0,
   kExitFailure = 1,
   kExitUsage = 2,
+  kExitCutOff = 3,        // a stop that did not wait for all that ran: time was up, or asked twice
   kExitInUse = 4,         // port or data folder
   kExitDataMissing = 65,  // synced data is missing, or of a newer format
   kExitLogFailed = 74,    // the log could not be written or synced
@@ -56,6 +57,8 @@ struct ServeOptions {
   std::optional<bool> redis_scripts;  // absent: on loopback only
   Footprint footprint = Footprint::kServer;
   bool accept_data_loss = false;
+  std::chrono::milliseconds drain_delay{0};
+  std::chrono::milliseconds drain_timeout{25'000};
   std::string config;  // the file that some of it was read from; empty: none
   std::vector<std::pair<std::string, std::string>> written;  // every option and its value, as text
 };

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "server/serve.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -12,20 +10,24 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "engine/rocks_store.h"
 #include "server/access/doorkeeper.h"
+#include "server/config/quantity.h"
 #include "server/doors.h"
 #include "server/gateway/origin.h"
+#include "server/lobby.h"
+#include "server/operations/service_manager.h"
+#include "server/operations/signals.h"
 #include "server/wire/tls.h"
 
 namespace onced {
 namespace {
-
-constexpr std::chrono::seconds kDrainPatience{25};
 
 void Say(const std::string& line) { std::fprintf(stderr, "onced: %s\n", line.c_str()); }
 
@@ -54,30 +56,26 @@ int Failed(const Status& status) {
   return ExitCodeOf(status);
 }
 
-// Signals are taken by sigwait, so no handler ever interrupts anything. Must come before the first
-// thread: threads inherit the mask.
-sigset_t BlockSignals() {
-  signal(SIGPIPE, SIG_IGN);
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGHUP);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
+// At SIGHUP what may change while it runs is read again: each of `reloads` takes what is valid, or
+// says what is not and keeps what it had.
+void ReadAgain(const std::vector<std::function<Status()>>& reloads) {
+  for (const std::function<Status()>& reload : reloads) {
+    const Status reloaded = reload();
+    if (!reloaded.ok()) Say("reload: " + reloaded.message());
+  }
 }
 
-// Returns the signal that asks for the end. At SIGHUP what may change while it runs is read again:
-// each of `reloads` takes what is valid, or says what is not and keeps what it had.
-int AwaitStop(const sigset_t& signals, const std::vector<std::function<Status()>>& reloads) {
-  int number = 0;
-  while (sigwait(&signals, &number) == 0 && number == SIGHUP) {
-    for (const std::function<Status()>& reload : reloads) {
-      const Status reloaded = reload();
-      if (!reloaded.ok()) Say("reload: " + reloaded.message());
-    }
+// Returns the signal that asks for the end. Meanwhile the service manager hears that it lives.
+int AwaitStop(const Signals& signals, const ServiceManager& manager, const Doors& doors,
+              const std::vector<std::function<Status()>>& reloads) {
+  constexpr std::chrono::hours kLong{1};
+  for (;;) {
+    const std::optional<int> number = signals.Wait(manager.watchdog().value_or(kLong));
+    if (manager.watchdog().has_value() && doors.Lives()) manager.Tell("WATCHDOG=1");
+    if (!number.has_value()) continue;
+    if (*number != SIGHUP) return *number;
+    ReadAgain(reloads);
   }
-  return number;
 }
 
 // Every connection is an open file, and the store, which cannot do without its own, must find some
@@ -153,6 +151,38 @@ RocksStoreOptions StoreOptions(const ServeOptions& options) {
           .on_log_failure = EndWithLostLog};
 }
 
+// What a crash has left may take a while to be read: who asks meanwhile hears so, and the service
+// manager waits.
+Result<std::unique_ptr<RocksStore>> OpenStore(const ServeOptions& options,
+                                              const ServiceManager& manager, const wire::Port& port,
+                                              const std::shared_ptr<wire::TlsCredentials>& tls) {
+  const Extension longer(&manager, "opening the data folder");
+  const Lobby lobby(options, port, tls);
+  return RocksStore::Open(StoreOptions(options));
+}
+
+// From the outside in: first balancers are told, then nobody comes in, then what runs ends. False:
+// some of it did not in time.
+bool Drain(const ServeOptions& options, Doors& doors) {
+  doors.BeginDraining();
+  if (options.drain_delay.count() > 0) {
+    Say("serving for " + DurationText(options.drain_delay.count()) +
+        " more, while /readyz says 503");
+    std::this_thread::sleep_for(options.drain_delay);
+  }
+  switch (doors.Close(options.drain_timeout)) {
+    case Doors::Closed::kFinished:
+      return true;
+    case Doors::Closed::kCutOff:
+      Say("some requests did not finish in time and were cut off");
+      return false;
+    case Doors::Closed::kHeldUp:
+      Say("the storage does not answer; leaving without a last sync, as after a crash");
+      _exit(kExitFailure);
+  }
+  return false;
+}
+
 std::string UrlOf(const ServeOptions& options, const std::string& host, uint16_t port) {
   const bool v6 = host.find(':') != std::string::npos;
   return (options.tls.certificate.empty() ? "http://" : "https://") +
@@ -211,7 +241,8 @@ int ExitCodeOf(const Status& status) {
 
 int Serve(const ServeOptions& options,
           const std::function<std::optional<ServeOptions>()>& read_again) {
-  const sigset_t signals = BlockSignals();
+  const Signals signals;
+  const ServiceManager manager;
   const size_t connections_max =
       ConnectionsWithinFileLimit(options.connections_max, options.gateway.enabled ? 3 : 1);
   std::vector<std::function<Status()>> reloads = {
@@ -234,7 +265,7 @@ int Serve(const ServeOptions& options,
   // connects while the store opens waits in the queue.
   Result<Ports> ports = Ports::Take(options);
   if (!ports.ok()) return Failed(ports.status());
-  Result<std::unique_ptr<RocksStore>> store = RocksStore::Open(StoreOptions(options));
+  Result<std::unique_ptr<RocksStore>> store = OpenStore(options, manager, *ports->api, tls);
   if (!store.ok()) return Failed(store.status());
   Result<std::unique_ptr<Doors>> doors = Doors::Open(options, std::move(*ports),
                                                      {.store = store->get(),
@@ -247,23 +278,21 @@ int Serve(const ServeOptions& options,
     reloads.emplace_back([&] { return ReadTokensAgain(options, *doorkeeper, **doors); });
   }
   Banner(options, **doors);
+  manager.Tell("READY=1\nSTATUS=serving");
 
-  const int stop = AwaitStop(signals, reloads);
+  const int stop = AwaitStop(signals, manager, **doors, reloads);
   Say(std::string(strsignal(stop)) + ": finishing what runs");
-  switch ((*doors)->Close(kDrainPatience)) {
-    case Doors::Closed::kFinished:
-      break;
-    case Doors::Closed::kCutOff:
-      Say("some requests did not finish in time and were cut off");
-      break;
-    case Doors::Closed::kHeldUp:
-      Say("the storage does not answer; leaving without a last sync, as after a crash");
-      _exit(kExitFailure);
-  }
+  const Extension longer(&manager, "finishing what runs");
+  manager.Tell("STOPPING=1");
+  const SecondStop second(&signals, [] {
+    Say("asked again: leaving at once, as after a crash");
+    _exit(kExitCutOff);
+  });
+  const bool finished = Drain(options, **doors);
   doors->reset();
   store->reset();  // syncs and flushes
   Say("stopped");
-  return kExitOk;
+  return finished ? kExitOk : kExitCutOff;
 }
 
 }  // namespace onced

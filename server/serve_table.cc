@@ -233,6 +233,15 @@ void ServeTable::AddStore() {
 
 void ServeTable::AddLimits() {
   ServeOptions* const o = &options_;
+  rows_.Section("Stop");
+  rows_
+      .Duration("drain-delay", &o->drain_delay, 0, 600'000,
+                "how long a stop goes on serving while /readyz says 503")
+      .For("balancers in front: longer than they take to look");
+  rows_
+      .Duration("drain-timeout", &o->drain_timeout, 0, 600'000,
+                "how long it then waits for what runs")
+      .For("whose requests take longer, or whose service manager waits less");
   rows_.Section("Limits");
   rows_
       .Count("waiters-max", &o->waiters.in_all, 0, 1'000'000,

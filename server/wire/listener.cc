@@ -40,6 +40,7 @@ void KeepTicking(Loop& loop, const std::shared_ptr<asio::steady_timer>& timer) {
   timer->async_wait([&loop, timer](const asio::error_code& error) {
     if (error) return;
     const auto now = std::chrono::steady_clock::now();
+    loop.came_round = now;
     const std::vector<std::shared_ptr<Connection>> all(loop.connections.begin(),
                                                        loop.connections.end());
     for (const std::shared_ptr<Connection>& connection : all) connection->Tick(now);
@@ -165,6 +166,10 @@ class Listener::Impl {
   bool IsHeldUp() const { return running_ > 0 || services_->on_pool > 0; }
 
   uint16_t port() const { return port_; }
+  std::chrono::milliseconds SinceRound() const {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() -
+                                                                 door_->came_round.load());
+  }
   ListenerCounts Counts() const {
     return {.connections = services_->connections,
             .parked = services_->parked,
@@ -275,6 +280,7 @@ Result<std::unique_ptr<Listener>> Listener::Start(ListenerOptions options,
 uint16_t Listener::port() const { return impl_->port(); }
 ListenerCounts Listener::Counts() const { return impl_->Counts(); }
 bool Listener::Stop(std::chrono::milliseconds patience) { return impl_->Stop(patience); }
+std::chrono::milliseconds Listener::SinceRound() const { return impl_->SinceRound(); }
 bool Listener::IsHeldUp() const { return impl_->IsHeldUp(); }
 
 }  // namespace onced::wire

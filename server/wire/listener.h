@@ -90,6 +90,9 @@ class Listener {
 
   uint16_t port() const;
   ListenerCounts Counts() const;
+  // Since the thread that tells that the process lives has last come round: a fourth of a second,
+  // unless it hangs.
+  std::chrono::milliseconds SinceRound() const;
 
   // Accepts no more, lets what runs finish for `patience` at most, closes, within a second more.
   // True when all of it finished.

@@ -11,6 +11,8 @@
 #pragma once
 
 #include <asio/io_context.hpp>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -33,6 +35,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
   void Wake(std::weak_ptr<Connection> connection, uint64_t request) EXCLUDES(mutex_);
 
   asio::io_context context{1};
+  std::atomic<std::chrono::steady_clock::time_point> came_round{std::chrono::steady_clock::now()};
   bool is_door = false;  // must never be held up: handlers run on the pool, but for /livez
   std::unordered_set<std::shared_ptr<Connection>> connections;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "server/wire/port.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <asio/io_context.hpp>
@@ -42,6 +43,11 @@ Result<std::unique_ptr<Port>> Port::Take(const std::string& host, uint16_t numbe
 
 Port::~Port() {
   if (socket_ >= 0) close(socket_);
+}
+
+std::unique_ptr<Port> Port::Share() const {
+  const int again = fcntl(socket_, F_DUPFD_CLOEXEC, 0);
+  return again < 0 ? nullptr : std::unique_ptr<Port>(new Port(again, number_, is_v6_));
 }
 
 int Port::Release() { return std::exchange(socket_, -1); }

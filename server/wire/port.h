@@ -26,6 +26,9 @@ class Port {
 
   uint16_t number() const { return number_; }
   bool is_v6() const { return is_v6_; }
+  // The same socket once more: who accepts at either takes from the one queue. nullptr: there are
+  // no files left.
+  std::unique_ptr<Port> Share() const;
   // The listening socket: the caller's from now on.
   int Release();
 

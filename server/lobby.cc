@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include "server/lobby.h"
+
+#include <httplib.h>
+
+#include <utility>
+
+#include "server/web/answer.h"
+#include "server/wire/listener.h"
+
+namespace onced {
+namespace {
+
+using std::chrono::milliseconds;
+
+void Receive(httplib::Response& response, wire::Exchange& exchange) {
+  const std::string_view target = exchange.request().target;
+  if (target == "/livez") {
+    response.status = 200;
+    response.set_content("ok\n", "text/plain");
+    return;
+  }
+  response.headers.emplace("Retry-After", "1");
+  response.status = 503;
+  if (target == "/readyz" || target.starts_with("/readyz?")) {
+    response.set_content("not ready\n[-]recovering failed: the data folder is being opened\n",
+                         "text/plain");
+    return;
+  }
+  Answer answer = ProblemOf("overloaded", "the data folder is being opened", 1);
+  response.set_content(answer.body, answer.type);
+}
+
+}  // namespace
+
+Lobby::Lobby(const ServeOptions& options, const wire::Port& port,
+             std::shared_ptr<wire::TlsCredentials> tls, milliseconds patience)
+    : options_(options), port_(port.Share()), tls_(std::move(tls)) {
+  thread_ = std::thread([this, patience] { Run(patience); });
+}
+
+Lobby::~Lobby() {
+  {
+    MutexLock lock(mutex_);
+    over_ = true;
+    over_now_.NotifyAll();
+  }
+  thread_.join();
+}
+
+bool Lobby::AwaitOver(std::optional<milliseconds> patience) {
+  const auto until = std::chrono::steady_clock::now() + patience.value_or(milliseconds(0));
+  MutexLock lock(mutex_);
+  while (!over_) {
+    if (!patience.has_value()) {
+      over_now_.Wait(mutex_);
+    } else if (std::chrono::steady_clock::now() >= until) {
+      return false;
+    } else {
+      over_now_.WaitFor(mutex_, *patience);
+    }
+  }
+  return true;
+}
+
+void Lobby::Run(milliseconds patience) {
+  if (AwaitOver(patience) || port_ == nullptr) return;
+  wire::ListenerOptions listening;
+  listening.tls = tls_;
+  listening.limits = options_.limits;
+  listening.deadlines = options_.deadlines;
+  listening.io_threads = 1;
+  listening.handler = Receive;
+  listening.wants_body = [](const wire::Request&, const wire::Peer&) { return false; };
+  listening.blocks = [](const wire::Request&) { return false; };
+  listening.is_durable = [](uint64_t) { return true; };
+  const Result<std::unique_ptr<wire::Listener>> opened =
+      wire::Listener::Start(std::move(listening), std::move(port_));
+  if (!opened.ok()) return;  // whoever comes then waits
+  (void)AwaitOver(std::nullopt);
+  (void)(*opened)->Stop(milliseconds(100));
+}
+
+}  // namespace onced

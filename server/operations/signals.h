@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// Signals: what asks the process for something, taken by waiting, so that no handler ever
+// interrupts anything.
+//
+// Threads: made on the main thread before there is another: threads inherit the mask.
+#pragma once
+
+#include <signal.h>
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <thread>
+
+namespace onced {
+
+class Signals {
+ public:
+  // SIGTERM, SIGINT and SIGHUP, from now on; SIGPIPE is ignored.
+  Signals();
+
+  // The next one, or nullopt when none has come in this time.
+  std::optional<int> Wait(std::chrono::milliseconds patience) const;
+
+ private:
+  sigset_t set_{};
+};
+
+// While a stop takes its time, whoever asks again for it is heard: `cut` is called, on a thread of
+// its own, and should end the process.
+class SecondStop {
+ public:
+  SecondStop(const Signals* signals, std::function<void()> cut);
+  ~SecondStop();
+  SecondStop(const SecondStop&) = delete;
+  SecondStop& operator=(const SecondStop&) = delete;
+
+ private:
+  std::atomic<bool> over_{false};
+  std::thread thread_;
+};
+
+}  // namespace onced
