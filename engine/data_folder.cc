@@ -14,6 +14,8 @@
 #include <set>
 #include <vector>
 
+#include "engine/synced_files.h"
+
 namespace onced {
 namespace {
 
@@ -21,12 +23,6 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kReserveBytes = 256ULL << 20;
 constexpr uint64_t kReserveShare = 20;  // one part in twenty: 5 %
-
-Status Failed(const std::string& what, const std::string& path, const std::error_code& error) {
-  std::string message = what + " " + path + ": " + error.message();
-  return error == std::errc::no_space_on_device ? Status::NoSpace(std::move(message))
-                                                : Status::IoError(std::move(message));
-}
 
 std::error_code LastError() { return {errno, std::generic_category()}; }
 
@@ -37,7 +33,8 @@ Result<std::vector<fs::path>> EntriesOf(const std::string& folder) {
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
     entries.push_back(at->path());
   }
-  if (error && error != std::errc::no_such_file_or_directory) return Failed("list", folder, error);
+  if (error && error != std::errc::no_such_file_or_directory)
+    return FileFault("list", folder, error);
   return entries;
 }
 
@@ -48,16 +45,6 @@ bool IsOfDatabase(const fs::path& path) {
   return name == "CURRENT" || name == "IDENTITY" || name.starts_with("MANIFEST-") ||
          name.starts_with("OPTIONS-") || extension == ".log" || extension == ".sst" ||
          extension == ".blob" || extension == ".dbtmp";
-}
-
-// A new directory entry survives a power cut only once its directory is synced.
-Status SyncFolder(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return Failed("open folder", path, LastError());
-  const int synced = fsync(fd);
-  const std::error_code error = LastError();
-  close(fd);
-  return synced == 0 ? Status::Ok() : Failed("sync folder", path, error);
 }
 
 // The folders in which an entry is new once `path` and what leads to it has been created: the
@@ -82,42 +69,26 @@ bool CannotBeLinked(const std::error_code& error) {
 
 std::string LockOf(const std::string& folder) { return folder + "/onced.lock"; }
 
-// A whole copy, or none of that name.
-Status Copy(const fs::path& from, const fs::path& to) {
-  std::error_code error;
-  const std::string unfinished = to.string() + ".unfinished";
-  fs::copy_file(from, unfinished, fs::copy_options::overwrite_existing, error);
-  if (error) return Failed("copy log", unfinished, error);
-  const int fd = open(unfinished.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return Failed("open", unfinished, LastError());
-  const int synced = fsync(fd);
-  error = LastError();
-  close(fd);
-  if (synced != 0) return Failed("sync", unfinished, error);
-  fs::rename(unfinished, to, error);
-  return error ? Failed("rename", unfinished, error) : Status::Ok();
-}
-
 }  // namespace
 
 Result<std::unique_ptr<DataFolder>> DataFolder::Open(const std::string& path) {
   const std::vector<std::string> parents = FoldersWithNewEntries(path);
   std::error_code error;
   const bool created = fs::create_directories(path, error);
-  if (error) return Failed("create data folder", path, error);
+  if (error) return FileFault("create data folder", path, error);
   // Only what we made is ours to restrict.
   if (created) fs::permissions(path, fs::perms::owner_all, error);
-  if (error) return Failed("restrict data folder", path, error);
+  if (error) return FileFault("restrict data folder", path, error);
   const std::string lock_path = LockOf(path);
   const int fd = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return Failed("open", lock_path, LastError());
+  if (fd < 0) return FileFault("open", lock_path, LastError());
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     const std::error_code why = LastError();
     close(fd);
     if (why == std::errc::operation_would_block) {
       return Status::Unavailable("lock data folder " + path + ": in use by another onced");
     }
-    return Failed("lock", lock_path, why);
+    return FileFault("lock", lock_path, why);
   }
   std::unique_ptr<DataFolder> folder(new DataFolder(path, fd));
   ONCED_RETURN_IF_ERROR(SyncFolder(path));
@@ -152,7 +123,7 @@ Status DataFolder::CheckDatabase() const {
   const std::string current = database() + "/CURRENT";
   std::error_code error;
   if (!*has || fs::exists(current, error)) return Status::Ok();
-  if (error) return Failed("look for", current, error);
+  if (error) return FileFault("look for", current, error);
   return Status::Corruption("open " + database() +
                             ": the file CURRENT is missing; nothing was touched");
 }
@@ -177,7 +148,7 @@ Status DataFolder::DropDatabase() {
     if (!IsOfDatabase(entry)) continue;
     std::error_code error;
     fs::remove(entry, error);
-    if (error) return Failed("remove", entry.string(), error);
+    if (error) return FileFault("remove", entry.string(), error);
   }
   return Status::Ok();
 }
@@ -192,7 +163,7 @@ Result<bool> DataFolder::QuarantineTables() { return Quarantine(".sst", /*may_co
 Result<bool> DataFolder::Quarantine(const std::string& extension, bool may_copy) {
   std::error_code error;
   fs::create_directories(quarantine(), error);
-  if (error) return Failed("create", quarantine(), error);
+  if (error) return FileFault("create", quarantine(), error);
   const Result<std::vector<fs::path>> entries = EntriesOf(database());
   if (!entries.ok()) return entries.status();
   for (const fs::path& path : *entries) {
@@ -202,9 +173,9 @@ Result<bool> DataFolder::Quarantine(const std::string& extension, bool may_copy)
     fs::create_hard_link(path, link, error);
     if (error && CannotBeLinked(error)) {
       if (!may_copy) return false;
-      ONCED_RETURN_IF_ERROR(Copy(path, link));
+      ONCED_RETURN_IF_ERROR(CopyWhole(path.string(), link.string()));
     } else if (error) {
-      return Failed("link", link.string(), error);
+      return FileFault("link", link.string(), error);
     }
   }
   ONCED_RETURN_IF_ERROR(SyncFolder(quarantine()));
@@ -229,7 +200,7 @@ Status DataFolder::SyncEntries() const { return SyncFolder(path_); }
 Status DataFolder::DropQuarantine() {
   std::error_code error;
   fs::remove_all(quarantine(), error);
-  return error ? Failed("remove", quarantine(), error) : Status::Ok();
+  return error ? FileFault("remove", quarantine(), error) : Status::Ok();
 }
 
 Status DataFolder::KeepQuarantine() {
@@ -240,7 +211,7 @@ Status DataFolder::KeepQuarantine() {
     kept = quarantine() + "-" + std::to_string(number);
   }
   fs::rename(quarantine(), kept, error);
-  return error ? Failed("rename", quarantine(), error) : Status::Ok();
+  return error ? FileFault("rename", quarantine(), error) : Status::Ok();
 }
 
 DataFolder::Space DataFolder::CheckSpace(uint64_t owed_bytes) const {

@@ -91,6 +91,17 @@ Result<std::unique_ptr<HighWater>> HighWater::Open(const std::string& path) {
   return file;
 }
 
+Result<HighWaterMark> HighWater::Peek(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0 && errno == ENOENT) return Status::Corruption(path + ": there is none");
+  if (fd < 0) return Errno("open");
+  HighWater file(fd);
+  ONCED_RETURN_IF_ERROR(file.Load());
+  const std::optional<HighWaterMark> mark = file.mark();
+  if (mark.has_value()) return *mark;
+  return Status::Corruption(path + ": neither of its slots is whole");
+}
+
 HighWater::~HighWater() { close(fd_); }
 
 std::optional<HighWaterMark> HighWater::mark() const {

@@ -43,6 +43,8 @@ class HighWater {
   // Opens or creates the file. A file without one valid slot counts as no mark. Corruption when it
   // was written by a newer format of onced.
   static Result<std::unique_ptr<HighWater>> Open(const std::string& path);
+  // The mark of a file that is not to be written, nor made. Corruption: there is none.
+  static Result<HighWaterMark> Peek(const std::string& path);
   ~HighWater();
   HighWater(const HighWater&) = delete;
   HighWater& operator=(const HighWater&) = delete;

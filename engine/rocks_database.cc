@@ -16,9 +16,6 @@
 namespace onced {
 namespace {
 
-constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "audit", "effects",
-                                                             "keyspace"};
-
 // `doing` starts the message: "read", "write", ...
 Status Converted(const char* doing, const rocksdb::Status& s) {
   if (s.ok()) return Status::Ok();

@@ -15,6 +15,7 @@
 
 #include <rocksdb/db.h>
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -36,6 +37,8 @@ std::string AuditPrefix(const Key& key);
 
 enum class Family { kRecords, kAudit, kEffects, kKeyspace };
 constexpr int kFamilies = 4;
+inline constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "audit", "effects",
+                                                                    "keyspace"};
 
 // How the database reports, from its own threads, that it is in trouble or out of it again.
 struct ErrorHandler {

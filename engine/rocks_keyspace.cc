@@ -342,6 +342,8 @@ void RocksKeyspace::Abandon() {
 
 }  // namespace
 
+Status CheckStoredValue(std::string_view value) { return Decoded(value).status(); }
+
 std::unique_ptr<Keyspace> RocksStore::NewKeyspace() {
   return std::make_unique<RocksKeyspace>(parts_->db.get(), parts_->gate.get(), &parts_->space_low,
                                          parts_->clock, KeptMax(parts_->options.footprint));

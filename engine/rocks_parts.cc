@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "engine/backup.h"
 #include "engine/rocks_manifest.h"
 
 namespace onced {
@@ -26,6 +27,10 @@ RocksStore::Parts::Parts(RocksStoreOptions o)
     : options(std::move(o)), stripes(StripesOf(options), options.waiters) {}
 
 Status RocksStore::Parts::OpenFolderAndClock() {
+  if (IsBackup(options.path)) {
+    return Status::InvalidArgument("open " + options.path +
+                                   ": this is a backup; `onced restore` makes a data folder of it");
+  }
   Result<std::unique_ptr<DataFolder>> opened = DataFolder::Open(options.path);
   if (!opened.ok()) return opened.status();
   folder = std::move(*opened);

@@ -28,6 +28,9 @@
 
 namespace onced {
 
+// Whether a value of the keyspace can be read (rocks_keyspace.cc).
+Status CheckStoredValue(std::string_view value);
+
 // In the order in which they are made; destroyed in the reverse one.
 struct RocksStore::Parts {
   explicit Parts(RocksStoreOptions o);

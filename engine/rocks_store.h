@@ -114,6 +114,10 @@ class RocksStore : public Store {
 
   // Makes everything written so far durable, in every mode.
   Status Flush();
+  // Makes `folder`, which must be absolute and not be there, a backup of what there is now
+  // (backup.h), while everything goes on. What was answered before the call is in it. Writes memory
+  // out first; on the same disk tables are linked, not copied. InvalidArgument names the field.
+  Status Backup(const std::string& folder);
   // One round of the reaper, now.
   Status Reap();
   StoreHealth Health() const;

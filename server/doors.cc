@@ -106,6 +106,8 @@ ApiOptions Doors::ApiTerms() {
       .now_ms = [store = ground_.store] { return store->NowMs(); },
       .draining = [this] { return draining_.load(); },
       .metrics = [this] { return MetricsText(Observe()); },
+      .backup = [store =
+                     ground_.store](const std::string& folder) { return store->Backup(folder); },
       .tally = &tally_,
       .report = [report =
                      ground_.report](const std::string& fault) { report("storage: " + fault); }};

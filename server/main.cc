@@ -50,6 +50,7 @@ int RunProgram(const std::vector<std::string>& arguments) {
     const std::function<std::optional<ServeOptions>()>& read_again;
     int operator()(const ServeOptions& options) const { return Serve(options, read_again); }
     int operator()(const CheckOptions& options) const { return Check(options.serve); }
+    int operator()(const CommandOptions& options) const { return RunCommand(options); }
     int operator()(const AcceptClockOptions& options) const { return AcceptClock(options); }
     int operator()(const NewTokenOptions& options) const { return NewTokenFor(options); }
     int operator()(const Finished& finished) const { return finished.exit_code; }

@@ -100,6 +100,7 @@ class CommandLine {
     AddFlags(table_.rows(), &given_, serve_);
     AddFlags(table_.rows(), &given_, check_);
     AddConfig();
+    AddCommands(&app_, &command_);
     CLI::App* const clock =
         app_.add_subcommand("clock", "the guarded clock of a stopped data folder");
     clock->require_subcommand(1);
@@ -124,6 +125,7 @@ class CommandLine {
       std::fputs(NearestOf(app_, arguments).c_str(), stderr);
       return Finished{kExitUsage};
     }
+    if (command_.verb != CommandOptions::Verb::kNone) return command_;
     if (accept_->parsed()) return accept_clock_;
     if (new_->parsed()) return new_token_;
     if (example_->parsed()) return Print(ExampleFile(table_.rows()));
@@ -162,6 +164,7 @@ class CommandLine {
   CLI::App app_;
   ServeTable table_;
   Given given_;
+  CommandOptions command_;
   AcceptClockOptions accept_clock_;
   NewTokenOptions new_token_;
   bool as_json_ = false;

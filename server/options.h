@@ -16,6 +16,7 @@
 #include "engine/limits.h"
 #include "engine/rocks_store.h"
 #include "server/access/caller.h"
+#include "server/commands/commands.h"
 #include "server/config/address.h"
 #include "server/gateway/route.h"
 #include "server/wire/listener.h"
@@ -81,8 +82,8 @@ struct Finished {
   int exit_code;
 };
 
-using Options =
-    std::variant<ServeOptions, CheckOptions, AcceptClockOptions, NewTokenOptions, Finished>;
+using Options = std::variant<ServeOptions, CheckOptions, CommandOptions, AcceptClockOptions,
+                             NewTokenOptions, Finished>;
 // `environment`: see environ(7).
 Options ParseCommandLine(const std::vector<std::string>& arguments,
                          const std::vector<std::string>& environment);

@@ -18,6 +18,7 @@ namespace {
 // Who calls where there are no tokens.
 const Caller kWithoutTokens{.tenant = "default", .role = Role::kAdmin};
 constexpr size_t kPrefixMax = 128;
+constexpr std::string_view kBackupPath = "/v1/backup";
 constexpr size_t kQuickBodyBytes = 4 * 1024;  // more may mean a hundred claims, or much to sort
 
 Answer NoSuchRoute(const std::string& allowed) {
@@ -40,7 +41,7 @@ struct Api::Route {
 };
 
 // In the order of the README. Few enough that looking through them costs less than a hash.
-static constexpr size_t kRouteCount = 23;
+static constexpr size_t kRouteCount = 24;
 const Api::Route* Api::RoutesBegin() {
   using enum Route::For;
   static constexpr std::array<Route, kRouteCount> kRoutes = {{
@@ -63,6 +64,7 @@ const Api::Route* Api::RoutesBegin() {
       {"GET", "/api/payments", &Api::ListPayments, true},
       {"GET", "/v1/status", &Api::ServerStatus, false, kAdmin},
       {"GET", "/metrics", &Api::Metrics, true, kAdmin},
+      {"POST", kBackupPath, &Api::BackupCall, true, kAdmin},
       {"GET", "/livez", &Api::Liveness, false, kAnybody},
       {"GET", "/readyz", &Api::Readiness, false, kAnybody},
       {"HEAD", "/livez", &Api::Liveness, false, kAnybody},
@@ -83,7 +85,8 @@ bool Api::Admits(const wire::Request& head, const wire::Peer& peer) const {
 
 bool Api::Blocks(const wire::Request& request) {
   // Asked for every request, so the common ones are told apart without taking the target to pieces.
-  if (request.method == "POST" && request.body.size() <= kQuickBodyBytes) return false;
+  const bool quick = request.body.size() <= kQuickBodyBytes && request.target != kBackupPath;
+  if (request.method == "POST" && quick) return false;
   const Result<Target> target = Target::Parse(request.target);
   return target.ok() && std::any_of(RoutesBegin(), RoutesEnd(), [&](const Route& route) {
            return route.blocks && route.method == request.method && target->Is(route.pattern);
@@ -223,6 +226,19 @@ Answer Api::ServerStatus(Call& call) {
       .Field("clock_in_doubt", health.clock_in_doubt);
   if (options_.gateway_status) w.RawField("gateway", options_.gateway_status());
   return {.body = w.Take()};
+}
+
+Answer Api::BackupCall(Call& call) {
+  Query query(call.target);
+  if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
+  Result<Fields> fields = Fields::Parse(call.request.body, kCallRules);
+  if (!fields.ok()) return FaultAnswer(fields.status());
+  const std::string folder = fields->Text("folder");
+  if (const Status s = fields->Finish(); !s.ok()) return FaultAnswer(s);
+  const Status made = options_.backup(folder);
+  if (!made.ok()) return FaultAnswer(made);
+  JsonWriter w;
+  return {.status = 201, .body = w.Field("folder", folder).Take()};
 }
 
 Answer Api::Metrics(Call& call) {

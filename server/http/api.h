@@ -45,7 +45,8 @@ struct ApiOptions {
   std::function<bool()> draining;
   std::function<std::string()> gateway_status;  // a JSON object; absent: there is no gateway
   std::function<std::string()> metrics;         // as Prometheus reads them
-  Tally* tally = nullptr;                       // of the entries of batches; may be absent
+  std::function<Status(const std::string& folder)> backup;
+  Tally* tally = nullptr;  // of the entries of batches; may be absent
   // A storage fault, to be told to the operator.
   std::function<void(const std::string&)> report;
 };
@@ -85,6 +86,7 @@ class Api {
   // api.cc
   Answer WellKnown(Call& call);
   Answer ServerStatus(Call& call);
+  Answer BackupCall(Call& call);
   Answer Metrics(Call& call);
   Answer Liveness(Call& call);
   Answer Readiness(Call& call);

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+#include "server/commands/commands.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "engine/backup.h"
+#include "server/commands/table.h"
+#include "server/options.h"
+#include "server/serve.h"
+
+namespace onced {
+namespace {
+
+using Json = nlohmann::json;
+using Verb = CommandOptions::Verb;
+
+int Failed(int code, const std::string& why) {
+  std::fprintf(stderr, "onced: %s\n", why.c_str());
+  return code;
+}
+
+int Print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  return std::fflush(stdout) == 0 ? kExitOk : kExitFailure;
+}
+
+// A member as people read it; "" when it is not there.
+std::string Text(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  if (found == object.end() || found->is_null()) return "";
+  return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+// Of a problem document, in one line.
+std::string Complaint(const ApiClient::Reply& reply) {
+  const Json problem = Json::parse(reply.body, nullptr, /*allow_exceptions=*/false);
+  const std::string detail = problem.is_object() ? Text(problem, "detail") : "";
+  return std::to_string(reply.status) + (detail.empty() ? "" : ": " + detail);
+}
+
+class Session {
+ public:
+  Session(const CommandOptions& options, std::unique_ptr<ApiClient> client)
+      : o_(options), client_(std::move(client)) {}
+
+  int Run() {
+    switch (o_.verb) {
+      case Verb::kList:
+        return List();
+      case Verb::kGet:
+        return Get();
+      case Verb::kHistory:
+        return History();
+      case Verb::kResolve:
+        return Resolve();
+      case Verb::kForget:
+        return Forget();
+      case Verb::kStats:
+        return Stats();
+      case Verb::kHealth:
+        return Health();
+      case Verb::kKeygen:
+        return Keygen();
+      case Verb::kBackup:
+        return Backup();
+      case Verb::kNone:
+      case Verb::kVerify:
+      case Verb::kRestore:
+        break;
+    }
+    return kExitUsage;
+  }
+
+ private:
+  // Asks, and gives what came to `use`, or tells why not.
+  template <typename Use>
+  int Ask(const char* method, const std::string& target, const Json& body, const Use& use) {
+    const Result<ApiClient::Reply> reply =
+        client_->Ask(method, target, body.is_null() ? "" : body.dump());
+    if (!reply.ok()) return Failed(kExitFailure, reply.status().message());
+    if (reply->status < 200 || reply->status > 299) return Failed(kExitFailure, Complaint(*reply));
+    const Json answer = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
+    if (!reply->body.empty() && answer.is_discarded()) {
+      return Failed(kExitFailure, o_.server.url + " does not answer as a onced does");
+    }
+    return use(answer, reply->body);
+  }
+
+  std::string Query(std::vector<std::pair<std::string, std::string>> values) const {
+    if (!o_.tenant.empty()) values.emplace_back("tenant", o_.tenant);
+    std::string query;
+    for (const auto& [name, value] : values) {
+      query += (query.empty() ? "?" : "&") + name + "=" + ApiClient::Escaped(value);
+    }
+    return query;
+  }
+  std::string Target(const std::string& more) const {
+    return "/v1/keys/" + ApiClient::Escaped(o_.key) + more;
+  }
+
+  int List() {
+    Table table({"KEY", "SCOPE", "STATE", "ATTEMPT", "CLAIMED", "EXPIRES", "HOLDER"});
+    Json all = Json::array();
+    std::string cursor;
+    uint32_t left = o_.limit;
+    do {
+      std::vector<std::pair<std::string, std::string>> values = {
+          {"limit", std::to_string(std::min<uint32_t>(left, 1'000))}};
+      if (o_.scope_prefix.empty()) {
+        values.emplace_back("scope", o_.scope);
+      } else {
+        values.emplace_back("scope_prefix", o_.scope_prefix);
+      }
+      if (!o_.prefix.empty()) values.emplace_back("prefix", o_.prefix);
+      if (!o_.state.empty()) values.emplace_back("state", o_.state);
+      if (!cursor.empty()) values.emplace_back("cursor", cursor);
+      const int code = Ask("GET", "/v1/keys" + Query(values), nullptr,
+                           [&](const Json& answer, const std::string&) {
+                             for (const Json& key : answer.value("keys", Json::array())) {
+                               AddRow(key, &table);
+                               all.push_back(key);
+                             }
+                             cursor = Text(answer, "cursor");
+                             return kExitOk;
+                           });
+      if (code != kExitOk) return code;
+      left = o_.limit - static_cast<uint32_t>(std::min<size_t>(all.size(), o_.limit));
+    } while (!cursor.empty() && left > 0);
+    if (o_.json) return Print(Json{{"schema", 1}, {"keys", all}}.dump() + "\n");
+    return Print(table.Text());
+  }
+
+  static void AddRow(const Json& key, Table* table) {
+    const bool lapsed = key.value("lapsed", false);
+    table->Add({Text(key, "key"), Text(key, "scope"),
+                Text(key, "state") + (lapsed ? " (lapsed)" : ""), Text(key, "attempt"),
+                Text(key, "claimed_at"), Text(key, "expires_at"), Text(key, "holder")});
+  }
+
+  int Get() {
+    return Ask("GET", Target(Query({{"scope", o_.scope}})), nullptr,
+               [&](const Json& answer, const std::string& body) {
+                 if (o_.json) return Print(body + "\n");
+                 Table table({});
+                 for (const auto& [name, value] : answer.items()) {
+                   table.Add({name, Text(answer, name.c_str())});
+                 }
+                 return Print(table.Text());
+               });
+  }
+
+  int History() {
+    return Ask("GET", Target("/history" + Query({{"scope", o_.scope}})), nullptr,
+               [&](const Json& answer, const std::string& body) {
+                 if (o_.json) return Print(body + "\n");
+                 Table table({"AT", "EVENT", "ATTEMPT", "FENCE", "HOLDER"});
+                 for (const Json& event : answer.value("events", Json::array())) {
+                   table.Add({Text(event, "at"), Text(event, "type"), Text(event, "attempt"),
+                              Text(event, "fence"), Text(event, "holder")});
+                 }
+                 return Print(table.Text());
+               });
+  }
+
+  int Resolve() {
+    Json body = {{"key", o_.key}, {"scope", o_.scope}, {"decision", o_.decision}};
+    if (!o_.tenant.empty()) body["tenant"] = o_.tenant;
+    if (!o_.result.empty()) {
+      const Json result = Json::parse(o_.result, nullptr, /*allow_exceptions=*/false);
+      if (result.is_discarded()) return Failed(kExitUsage, "--result: is no JSON");
+      body["result"] = result;
+    }
+    return Ask("POST", "/v1/resolve", body, [&](const Json&, const std::string& answer) {
+      return Print(o_.json ? answer + "\n" : o_.key + ": " + o_.decision + "\n");
+    });
+  }
+
+  int Forget() {
+    std::vector<std::pair<std::string, std::string>> values = {{"scope", o_.scope}};
+    if (o_.force) values.emplace_back("force", "true");
+    return Ask("DELETE", Target(Query(values)), nullptr, [&](const Json&, const std::string&) {
+      return Print(o_.json ? "{\"outcome\":\"forgotten\"}\n" : o_.key + ": forgotten\n");
+    });
+  }
+
+  int Stats() {
+    return Ask("GET", "/v1/status", nullptr, [&](const Json& answer, const std::string& body) {
+      if (o_.json) return Print(body + "\n");
+      Table table({});
+      for (const auto& [name, value] : answer.items()) {
+        if (!value.is_object()) table.Add({name, Text(answer, name.c_str())});
+      }
+      const Json gateway = answer.value("gateway", Json::object());
+      for (const auto& [name, value] : gateway.items()) {
+        if (!value.is_array()) table.Add({"gateway." + name, Text(gateway, name.c_str())});
+      }
+      return Print(table.Text());
+    });
+  }
+
+  int Health() {
+    const Result<ApiClient::Reply> reply = client_->Ask("GET", "/readyz?verbose");
+    if (!reply.ok()) return Failed(kExitFailure, reply.status().message());
+    const int printed = Print(reply->body);
+    return reply->status == 200 ? printed : kExitFailure;
+  }
+
+  int Keygen() {
+    Json body = Json::object();
+    if (o_.data.empty()) {
+      body["unique"] = true;
+    } else {
+      // Byte for byte: what the key is made of is the server's to read.
+      if (!Json::accept(o_.data)) return Failed(kExitUsage, "--data: is no JSON");
+    }
+    if (!o_.prefix.empty()) body["prefix"] = o_.prefix;
+    std::string text = body.dump();
+    if (!o_.data.empty()) {
+      text = "{\"data\":" + o_.data + (body.empty() ? "" : "," + text.substr(1, text.size() - 2)) +
+             "}";
+    }
+    const Result<ApiClient::Reply> reply = client_->Ask("POST", "/v1/keygen", text);
+    if (!reply.ok()) return Failed(kExitFailure, reply.status().message());
+    if (reply->status != 200) return Failed(kExitFailure, Complaint(*reply));
+    const Json answer = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
+    if (!answer.is_object()) return Failed(kExitFailure, o_.server.url + ": no key came");
+    return Print(o_.json ? reply->body + "\n" : Text(answer, "key") + "\n");
+  }
+
+  int Backup() {
+    return Ask("POST", "/v1/backup", Json{{"folder", o_.folder}},
+               [&](const Json&, const std::string& body) {
+                 return Print(o_.json ? body + "\n"
+                                      : o_.folder + ": a backup; look at it: onced verify " +
+                                            o_.folder + "\n");
+               });
+  }
+
+  const CommandOptions& o_;
+  const std::unique_ptr<ApiClient> client_;
+};
+
+int Verify(const CommandOptions& o) {
+  ProgressBar bar("verify");
+  const Result<FolderReport> report =
+      VerifyFolder(o.folder, [&](uint64_t done, uint64_t all) { bar.Show(done, all); });
+  bar.End();
+  if (!report.ok()) return Failed(ExitCodeOf(report.status()), report.status().message());
+  const Json json = {{"schema", 1},
+                     {"kind", report->is_backup ? "backup" : "data folder"},
+                     {"records", report->records},
+                     {"runs", report->runs},
+                     {"effects", report->effects},
+                     {"values", report->values},
+                     {"bytes", report->bytes},
+                     {"epoch", report->epoch},
+                     {"sequence", report->sequence},
+                     {"synced_sequence", report->synced_sequence}};
+  if (o.json) return Print(json.dump() + "\n");
+  Table table({});
+  for (const auto& [name, value] : json.items()) {
+    if (name != "schema") table.Add({name, Text(json, name.c_str())});
+  }
+  return Print(o.folder + " is whole\n" + table.Text());
+}
+
+int Restore(const CommandOptions& o) {
+  if (!o.accept_forgotten_claims) {
+    return Failed(kExitUsage,
+                  "restore: what was claimed or completed since this backup was made will be "
+                  "forgotten, and may run a second time; say --accept-forgotten-claims to go on");
+  }
+  ProgressBar bar("restore");
+  const Status restored =
+      RestoreBackup(o.folder, o.into, [&](uint64_t done, uint64_t all) { bar.Show(done, all); });
+  bar.End();
+  if (!restored.ok()) return Failed(ExitCodeOf(restored), restored.message());
+  return Print(o.into + " is a data folder now; everything since " + o.folder +
+               " was made is forgotten, and fences go on above all that were given\n");
+}
+
+}  // namespace
+
+int RunCommand(const CommandOptions& options) {
+  if (options.verb == Verb::kVerify) return Verify(options);
+  if (options.verb == Verb::kRestore) return Restore(options);
+  Result<std::unique_ptr<ApiClient>> client = ApiClient::Make(options.server);
+  if (!client.ok()) return Failed(kExitUsage, client.status().message());
+  return Session(options, std::move(*client)).Run();
+}
+
+}  // namespace onced
