@@ -5,7 +5,8 @@
 // Threads: any, with `mutex` held; a call and its entry in the books are one step under it.
 // Invariants: 1. A file that is known has at least `synced` bytes on the real disk. 2. The entries
 // that are not synced are in the order in which they were made. 3. What an entry has replaced or
-// removed is kept until that is synced.
+// removed is kept until that is synced. 4. What a failed sync was to write is lost, whatever later
+// syncs say: the kernel has taken it for written, and does not try again.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,11 @@ class CrashBooks {
     std::string path;
     uint64_t size = 0;
     uint64_t synced = 0;
+    struct Range {
+      uint64_t begin;
+      uint64_t end;
+    };
+    std::vector<Range> lost{};  // by failed syncs; what is read after a cut is zero there
   };
   using FilePtr = std::shared_ptr<File>;
 
@@ -52,6 +58,7 @@ class CrashBooks {
   FilePtr Create(const std::string& path) REQUIRES(mutex);
   void Grow(File& file, uint64_t bytes) REQUIRES(mutex) { file.size += bytes; }
   void Sync(File& file) REQUIRES(mutex);
+  void FailSync(File& file) REQUIRES(mutex);
   void SyncEntries(const std::string& folder) REQUIRES(mutex);
   // These also do it. False: it cannot be done (errno).
   bool Rename(const std::string& from, const std::string& to) REQUIRES(mutex);
@@ -84,8 +91,10 @@ class CrashBooks {
   void Undo(const Entry& entry) REQUIRES(mutex);
   bool Befalls(Call call) const REQUIRES(mutex);
   void LoseBytes(const File& file, Loss loss, std::mt19937_64& random) REQUIRES(mutex);
+  static void LoseEnd(uint64_t synced, Loss loss, std::mt19937_64& random, std::string* bytes);
   void LoseWhatWasWrittenByHand(Loss loss, std::mt19937_64& random) REQUIRES(mutex);
   std::string HighWater() const { return folder_ + "/high-water"; }
+  std::string HighWaterThatMayStay() const REQUIRES(mutex);
 
   const std::string folder_;
   const std::string aside_;  // beside the folder, for what may come back
@@ -95,6 +104,7 @@ class CrashBooks {
   std::set<std::string> own_entries_ GUARDED_BY(mutex);  // of the folder itself, synced
   std::string high_water_synced_ GUARDED_BY(mutex);
   std::string high_water_at_cut_ GUARDED_BY(mutex);
+  std::string high_water_lost_ GUARDED_BY(mutex);  // as it was when a sync of it failed
 
   uint64_t calls_ GUARDED_BY(mutex) = 0;
   uint64_t cut_at_ GUARDED_BY(mutex) = 0;  // 0: never

@@ -80,6 +80,7 @@ class CrashFile : public rocksdb::FSWritableFileOwnerWrapper {
   IOStatus Sync(const IOOptions& /*options*/, IODebugContext* /*context*/) override {
     MutexLock lock(books_->mutex);
     const Found found = books_->Next(Call::kSync);
+    if (found == Found::kError) books_->FailSync(*file_);
     if (found != Found::kPower) return Failure(found);
     books_->Sync(*file_);
     return IOStatus::OK();

@@ -203,6 +203,46 @@ TEST(CrashFs, LiesWhenToldTo) {
   EXPECT_EQ(here.Read("db/a"), "true");
 }
 
+// Kernels take for written what they could not write, and say so at the next sync.
+TEST(CrashFs, HasLostForGoodWhatAFailedSyncWasToWrite) {
+  for (int loss = 0; loss < kLosses; ++loss) {
+    Disk here;
+    WriteFile(here.Path("high-water"), "");
+    here.SyncOwnEntries();
+    here.Put("db/other", "other");
+    const auto file = here.Open("db/a");
+    EXPECT_TRUE(here.Append(*file, "one").ok() && here.Sync(*file).ok() && here.SyncFolder().ok());
+    EXPECT_TRUE(here.Append(*file, "lost").ok());
+    here.disk.Break(Trouble::kSync, 1, false);
+    EXPECT_TRUE(here.Sync(*file).IsIOError());
+    EXPECT_TRUE(here.Sync(*file).ok()) << "which says nothing of those bytes";
+    EXPECT_EQ(here.Read("db/a"), "onelost") << "they are in the page cache";
+    EXPECT_TRUE(here.Append(*file, "two").ok() && here.Sync(*file).ok());
+    here.Lose(static_cast<Loss>(loss));
+    EXPECT_EQ(here.Read("db/a"), "one" + std::string(4, '\0') + "two");
+    EXPECT_EQ(here.Read("db/other"), "other");
+  }
+}
+
+TEST(CrashFs, HasLostForGoodAMarkWhoseSyncFailed) {
+  Disk here;
+  const int fd = open(here.Path("high-water").c_str(), O_RDWR | O_CREAT, 0600);
+  const auto write_page = [&](off_t page, char fill) {
+    const std::string bytes(4096, fill);
+    return pwrite(fd, bytes.data(), bytes.size(), page * 4096) == 4096;
+  };
+  here.SyncOwnEntries();
+  EXPECT_TRUE(write_page(0, 'a') && write_page(1, 'b') && fdatasync(fd) == 0);
+  EXPECT_TRUE(write_page(1, 'c'));
+  here.disk.Break(Trouble::kSync, 1, false);
+  EXPECT_NE(fdatasync(fd), 0);
+  EXPECT_EQ(fdatasync(fd), 0);
+  EXPECT_TRUE(write_page(0, 'd') && fdatasync(fd) == 0);
+  here.Lose(Loss::kSuffix);
+  EXPECT_TRUE(here.Read("high-water") == std::string(4096, 'd') + std::string(4096, 'b'));
+  close(fd);
+}
+
 TEST(CrashFs, FailsTheCallItIsTold) {
   Disk here;
   const auto file = here.Open("db/a");
