@@ -21,6 +21,8 @@ namespace fs = std::filesystem;
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kSector = 512;
 
+bool IsLog(const std::string& path) { return path.ends_with(".log"); }
+
 std::string FolderOf(const std::string& path) { return fs::path(path).parent_path().string(); }
 
 std::string Bytes(const std::string& path) {
@@ -98,6 +100,7 @@ CrashBooks::Found CrashBooks::Next(Call call) {
   if (call != Call::kRead && ++calls_ == cut_at_) CutNow();
   if (cut_) return Found::kNoPower;
   if (!Befalls(call)) return Found::kPower;
+  ++chances_;
   if (until_trouble_ > 1) {
     --until_trouble_;
     return Found::kPower;
@@ -113,10 +116,12 @@ void CrashBooks::Break(Trouble trouble, uint64_t call, bool sticky) {
   trouble_ = trouble;
   until_trouble_ = call;
   sticky_ = sticky;
+  if (trouble != Trouble::kNone) chances_ = 0;
 }
 
 void CrashBooks::CutNow() {
   cut_ = true;
+  power_cut_at_ = CrashDisk::Clock::now();
   high_water_at_cut_ = HighWaterThatMayStay();
 }
 
@@ -140,9 +145,14 @@ void CrashBooks::Moved(const std::string& from, const std::string& to) {
 CrashBooks::FilePtr CrashBooks::Create(const std::string& path) {
   entries_.push_back(
       {.kind = Entry::Kind::kCreated, .path = path, .from = "", .kept = SetAside(path)});
-  auto file = std::make_shared<File>(File{.path = path});
+  auto file = std::make_shared<File>(File{.path = path, .log_begin = log_bytes_});
   files_[path] = file;
   return file;
+}
+
+void CrashBooks::Grow(File& file, uint64_t bytes) {
+  file.size += bytes;
+  if (IsLog(file.path)) log_bytes_ += bytes;
 }
 
 void CrashBooks::Sync(File& file) {
@@ -152,6 +162,22 @@ void CrashBooks::Sync(File& file) {
 void CrashBooks::FailSync(File& file) {
   const uint64_t begin = std::max(file.synced, file.lost.empty() ? 0 : file.lost.back().end);
   if (begin < file.size) file.lost.push_back({.begin = begin, .end = file.size});
+}
+
+// RocksDB appends to the newest log only. One that a cut would take away, or a part of it, is
+// durable up to where that begins, and the later ones are not.
+void CrashBooks::NoteLogs(CrashDisk::Clock::time_point begun) {
+  uint64_t bytes = log_bytes_;
+  for (const auto& [path, file] : files_) {
+    if (!IsLog(path)) continue;
+    uint64_t stays = file->lost.empty() ? file->synced : file->lost.front().begin;
+    for (const Entry& entry : entries_) {
+      if (entry.path == path) stays = 0;
+    }
+    if (stays < file->size) bytes = std::min(bytes, file->log_begin + stays);
+  }
+  if (bytes <= (log_syncs_.empty() ? 0 : log_syncs_.back().bytes)) return;
+  log_syncs_.push_back({.begun = begun, .ended = CrashDisk::Clock::now(), .bytes = bytes});
 }
 
 void CrashBooks::SyncEntries(const std::string& folder) {
@@ -323,7 +349,8 @@ void CrashBooks::Lose(Loss loss, std::mt19937_64& random) {
   fs::create_directories(aside_);
   trouble_ = Trouble::kNone;
   cut_ = lies_ = false;
-  cut_at_ = calls_ = troubles_ = 0;
+  cut_at_ = calls_ = troubles_ = log_bytes_ = 0;
+  log_syncs_.clear();
 }
 
 }  // namespace onced

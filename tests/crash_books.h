@@ -29,6 +29,7 @@ class CrashBooks {
     std::string path;
     uint64_t size = 0;
     uint64_t synced = 0;
+    uint64_t log_begin = 0;  // a log's: bytes of logs before it
     struct Range {
       uint64_t begin;
       uint64_t end;
@@ -56,9 +57,11 @@ class CrashBooks {
 
   // A file that is about to be made, in the place of what was there.
   FilePtr Create(const std::string& path) REQUIRES(mutex);
-  void Grow(File& file, uint64_t bytes) REQUIRES(mutex) { file.size += bytes; }
+  void Grow(File& file, uint64_t bytes) REQUIRES(mutex);
   void Sync(File& file) REQUIRES(mutex);
   void FailSync(File& file) REQUIRES(mutex);
+  // A sync that was called at `begun` is done: of more bytes of the logs, perhaps.
+  void NoteLogs(CrashDisk::Clock::time_point begun) REQUIRES(mutex);
   void SyncEntries(const std::string& folder) REQUIRES(mutex);
   // These also do it. False: it cannot be done (errno).
   bool Rename(const std::string& from, const std::string& to) REQUIRES(mutex);
@@ -77,6 +80,10 @@ class CrashBooks {
   void Lie() REQUIRES(mutex) { lies_ = true; }
   uint64_t calls() const REQUIRES(mutex) { return calls_; }
   uint64_t troubles() const REQUIRES(mutex) { return troubles_; }
+  uint64_t chances() const REQUIRES(mutex) { return chances_; }
+  CrashDisk::Clock::time_point power_cut_at() const REQUIRES(mutex) { return power_cut_at_; }
+  uint64_t log_bytes() const REQUIRES(mutex) { return log_bytes_; }
+  const std::vector<CrashDisk::LogSync>& log_syncs() const REQUIRES(mutex) { return log_syncs_; }
 
  private:
   struct Entry {
@@ -106,15 +113,20 @@ class CrashBooks {
   std::string high_water_at_cut_ GUARDED_BY(mutex);
   std::string high_water_lost_ GUARDED_BY(mutex);  // as it was when a sync of it failed
 
+  uint64_t log_bytes_ GUARDED_BY(mutex) = 0;
+  std::vector<CrashDisk::LogSync> log_syncs_ GUARDED_BY(mutex);
+
   uint64_t calls_ GUARDED_BY(mutex) = 0;
   uint64_t cut_at_ GUARDED_BY(mutex) = 0;  // 0: never
   bool cut_ GUARDED_BY(mutex) = false;
+  CrashDisk::Clock::time_point power_cut_at_ GUARDED_BY(mutex){};
   bool lies_ GUARDED_BY(mutex) = false;
 
   Trouble trouble_ GUARDED_BY(mutex) = Trouble::kNone;
   uint64_t until_trouble_ GUARDED_BY(mutex) = 0;
   bool sticky_ GUARDED_BY(mutex) = false;
   uint64_t troubles_ GUARDED_BY(mutex) = 0;
+  uint64_t chances_ GUARDED_BY(mutex) = 0;
 };
 
 }  // namespace onced
