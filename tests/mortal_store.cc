@@ -100,7 +100,7 @@ void MortalStore::CallLedger(RocksStore* store, int caller, uint64_t seed) {
     const Result<FoundReply> found = ledger.Find(K(other));
     if (!found.ok()) Failed("a look", found.status());
     if (found.ok() && found->record.has_value()) stories_.Saw(other, ShapeOf(found->record));
-    Rest(random() % 8);
+    Rest(random() % 10);
   }
 }
 
@@ -122,7 +122,7 @@ void MortalStore::CallKeyspace(RocksStore* store, Durability durability) {
       if (!durable.ok()) return Failed("the wait for a turn", durable);
     }
     stories_.End(handle, 0, *committed, disk_.LogBytes());
-    Rest(4);
+    Rest(5);
   }
 }
 

@@ -37,7 +37,7 @@ std::string Microseconds(std::chrono::nanoseconds time) {
 }
 
 // Of the answers in lives with rests. Most are in the sync of the very interval in which they were
-// given: a mistake that is too small for kTicksMax shows here, whatever else the machine does.
+// given: lateness that is too little for kTicksMax shows here, whatever else the machine does.
 void ExpectThatTheIntervalIsKept(const std::vector<MortalStore::Wait>& waits, Proof* proof) {
   std::vector<size_t> ticks;
   size_t most = 0;
@@ -50,11 +50,15 @@ void ExpectThatTheIntervalIsKept(const std::vector<MortalStore::Wait>& waits, Pr
   if (proof->count < 10 * kRestsEvery) return;  // that many lives may all be cut as they begin
   std::sort(ticks.begin(), ticks.end());
   ASSERT_GT(ticks.size(), proof->count / kRestsEvery) << "hardly an answer was synced";
-  EXPECT_GT(seen, MortalStore::kTicksMax) << "no life was long enough for a late sync to be seen";
-  const size_t median = ticks[ticks.size() / 2];
-  proof->remark += ", synced within " + std::to_string(median) + " intervals, and all within " +
-                   std::to_string(most) + " of " + std::to_string(seen);
-  EXPECT_LE(median, 2u) << "intervals, until half of the answers were synced";
+  constexpr size_t kFew = 8;
+  EXPECT_GT(seen, 2 * kFew) << "no life was long enough for a late sync to be seen";
+  const size_t half = ticks[ticks.size() / 2];
+  const size_t most_of_them = ticks[ticks.size() * 9 / 10];
+  proof->remark += ", half synced within " + std::to_string(half) + " intervals, nine of ten in " +
+                   std::to_string(most_of_them) + ", all in " + std::to_string(most) + " of " +
+                   std::to_string(seen);
+  EXPECT_LE(half, 2u) << "intervals, until half of the answers were synced";
+  EXPECT_LE(most_of_them, kFew) << "intervals, until nine of ten were";
 }
 
 class PowerCut : public testing::TestWithParam<Durability> {};
