@@ -21,6 +21,8 @@ namespace fs = std::filesystem;
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kSector = 512;
 
+bool IsLog(const std::string& path) { return path.ends_with(".log"); }
+
 std::string FolderOf(const std::string& path) { return fs::path(path).parent_path().string(); }
 
 std::string Bytes(const std::string& path) {
@@ -98,6 +100,7 @@ CrashBooks::Found CrashBooks::Next(Call call) {
   if (call != Call::kRead && ++calls_ == cut_at_) CutNow();
   if (cut_) return Found::kNoPower;
   if (!Befalls(call)) return Found::kPower;
+  ++chances_;
   if (until_trouble_ > 1) {
     --until_trouble_;
     return Found::kPower;
@@ -113,11 +116,13 @@ void CrashBooks::Break(Trouble trouble, uint64_t call, bool sticky) {
   trouble_ = trouble;
   until_trouble_ = call;
   sticky_ = sticky;
+  if (trouble != Trouble::kNone) chances_ = 0;
 }
 
 void CrashBooks::CutNow() {
   cut_ = true;
-  high_water_at_cut_ = Bytes(HighWater());
+  power_cut_at_ = CrashDisk::Clock::now();
+  high_water_at_cut_ = HighWaterThatMayStay();
 }
 
 std::string CrashBooks::SetAside(const std::string& path) {
@@ -140,13 +145,39 @@ void CrashBooks::Moved(const std::string& from, const std::string& to) {
 CrashBooks::FilePtr CrashBooks::Create(const std::string& path) {
   entries_.push_back(
       {.kind = Entry::Kind::kCreated, .path = path, .from = "", .kept = SetAside(path)});
-  auto file = std::make_shared<File>(File{.path = path});
+  auto file = std::make_shared<File>(File{.path = path, .log_begin = log_bytes_});
   files_[path] = file;
   return file;
 }
 
+void CrashBooks::Grow(File& file, uint64_t bytes) {
+  file.size += bytes;
+  if (IsLog(file.path)) log_bytes_ += bytes;
+}
+
 void CrashBooks::Sync(File& file) {
   if (!lies_) file.synced = file.size;
+}
+
+void CrashBooks::FailSync(File& file) {
+  const uint64_t begin = std::max(file.synced, file.lost.empty() ? 0 : file.lost.back().end);
+  if (begin < file.size) file.lost.push_back({.begin = begin, .end = file.size});
+}
+
+// RocksDB appends to the newest log only. One that a cut would take away, or a part of it, is
+// durable up to where that begins, and the later ones are not.
+void CrashBooks::NoteLogs(CrashDisk::Clock::time_point begun) {
+  uint64_t bytes = log_bytes_;
+  for (const auto& [path, file] : files_) {
+    if (!IsLog(path)) continue;
+    uint64_t stays = file->lost.empty() ? file->synced : file->lost.front().begin;
+    for (const Entry& entry : entries_) {
+      if (entry.path == path) stays = 0;
+    }
+    if (stays < file->size) bytes = std::min(bytes, file->log_begin + stays);
+  }
+  if (bytes <= (log_syncs_.empty() ? 0 : log_syncs_.back().bytes)) return;
+  log_syncs_.push_back({.begun = begun, .ended = CrashDisk::Clock::now(), .bytes = bytes});
 }
 
 void CrashBooks::SyncEntries(const std::string& folder) {
@@ -192,10 +223,26 @@ bool CrashBooks::Remove(const std::string& path) {
 CrashBooks::Found CrashBooks::SyncByHand(const std::string& path) {
   const bool is_folder = path == folder_;
   const Found found = Next(is_folder ? Call::kEntrySync : Call::kSync);
+  if (path == HighWater() && found == Found::kError) high_water_lost_ = Bytes(path);
   if (found != Found::kPower || lies_) return found;
   if (is_folder) own_entries_ = EntriesOf(folder_);
-  if (path == HighWater()) high_water_synced_ = Bytes(path);
+  if (path == HighWater()) high_water_synced_ = HighWaterThatMayStay();
   return found;
+}
+
+// As it is; but a page that is still what a failed sync was to write is as it was before. (Nobody
+// sees a page that is written again with the very same bytes: it counts as lost, too.)
+std::string CrashBooks::HighWaterThatMayStay() const {
+  std::string bytes = Bytes(HighWater());
+  for (uint64_t page = 0; page < std::min(high_water_lost_.size(), bytes.size()); page += kPage) {
+    if (bytes.compare(page, kPage, high_water_lost_, page, kPage) != 0) continue;
+    const uint64_t size = std::min<uint64_t>(kPage, bytes.size() - page);
+    std::string before =
+        page < high_water_synced_.size() ? high_water_synced_.substr(page, size) : "";
+    before.resize(size);
+    bytes.replace(page, size, before);
+  }
+  return bytes;
 }
 
 void CrashBooks::Undo(const Entry& entry) {
@@ -218,22 +265,31 @@ void CrashBooks::Undo(const Entry& entry) {
 }
 
 void CrashBooks::LoseBytes(const File& file, Loss loss, std::mt19937_64& random) {
-  if (file.synced >= file.size || loss == Loss::kEntries) return;
+  if (file.synced >= file.size && file.lost.empty()) return;
   std::string bytes = Bytes(file.path);
   bytes.resize(std::min<uint64_t>(bytes.size(), file.size));
-  if (bytes.size() <= file.synced) return;
-  const uint64_t point = file.synced + random() % (bytes.size() - file.synced + 1);
+  if (bytes.size() > file.synced) LoseEnd(file.synced, loss, random, &bytes);
+  for (const File::Range& lost : file.lost) {
+    for (uint64_t i = lost.begin; i < std::min<uint64_t>(lost.end, bytes.size()); ++i) bytes[i] = 0;
+  }
+  Overwrite(file.path, bytes);
+}
+
+// What is behind `synced`, of which there is some.
+void CrashBooks::LoseEnd(uint64_t synced, Loss loss, std::mt19937_64& random, std::string* all) {
+  std::string& bytes = *all;
+  const uint64_t point = synced + random() % (bytes.size() - synced + 1);
   switch (loss) {
     case Loss::kAll:
     case Loss::kBytes:
-      bytes.resize(file.synced);
+      bytes.resize(synced);
       break;
     case Loss::kSuffix:
       bytes.resize(point);
       break;
     case Loss::kPages:
-      for (uint64_t page = file.synced / kPage * kPage; page < bytes.size(); page += kPage) {
-        const uint64_t begin = std::max(page, file.synced);
+      for (uint64_t page = synced / kPage * kPage; page < bytes.size(); page += kPage) {
+        const uint64_t begin = std::max(page, synced);
         const uint64_t end = std::min<uint64_t>(page + kPage, bytes.size());
         const uint64_t fate = random() % 4;
         if (fate == 0) bytes.replace(begin, end - begin, end - begin, '\0');
@@ -241,19 +297,18 @@ void CrashBooks::LoseBytes(const File& file, Loss loss, std::mt19937_64& random)
       }
       break;
     case Loss::kSector: {
-      const uint64_t whole = std::max(point / kSector * kSector, file.synced);
+      const uint64_t whole = std::max(point / kSector * kSector, synced);
       const uint64_t end = std::min<uint64_t>((whole / kSector + 1) * kSector, bytes.size());
       bytes.resize(end);
       Rubbish(bytes, whole + random() % (end - whole + 1), end, random);
       break;
     }
     case Loss::kSizes:
-      bytes.replace(file.synced, bytes.size() - file.synced, bytes.size() - file.synced, '\0');
+      bytes.replace(synced, bytes.size() - synced, bytes.size() - synced, '\0');
       break;
     case Loss::kEntries:
       break;
   }
-  Overwrite(file.path, bytes);
 }
 
 // Its two slots are pages of their own: each is as it was synced, or as it was when power went.
@@ -278,6 +333,7 @@ void CrashBooks::LoseWhatWasWrittenByHand(Loss loss, std::mt19937_64& random) {
   }
   Overwrite(HighWater(), bytes);
   high_water_synced_ = bytes;
+  high_water_lost_.clear();
 }
 
 void CrashBooks::Lose(Loss loss, std::mt19937_64& random) {
@@ -293,7 +349,8 @@ void CrashBooks::Lose(Loss loss, std::mt19937_64& random) {
   fs::create_directories(aside_);
   trouble_ = Trouble::kNone;
   cut_ = lies_ = false;
-  cut_at_ = calls_ = troubles_ = 0;
+  cut_at_ = calls_ = troubles_ = log_bytes_ = 0;
+  log_syncs_.clear();
 }
 
 }  // namespace onced

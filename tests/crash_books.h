@@ -5,7 +5,8 @@
 // Threads: any, with `mutex` held; a call and its entry in the books are one step under it.
 // Invariants: 1. A file that is known has at least `synced` bytes on the real disk. 2. The entries
 // that are not synced are in the order in which they were made. 3. What an entry has replaced or
-// removed is kept until that is synced.
+// removed is kept until that is synced. 4. What a failed sync was to write is lost, whatever later
+// syncs say: the kernel has taken it for written, and does not try again.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,12 @@ class CrashBooks {
     std::string path;
     uint64_t size = 0;
     uint64_t synced = 0;
+    uint64_t log_begin = 0;  // a log's: bytes of logs before it
+    struct Range {
+      uint64_t begin;
+      uint64_t end;
+    };
+    std::vector<Range> lost{};  // by failed syncs; what is read after a cut is zero there
   };
   using FilePtr = std::shared_ptr<File>;
 
@@ -50,8 +57,11 @@ class CrashBooks {
 
   // A file that is about to be made, in the place of what was there.
   FilePtr Create(const std::string& path) REQUIRES(mutex);
-  void Grow(File& file, uint64_t bytes) REQUIRES(mutex) { file.size += bytes; }
+  void Grow(File& file, uint64_t bytes) REQUIRES(mutex);
   void Sync(File& file) REQUIRES(mutex);
+  void FailSync(File& file) REQUIRES(mutex);
+  // A sync that was called at `begun` is done: of more bytes of the logs, perhaps.
+  void NoteLogs(CrashDisk::Clock::time_point begun) REQUIRES(mutex);
   void SyncEntries(const std::string& folder) REQUIRES(mutex);
   // These also do it. False: it cannot be done (errno).
   bool Rename(const std::string& from, const std::string& to) REQUIRES(mutex);
@@ -70,6 +80,10 @@ class CrashBooks {
   void Lie() REQUIRES(mutex) { lies_ = true; }
   uint64_t calls() const REQUIRES(mutex) { return calls_; }
   uint64_t troubles() const REQUIRES(mutex) { return troubles_; }
+  uint64_t chances() const REQUIRES(mutex) { return chances_; }
+  CrashDisk::Clock::time_point power_cut_at() const REQUIRES(mutex) { return power_cut_at_; }
+  uint64_t log_bytes() const REQUIRES(mutex) { return log_bytes_; }
+  const std::vector<CrashDisk::LogSync>& log_syncs() const REQUIRES(mutex) { return log_syncs_; }
 
  private:
   struct Entry {
@@ -84,8 +98,10 @@ class CrashBooks {
   void Undo(const Entry& entry) REQUIRES(mutex);
   bool Befalls(Call call) const REQUIRES(mutex);
   void LoseBytes(const File& file, Loss loss, std::mt19937_64& random) REQUIRES(mutex);
+  static void LoseEnd(uint64_t synced, Loss loss, std::mt19937_64& random, std::string* bytes);
   void LoseWhatWasWrittenByHand(Loss loss, std::mt19937_64& random) REQUIRES(mutex);
   std::string HighWater() const { return folder_ + "/high-water"; }
+  std::string HighWaterThatMayStay() const REQUIRES(mutex);
 
   const std::string folder_;
   const std::string aside_;  // beside the folder, for what may come back
@@ -95,16 +111,22 @@ class CrashBooks {
   std::set<std::string> own_entries_ GUARDED_BY(mutex);  // of the folder itself, synced
   std::string high_water_synced_ GUARDED_BY(mutex);
   std::string high_water_at_cut_ GUARDED_BY(mutex);
+  std::string high_water_lost_ GUARDED_BY(mutex);  // as it was when a sync of it failed
+
+  uint64_t log_bytes_ GUARDED_BY(mutex) = 0;
+  std::vector<CrashDisk::LogSync> log_syncs_ GUARDED_BY(mutex);
 
   uint64_t calls_ GUARDED_BY(mutex) = 0;
   uint64_t cut_at_ GUARDED_BY(mutex) = 0;  // 0: never
   bool cut_ GUARDED_BY(mutex) = false;
+  CrashDisk::Clock::time_point power_cut_at_ GUARDED_BY(mutex){};
   bool lies_ GUARDED_BY(mutex) = false;
 
   Trouble trouble_ GUARDED_BY(mutex) = Trouble::kNone;
   uint64_t until_trouble_ GUARDED_BY(mutex) = 0;
   bool sticky_ GUARDED_BY(mutex) = false;
   uint64_t troubles_ GUARDED_BY(mutex) = 0;
+  uint64_t chances_ GUARDED_BY(mutex) = 0;
 };
 
 }  // namespace onced

@@ -78,10 +78,13 @@ class CrashFile : public rocksdb::FSWritableFileOwnerWrapper {
     return FSWritableFileOwnerWrapper::Truncate(size, options, context);
   }
   IOStatus Sync(const IOOptions& /*options*/, IODebugContext* /*context*/) override {
+    const auto begun = CrashDisk::Clock::now();
     MutexLock lock(books_->mutex);
     const Found found = books_->Next(Call::kSync);
+    if (found == Found::kError) books_->FailSync(*file_);
     if (found != Found::kPower) return Failure(found);
     books_->Sync(*file_);
+    books_->NoteLogs(begun);
     return IOStatus::OK();
   }
   IOStatus Fsync(const IOOptions& options, IODebugContext* context) override {
@@ -105,10 +108,12 @@ class CrashFolder : public rocksdb::FSDirectoryWrapper {
       : FSDirectoryWrapper(std::move(real)), books_(std::move(books)), path_(std::move(path)) {}
 
   IOStatus Fsync(const IOOptions& /*options*/, IODebugContext* /*context*/) override {
+    const auto begun = CrashDisk::Clock::now();
     MutexLock lock(books_->mutex);
     const Found found = books_->Next(Call::kEntrySync);
     if (found != Found::kPower) return Failure(found);
     books_->SyncEntries(path_);
+    books_->NoteLogs(begun);
     return IOStatus::OK();
   }
   IOStatus FsyncWithDirOptions(const IOOptions& options, IODebugContext* context,
@@ -267,6 +272,26 @@ rocksdb::Env* CrashDisk::env() { return env_.get(); }
 uint64_t CrashDisk::calls() const {
   MutexLock lock(books_->mutex);
   return books_->calls();
+}
+
+CrashDisk::Clock::time_point CrashDisk::cut_at() const {
+  MutexLock lock(books_->mutex);
+  return books_->power_cut_at();
+}
+
+uint64_t CrashDisk::LogBytes() const {
+  MutexLock lock(books_->mutex);
+  return books_->log_bytes();
+}
+
+std::vector<CrashDisk::LogSync> CrashDisk::LogSyncs() const {
+  MutexLock lock(books_->mutex);
+  return books_->log_syncs();
+}
+
+uint64_t CrashDisk::chances() const {
+  MutexLock lock(books_->mutex);
+  return books_->chances();
 }
 
 uint64_t CrashDisk::troubles() const {

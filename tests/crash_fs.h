@@ -6,7 +6,9 @@
 //
 // Close is no sync, and neither is the fsync of a file one of its folder: a file that is created,
 // renamed, linked or deleted is so for good only when its folder has been synced. Real syncs are
-// left out, for the machine that runs this keeps its power.
+// left out, for the machine that runs this keeps its power. A file's sync that fails has lost what
+// it was to write, as kernels have it: the next one succeeds, and makes durable only what came
+// after.
 //
 // Not seen, so never lost: what the engine does by itself below db/ and quarantine/ (the links that
 // it puts aside, copies, a MANIFEST that it cuts, a first start's remains that it removes). For
@@ -18,10 +20,12 @@
 // and from what was synced.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <random>
 #include <string>
+#include <vector>
 
 namespace rocksdb {
 class Env;
@@ -59,6 +63,8 @@ const char* NameOf(Trouble trouble);
 
 class CrashDisk {
  public:
+  using Clock = std::chrono::steady_clock;
+
   // `folder`: see RocksStoreOptions::path. It need not exist yet.
   explicit CrashDisk(const std::string& folder);
   ~CrashDisk();
@@ -75,6 +81,7 @@ class CrashDisk {
   void CutAt(uint64_t call);
   void CutNow();
   bool IsCut() const;
+  Clock::time_point cut_at() const;  // the last time
   // Leaves in the folder what such a disk has kept, and the power is back. REQUIRES: the store that
   // was open on it is gone.
   void Lose(Loss loss, std::mt19937_64& random);
@@ -82,7 +89,20 @@ class CrashDisk {
   // The `call`-th call that it can happen to, counted from now, fails; `sticky`: and all later.
   void Break(Trouble trouble, uint64_t call, bool sticky);
   void Mend();
+  uint64_t chances() const;   // calls since Break that it could have happened to, or has
   uint64_t troubles() const;  // calls that failed so, since the power came
+
+  // What this disk itself knows of the logs (files named *.log), since the power came: how many
+  // bytes were appended to them...
+  uint64_t LogBytes() const;
+  // ...and each sync that made some of them durable, in order: when it was called and when it
+  // returned, and how many of the bytes, from the first on, would stay from then on.
+  struct LogSync {
+    Clock::time_point begun;
+    Clock::time_point ended;
+    uint64_t bytes = 0;
+  };
+  std::vector<LogSync> LogSyncs() const;
 
   // From now on, until the power is cut, syncs do nothing and say that they did.
   void Lie();

@@ -185,7 +185,7 @@ TEST(CrashFs, ChangesNothingWithoutPower) {
   EXPECT_TRUE(here.Append(*file, "a").ok());
   EXPECT_FALSE(here.disk.IsCut());
   EXPECT_FALSE(here.Append(*file, "b").ok());
-  EXPECT_TRUE(here.disk.IsCut());
+  EXPECT_TRUE(here.disk.IsCut() && here.disk.cut_at() <= CrashDisk::Clock::now());
   EXPECT_FALSE(here.Sync(*file).ok());
   EXPECT_FALSE(here.SyncFolder().ok());
   EXPECT_FALSE(here.files().DeleteFile(here.Path("db/a"), {}, nullptr).ok());
@@ -201,6 +201,75 @@ TEST(CrashFs, LiesWhenToldTo) {
   EXPECT_TRUE(here.Append(*file, "lost").ok() && here.Sync(*file).ok());
   here.Lose(Loss::kBytes);
   EXPECT_EQ(here.Read("db/a"), "true");
+}
+
+TEST(CrashFs, KnowsWhatOfTheLogsWouldStay) {
+  Disk here;
+  here.SyncOwnEntries();
+  const auto log = here.Open("db/1.log");
+  const auto table = here.Open("db/2.sst");
+  EXPECT_TRUE(here.Append(*log, "one").ok() && here.Append(*table, "table").ok());
+  EXPECT_EQ(here.disk.LogBytes(), 3u);
+  EXPECT_TRUE(here.Sync(*log).ok() && here.Sync(*table).ok());
+  EXPECT_TRUE(here.disk.LogSyncs().empty()) << "its entry would not stay";
+  const auto before = CrashDisk::Clock::now();
+  EXPECT_TRUE(here.SyncFolder().ok());
+  ASSERT_EQ(here.disk.LogSyncs().size(), 1u);
+  const CrashDisk::LogSync sync = here.disk.LogSyncs()[0];
+  EXPECT_EQ(sync.bytes, 3u);
+  EXPECT_TRUE(before <= sync.begun && sync.begun <= sync.ended);
+  EXPECT_TRUE(here.Append(*log, "two").ok());
+  const auto next = here.Open("db/3.log");
+  EXPECT_TRUE(here.Append(*next, "next").ok() && here.Sync(*next).ok() && here.SyncFolder().ok());
+  EXPECT_EQ(here.disk.LogSyncs().size(), 1u) << "there would be a hole";
+  here.disk.Break(Trouble::kSync, 2, false);
+  EXPECT_TRUE(here.Sync(*log).ok());
+  EXPECT_EQ(here.disk.LogSyncs().back().bytes, 10u);
+  EXPECT_TRUE(here.Append(*next, "lost").ok() && here.Sync(*next).IsIOError());
+  EXPECT_TRUE(here.Append(*next, "more").ok() && here.Sync(*next).ok());
+  EXPECT_EQ(here.disk.LogSyncs().back().bytes, 10u);
+  EXPECT_EQ(here.disk.LogBytes(), 18u);
+  EXPECT_EQ(here.disk.chances(), 2u) << "syncs of files until it failed as it was told";
+}
+
+// Kernels take for written what they could not write, and say so at the next sync.
+TEST(CrashFs, HasLostForGoodWhatAFailedSyncWasToWrite) {
+  for (int loss = 0; loss < kLosses; ++loss) {
+    Disk here;
+    WriteFile(here.Path("high-water"), "");
+    here.SyncOwnEntries();
+    here.Put("db/other", "other");
+    const auto file = here.Open("db/a");
+    EXPECT_TRUE(here.Append(*file, "one").ok() && here.Sync(*file).ok() && here.SyncFolder().ok());
+    EXPECT_TRUE(here.Append(*file, "lost").ok());
+    here.disk.Break(Trouble::kSync, 1, false);
+    EXPECT_TRUE(here.Sync(*file).IsIOError());
+    EXPECT_TRUE(here.Sync(*file).ok()) << "which says nothing of those bytes";
+    EXPECT_EQ(here.Read("db/a"), "onelost") << "they are in the page cache";
+    EXPECT_TRUE(here.Append(*file, "two").ok() && here.Sync(*file).ok());
+    here.Lose(static_cast<Loss>(loss));
+    EXPECT_EQ(here.Read("db/a"), "one" + std::string(4, '\0') + "two");
+    EXPECT_EQ(here.Read("db/other"), "other");
+  }
+}
+
+TEST(CrashFs, HasLostForGoodAMarkWhoseSyncFailed) {
+  Disk here;
+  const int fd = open(here.Path("high-water").c_str(), O_RDWR | O_CREAT, 0600);
+  const auto write_page = [&](off_t page, char fill) {
+    const std::string bytes(4096, fill);
+    return pwrite(fd, bytes.data(), bytes.size(), page * 4096) == 4096;
+  };
+  here.SyncOwnEntries();
+  EXPECT_TRUE(write_page(0, 'a') && write_page(1, 'b') && fdatasync(fd) == 0);
+  EXPECT_TRUE(write_page(1, 'c'));
+  here.disk.Break(Trouble::kSync, 1, false);
+  EXPECT_NE(fdatasync(fd), 0);
+  EXPECT_EQ(fdatasync(fd), 0);
+  EXPECT_TRUE(write_page(0, 'd') && fdatasync(fd) == 0);
+  here.Lose(Loss::kSuffix);
+  EXPECT_TRUE(here.Read("high-water") == std::string(4096, 'd') + std::string(4096, 'b'));
+  close(fd);
 }
 
 TEST(CrashFs, FailsTheCallItIsTold) {

@@ -19,32 +19,43 @@ namespace {
 
 constexpr uint64_t kWork = 5;  // its seed
 
+constexpr uint64_t kNever = 1'000'000;
+
+// One caller after the other, so that lives are as good as the same: what differs is how often the
+// mark is written beside the work, where the machine is slow.
+MortalStore::Cut Live(MortalStore* store, uint64_t cut_at, Loss loss) {
+  return store->Live(Durability::kSync, cut_at, loss, MortalStore::Pace::kInTurn);
+}
+
+// Of the life that is to be cut, on what the one before it has left, if it is not the first.
+std::unique_ptr<MortalStore> Before(bool first, std::vector<std::string>* wrongs) {
+  auto store = std::make_unique<MortalStore>(kWork);
+  if (first) return store;
+  Live(store.get(), kNever, Loss::kAll);
+  *wrongs = store->Look();
+  return store;
+}
+
 uint64_t CallsOfALife(bool first) {
-  MortalStore store(kWork);
-  if (!first) {
-    store.Live(Durability::kSync, 1'000'000, Loss::kAll);
-    EXPECT_EQ(store.Look(), std::vector<std::string>());
-  }
-  store.Live(Durability::kSync, 1'000'000, Loss::kAll);
-  EXPECT_EQ(store.Look(), std::vector<std::string>());
-  return store.calls();
+  std::vector<std::string> wrongs;
+  const std::unique_ptr<MortalStore> store = Before(first, &wrongs);
+  Live(store.get(), kNever, Loss::kAll);
+  const uint64_t calls = store->calls();
+  EXPECT_EQ(store->Look(), std::vector<std::string>());
+  return calls;
 }
 
 // `first`: the life that is cut is the folder's first.
 void CutEverywhere(bool first, Proof* proof) {
   const uint64_t calls = CallsOfALife(first);
-  proof->remark += (proof->remark.empty() ? "" : ", ") + std::to_string(calls) + " calls";
+  proof->remark = std::to_string(calls) + " calls";
   for (uint64_t point = 1; point <= calls && proof->failures < 5; ++point) {
     for (uint64_t way = 0; way < proof->rounds(); ++way) {
       const auto loss = static_cast<Loss>((point + way * 3) % kLosses);
-      MortalStore store(kWork);
       std::vector<std::string> wrongs;
-      if (!first) {
-        store.Live(Durability::kSync, 1'000'000, Loss::kAll);
-        wrongs = store.Look();
-      }
-      const MortalStore::Cut cut = store.Live(Durability::kSync, point, loss);
-      const std::vector<std::string> more = store.Look();
+      const std::unique_ptr<MortalStore> store = Before(first, &wrongs);
+      const MortalStore::Cut cut = Live(store.get(), point, loss);
+      const std::vector<std::string> more = store->Look();
       wrongs.insert(wrongs.end(), more.begin(), more.end());
       ++proof->count;
       if (cut != MortalStore::Cut::kAfterwards) ++proof->faults;
@@ -54,6 +65,7 @@ void CutEverywhere(bool first, Proof* proof) {
                     << testing::PrintToString(wrongs);
     }
   }
+  EXPECT_GE(proof->faults * 100, proof->count * 90) << "lives have ended before they were cut";
 }
 
 // A first start that was cut short once left a folder that no later start would open: its mark was
@@ -74,12 +86,11 @@ TEST(CrashPoints, LoseNothingWhereAStartWithoutAMarkEnds) {
   Proof proof("crash points, without a mark", "ONCED_POINTS", 1);
   auto cut = MortalStore::Cut::kInStart;
   for (uint64_t point = 1; cut == MortalStore::Cut::kInStart && proof.failures < 5; ++point) {
-    MortalStore store(kWork);
-    store.Live(Durability::kSync, 1'000'000, Loss::kAll);
-    std::vector<std::string> wrongs = store.Look();
-    store.LoseTheMark();
-    cut = store.Live(Durability::kSync, point, static_cast<Loss>(point % kLosses));
-    for (const std::string& wrong : store.Look()) wrongs.push_back(wrong);
+    std::vector<std::string> wrongs;
+    const std::unique_ptr<MortalStore> store = Before(false, &wrongs);
+    store->LoseTheMark();
+    cut = Live(store.get(), point, static_cast<Loss>(point % kLosses));
+    for (const std::string& wrong : store->Look()) wrongs.push_back(wrong);
     ++proof.count;
     if (cut != MortalStore::Cut::kAfterwards) ++proof.faults;
     if (wrongs.empty()) continue;
@@ -92,35 +103,44 @@ TEST(CrashPoints, LoseNothingWhereAStartWithoutAMarkEnds) {
 // whole again.
 class FailingCall : public testing::TestWithParam<Trouble> {};
 
+// One that has failed, of those of a life that is open: the calls that can are counted first. The
+// number of the call; 0: in this life and the next ones there was none.
+uint64_t Fail(MortalStore* store, Trouble trouble, std::mt19937_64& random,
+              std::vector<std::string>* wrongs) {
+  const auto durability = static_cast<Durability>(random() % 3);
+  const bool sticky = random() % 2 == 0;
+  const auto end = random() % 2 == 0 ? MortalStore::End::kCut : MortalStore::End::kClosed;
+  store->LiveWithTrouble(durability, trouble, kNever, sticky, end);
+  const uint64_t chances = store->chances();
+  *wrongs = store->Look();
+  // A life with fewer such calls gets an earlier one in the next.
+  for (uint64_t call = 1 + random() % std::max<uint64_t>(chances, 1); call > 0; call /= 2) {
+    if (!wrongs->empty()) break;
+    const bool failed = store->LiveWithTrouble(durability, trouble, call, sticky, end);
+    *wrongs = store->Look();
+    if (failed) return call;
+  }
+  return 0;
+}
+
 TEST_P(FailingCall, IsNeverAnsweredAsDone) {
   Proof proof(std::string("failing calls, ") + NameOf(GetParam()), "ONCED_TROUBLES", 40);
   std::mt19937_64 random(proof.seed() + static_cast<uint64_t>(GetParam()));
   // RocksDB looks for room every five seconds.
   const bool full = GetParam() == Trouble::kNoSpace;
   const uint64_t rounds = full ? std::max<uint64_t>(proof.rounds() / 20, 1) : proof.rounds();
-  for (; proof.count < rounds && proof.failures < 5; ++proof.count) {
+  // Not every life has such a call: with the mode `os` a log is synced when it is closed.
+  for (uint64_t tries = 0; proof.count < rounds && tries < 8 * rounds && proof.failures < 5;
+       ++tries) {
     MortalStore store(random());
-    store.Live(Durability::kSync, 1'000'000, Loss::kAll);
-    std::vector<std::string> wrongs = store.Look();
-    // Of these there are few.
-    const bool rare = GetParam() == Trouble::kEntrySync || GetParam() == Trouble::kRead;
-    uint64_t call = 1 + random() % (rare ? 6 : 60);
-    const bool sticky = random() % 2 == 0;
-    const auto durability = static_cast<Durability>(random() % 3);
-    // Where a life has not so many such calls, an earlier one in the next.
-    bool failed = store.LiveWithTrouble(durability, GetParam(), call, sticky);
-    while (!failed && call > 1 && wrongs.empty()) {
-      wrongs = store.Look();
-      failed = store.LiveWithTrouble(durability, GetParam(), call /= 2, sticky);
-    }
-    if (failed) ++proof.faults;
-    for (const std::string& wrong : store.Look()) wrongs.push_back(wrong);
+    std::vector<std::string> wrongs;
+    const uint64_t call = Fail(&store, GetParam(), random, &wrongs);
+    if (call > 0) proof.faults = ++proof.count;
     if (wrongs.empty()) continue;
     ++proof.failures;
-    ADD_FAILURE() << "call " << call << (sticky ? " and all later" : "") << ": "
-                  << testing::PrintToString(wrongs);
+    ADD_FAILURE() << "call " << call << ": " << testing::PrintToString(wrongs);
   }
-  EXPECT_GT(proof.faults, proof.count / 4) << "hardly a call has failed";
+  EXPECT_TRUE(proof.failures > 0 || proof.count == rounds) << "hardly a call has failed";
 }
 
 INSTANTIATE_TEST_SUITE_P(InEveryWay, FailingCall,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Damage to files of a store that had synced them: whatever it is, the store refuses to open and
 // names a file, or opens with all that was synced, or answers a read with a fault; it never shows
-// less, or something else. And the end of a MANIFEST that was never synced is no damage.
+// less, or something else. A log of which all is below the mark it refuses, whichever bit of it has
+// changed, and names it. And the end of a MANIFEST that was never synced is no damage.
 //
 // ONCED_FLIPS=<n>: bits that are flipped.
 #include <gtest/gtest.h>
@@ -123,7 +124,7 @@ void FlipBit(const std::string& path, std::mt19937_64& random) {
   WriteFile(path, bytes);
 }
 
-// The bits of all files of one kind.
+// The bits of files that are read as they are needed, or not at all.
 void Flip(const Image& image, const std::vector<std::string>& files, uint64_t times, Proof* proof) {
   ASSERT_FALSE(files.empty());
   std::mt19937_64 random(proof->seed());
@@ -146,11 +147,57 @@ void Flip(const Image& image, const std::vector<std::string>& files, uint64_t ti
                   std::to_string(found[Found::kFault]) + " faults";
 }
 
-TEST(Damage, ToABitOfTheLogIsRefusedOrDoesNothing) {
+// Where the bytes of a log are those of records: RocksDB fills a block of 32 KiB of which less than
+// a record's head is left, with zeros that nobody reads. A head is a checksum of 4 bytes, a length
+// of 2 and a type of 1.
+std::vector<size_t> BytesOfRecords(const std::string& log) {
+  constexpr size_t kBlock = 32U << 10;
+  constexpr size_t kHead = 7;
+  std::vector<size_t> places;
+  for (size_t at = 0; at < log.size();) {
+    if (kBlock - at % kBlock < kHead) {
+      at += kBlock - at % kBlock;
+      continue;
+    }
+    if (at + kHead > log.size()) throw std::runtime_error("a log that ends in a head");
+    const size_t end =
+        at + kHead + static_cast<uint8_t>(log[at + 4]) + 256U * static_cast<uint8_t>(log[at + 5]);
+    if (end > log.size()) throw std::runtime_error("a log that ends in a record");
+    for (; at < end; ++at) places.push_back(at);
+  }
+  return places;
+}
+
+// All of it was synced, and the mark says so.
+TEST(Damage, ToABitOfTheLogIsRefusedByName) {
   Proof proof("flipped bits, log", "ONCED_FLIPS", 1'600);
   const Image image;
   ASSERT_TRUE(image.marked());
-  Flip(image, image.Files("", ".log"), proof.rounds(), &proof);
+  const std::vector<std::string> logs = image.Files("", ".log");
+  ASSERT_EQ(logs.size(), 1u) << "others are of no use any more";
+  const std::string log = "/db/" + logs[0];
+  const std::string whole = ReadFile(image.path() + log);
+  const std::vector<size_t> places = BytesOfRecords(whole);
+  ASSERT_GT(places.size(), whole.size() - 100);
+  std::mt19937_64 random(proof.seed());
+  for (; proof.count < proof.rounds() && proof.failures < 5; ++proof.count) {
+    const size_t place = places[random() % places.size()];
+    const auto bit = static_cast<char>(1 << random() % 8);
+    std::string why = "it opened";
+    const Found found = Open(
+        image,
+        [&](const std::string& folder) {
+          std::string bytes = whole;
+          bytes[place] = static_cast<char>(bytes[place] ^ bit);
+          WriteFile(folder + log, bytes);
+        },
+        &why);
+    ++proof.faults;
+    if (found == Found::kRefused && why.find(logs[0]) != std::string::npos) continue;
+    ++proof.failures;
+    ADD_FAILURE() << log << ", byte " << place << ", bit " << int{bit} << ": " << why;
+  }
+  proof.remark = std::to_string(proof.count - proof.failures) + " refused by name";
 }
 
 TEST(Damage, ToABitOfAnyOtherFileIsNeverBelieved) {

@@ -34,12 +34,13 @@ Stories::Handle Stories::Begin(const std::string& key, Shape after) {
   return {.key = key, .step = story.size() - 1};
 }
 
-void Stories::End(const Handle& handle, uint64_t fence, uint64_t sequence) {
+void Stories::End(const Handle& handle, uint64_t fence, uint64_t sequence, uint64_t log_bytes) {
   MutexLock lock(mutex_);
   Step& step = stories_[handle.key][handle.step];
   if (step.after.kind == Shape::Kind::kInFlight) step.after.fence = fence;
   step.ended = ++moments_;
   step.sequence = sequence;
+  step.log_bytes = log_bytes;
   step.answered_at = Clock::now();
   highest_fence_ = std::max(highest_fence_, fence);
 }
@@ -65,7 +66,8 @@ Stories::Range Stories::Find(const Story& story, const Shape& shape) {
 
 bool Stories::Owed(const Step& step, const Promise& promise) {
   if (promise.all) return step.ended != 0 || step.seen;
-  return step.ended != 0 && step.sequence <= promise.durable;
+  return step.ended != 0 &&
+         (step.sequence <= promise.durable || step.log_bytes <= promise.log_bytes);
 }
 
 void Stories::JudgeOne(const std::string& key, const Story& story, const Shape& shown,
@@ -112,6 +114,18 @@ void Stories::GoOnFrom(const Shown& shown) {
     highest_fence_ = std::max(highest_fence_, shape.fence);
     story.assign(1, {.after = shape, .begun = 0, .ended = 1});
   }
+}
+
+std::vector<Stories::Answer> Stories::Answers() {
+  MutexLock lock(mutex_);
+  std::vector<Answer> answers;
+  for (const auto& [key, story] : stories_) {
+    for (size_t i = 1; i < story.size(); ++i) {
+      if (story[i].ended == 0) continue;
+      answers.push_back({.at = story[i].answered_at, .log_bytes = story[i].log_bytes});
+    }
+  }
+  return answers;
 }
 
 std::vector<std::string> Stories::Keys() {

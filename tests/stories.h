@@ -40,15 +40,19 @@ class Stories {
     size_t step = 0;
   };
   Handle Begin(const std::string& key, Shape after) EXCLUDES(mutex_);
-  // It was answered: with the fence, if it has one, and the number that its durability goes by.
-  void End(const Handle& handle, uint64_t fence, uint64_t sequence) EXCLUDES(mutex_);
+  // It was answered: with the fence, if it has one, the number that its durability goes by, and
+  // how many bytes the disk's logs had then (CrashDisk::LogBytes).
+  void End(const Handle& handle, uint64_t fence, uint64_t sequence, uint64_t log_bytes)
+      EXCLUDES(mutex_);
   // Somebody else was shown this, past the gate.
   void Saw(const std::string& key, const Shape& shape) EXCLUDES(mutex_);
 
-  // What is promised of a store: all that was answered or shown; or what is durable up to a number.
+  // What is promised of a store: all that was answered or shown; or what is durable up to a number,
+  // as the engine said, and what of the logs was durable by the disk's own record.
   struct Promise {
     bool all = false;
     uint64_t durable = 0;
+    uint64_t log_bytes = 0;
   };
   struct Verdict {
     std::vector<std::string> wrongs;
@@ -62,6 +66,11 @@ class Stories {
   // From here on: what is shown now is on the disk, and nothing more is owed.
   void GoOnFrom(const Shown& shown) EXCLUDES(mutex_);
 
+  struct Answer {
+    Clock::time_point at;
+    uint64_t log_bytes = 0;  // see End
+  };
+  std::vector<Answer> Answers() EXCLUDES(mutex_);
   std::vector<std::string> Keys() EXCLUDES(mutex_);
   Shape Last(const std::string& key) EXCLUDES(mutex_);  // as far as was answered
   uint64_t highest_fence() EXCLUDES(mutex_);
@@ -72,6 +81,7 @@ class Stories {
     uint64_t begun = 0;
     uint64_t ended = 0;  // 0: not answered
     uint64_t sequence = 0;
+    uint64_t log_bytes = 0;
     Clock::time_point answered_at{};
     bool seen = false;
   };
