@@ -137,6 +137,22 @@ TEST(FullDisk, IsOutlived) {
   EXPECT_FALSE(here.restart);
 }
 
+// What the gateway relies on when it records the end of a run: the write that failed is seen by
+// nobody, and the same one, by the same fence, is taken when there is room.
+TEST(FullDisk, TakesTheSameCompletionWhenThereIsRoom) {
+  FillingLedger here;
+  const uint64_t fence = Value(here.ledger->Claim(K("a"), AClaim())).record->fence;
+  const CompleteCommand complete{.fence = fence, .result = "r"};
+  here.Fill();
+  EXPECT_EQ(FaultOf(here.ledger->Complete(K("a"), complete)), Fault::kNoSpace);
+  EXPECT_EQ(FaultOf(here.ledger->Complete(K("a"), complete)), Fault::kFull) << "and by now parked";
+  EXPECT_EQ(Value(here.ledger->Find(K("a"))).record->state, State::kInFlight);
+  here.Empty();
+  EXPECT_TRUE(Eventually([&] { return here.ledger->Complete(K("a"), complete).ok(); }));
+  EXPECT_EQ(Value(here.ledger->Complete(K("a"), complete)).outcome, Outcome::kCompleted);
+  EXPECT_EQ(Value(here.ledger->Claim(K("a"), AClaim())).outcome, Outcome::kReplay);
+}
+
 // The free space that the system reports is not the whole truth: writes failed, and every probe was
 // told that all was well, because the caretaker had looked again and seen room.
 TEST(FullDisk, IsToldAsLongAsWritesFail) {
