@@ -3,9 +3,10 @@
 
 #include <rocksdb/listener.h>
 #include <rocksdb/perf_level.h>
+#include <rocksdb/sst_file_manager.h>
 
+#include <algorithm>
 #include <array>
-#include <chrono>
 #include <filesystem>
 #include <utility>
 
@@ -60,7 +61,8 @@ std::string AuditPrefix(const Key& key) {
 
 class RocksDatabase::Listener : public rocksdb::EventListener {
  public:
-  explicit Listener(LogGuard* guard) : guard_(guard) {}
+  Listener(LogGuard* guard, std::shared_ptr<RoomWatch> room)
+      : guard_(guard), room_(std::move(room)) {}
 
   // On return nobody runs the handler that was there before.
   void SetHandler(ErrorHandler handler) {
@@ -84,43 +86,17 @@ class RocksDatabase::Listener : public rocksdb::EventListener {
     if (writes_fail && handler.out_of_space) handler.out_of_space();
   }
 
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status /*error*/,
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status error,
                             bool* /*auto_recovery*/) override {
-    MutexLock lock(mutex_);
-    recovering_ = true;
+    room_->RecoveryBegins(error.severity() >= rocksdb::Status::Severity::kHardError);
   }
 
   void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override {
     TellRecovered(info);
-    MutexLock lock(mutex_);
-    recovering_ = false;
-    recovered_at_ = std::chrono::steady_clock::now();
-    left_.NotifyAll();
-  }
-
-  // RocksDB 7.8 must not be closed while it recovers from a full disk: the thread that does so may
-  // then find the database gone (seen: an abort in SstFileManagerImpl::ClearError, once in 500 runs
-  // of a test that closes just then). It looks for room every five seconds, and without any there
-  // is nothing to wait for.
-  void WaitForRecovery() {
-    const auto until = std::chrono::steady_clock::now() + kRecoveryPatience;
-    MutexLock lock(mutex_);
-    while (recovering_) {
-      const auto left =
-          std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
-      if (left.count() <= 0) return;
-      left_.WaitFor(mutex_, left);
-    }
-    // It has told us, and has yet to let go of the database.
-    while (std::chrono::steady_clock::now() < recovered_at_ + kRecoveryEnd) {
-      left_.WaitFor(mutex_, kRecoveryEnd);
-    }
+    room_->RecoveryEnded();
   }
 
  private:
-  static constexpr std::chrono::milliseconds kRecoveryPatience{6'000};
-  static constexpr std::chrono::milliseconds kRecoveryEnd{200};
-
   void TellRecovered(const rocksdb::BackgroundErrorRecoveryInfo& info) {
     if (!info.new_bg_error.ok()) return;
     const Running running(*this);
@@ -158,19 +134,18 @@ class RocksDatabase::Listener : public rocksdb::EventListener {
   };
 
   LogGuard* const guard_;
+  const std::shared_ptr<RoomWatch> room_;
   Mutex mutex_;
   CondVar left_;
   int running_ GUARDED_BY(mutex_) = 0;
   ErrorHandler handler_ GUARDED_BY(mutex_);
-  bool recovering_ GUARDED_BY(mutex_) = false;
-  std::chrono::steady_clock::time_point recovered_at_ GUARDED_BY(mutex_);
 };
 
 Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& path,
                                                            const RocksStoreOptions& options,
                                                            Clock* clock, ManifestKeeper keep) {
   std::unique_ptr<RocksDatabase> database(new RocksDatabase());
-  database->listener_ = std::make_shared<Listener>(&database->log_guard_);
+  database->listener_ = std::make_shared<Listener>(&database->log_guard_, database->room_);
   rocksdb::DBOptions db_options = DatabaseOptions(options.footprint);
   db_options.listeners.push_back(database->listener_);
   rocksdb::Env* const base = options.env != nullptr ? options.env : rocksdb::Env::Default();
@@ -189,6 +164,13 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& pa
     families.emplace_back(kFamilyNames[static_cast<size_t>(i)],
                           FamilyOptions(options.footprint, memory, nature, clock));
   }
+  // A full disk is the one error to recover from without a restart; this watches for room.
+  uint64_t reserve = 0;
+  for (const auto& family : families) {
+    reserve = std::max<uint64_t>(reserve, family.options.write_buffer_size);
+  }
+  db_options.sst_file_manager.reset(rocksdb::NewSstFileManager(
+      rocksdb::Env::Default(), database->room_->Watch(rocksdb::FileSystem::Default(), reserve)));
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened =
       rocksdb::DB::Open(db_options, path, families, &database->handles_, &db);
@@ -204,7 +186,7 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& pa
 RocksDatabase::~RocksDatabase() {
   if (db_ == nullptr) return;
   listener_->SetHandler({});
-  listener_->WaitForRecovery();
+  room_->Close();
   for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
 }
 

@@ -26,6 +26,7 @@
 #include "engine/key.h"
 #include "engine/rocks_log_guard.h"
 #include "engine/rocks_manifest.h"
+#include "engine/rocks_room.h"
 #include "engine/rocks_store.h"
 
 namespace onced {
@@ -85,6 +86,7 @@ class RocksDatabase : public Log {
   RocksDatabase() = default;
 
   LogGuard log_guard_;
+  const std::shared_ptr<RoomWatch> room_ = std::make_shared<RoomWatch>();
   std::unique_ptr<rocksdb::Env> env_;
   std::shared_ptr<Listener> listener_;
   std::unique_ptr<rocksdb::DB> db_;
