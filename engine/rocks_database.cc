@@ -31,6 +31,14 @@ Status Converted(const char* doing, const rocksdb::Status& s) {
   return Status::IoError(std::move(message));
 }
 
+// A read that failed has changed nothing.
+Status ConvertedRead(const char* doing, const rocksdb::Status& s) {
+  Status status = Converted(doing, s);
+  const bool of_disk =
+      !status.ok() && (status.fault() == Fault::kIoError || status.fault() == Fault::kNoSpace);
+  return of_disk ? Status::Unreadable(status.message()) : status;
+}
+
 // RocksDB counts every comparison of keys for its thread, in variables that are dear to reach from
 // a shared library, and nobody here reads the counts. (Measured: an INCR at the Redis door costs
 // 0.8 of the time without.) The level is the thread's, which may use a RocksDB of its own too.
@@ -199,7 +207,7 @@ Result<bool> RocksDatabase::Get(Family family, const std::string& key,
   const Uncounted uncounted;
   const rocksdb::Status s = db_->Get(rocksdb::ReadOptions(), handle(family), key, value);
   if (s.IsNotFound()) return false;
-  ONCED_RETURN_IF_ERROR(Converted("read", s));
+  ONCED_RETURN_IF_ERROR(ConvertedRead("read", s));
   return true;
 }
 
@@ -224,7 +232,7 @@ Status RocksDatabase::Walk(
       break;
     }
   }
-  return Converted("list", it->status());
+  return ConvertedRead("list", it->status());
 }
 
 Status RocksDatabase::Write(rocksdb::WriteBatch* batch) {
@@ -232,7 +240,10 @@ Status RocksDatabase::Write(rocksdb::WriteBatch* batch) {
   rocksdb::WriteOptions options;
   options.sync = false;  // the commit gate syncs, for many at once
   options.no_slowdown = true;
-  return Converted("write", db_->Write(options, batch));
+  const Status written = Converted("write", db_->Write(options, batch));
+  // Whatever was damaged, it may be in the log.
+  const bool damaged = !written.ok() && written.fault() == Fault::kCorruption;
+  return damaged ? Status::IoError(written.message()) : written;
 }
 
 Status RocksDatabase::Sync() {

@@ -182,6 +182,7 @@ int ExitCodeOf(const Status& status) {
     case Fault::kInvalidArgument:
       return kExitUsage;
     case Fault::kIoError:
+    case Fault::kUnreadable:
     case Fault::kFull:
     case Fault::kNoSpace:
       break;

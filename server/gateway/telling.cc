@@ -103,6 +103,7 @@ Telling FaultTelling(Profile profile, const Status& status) {
     case Fault::kInvalidArgument:
       return ProblemTelling(profile, {.code = "invalid_request", .detail = status.message()});
     case Fault::kIoError:
+    case Fault::kUnreadable:
     case Fault::kCorruption:
       telling = told("storage_unavailable", "the storage failed; nothing was sent on", 0);
       break;

@@ -41,16 +41,22 @@ constexpr milliseconds kAcceptPause{100};              // when there are no file
 
 constexpr std::string_view kNotWritten =
     "MISCONF Errors writing to the log: nothing of this was written";
-constexpr std::string_view kUnknown =
-    "MISCONF Errors writing to the log: whether this was written is not known";
 
 int64_t BulkMax(size_t memory_max) {
   return std::min(redis::kBulkMax, static_cast<int64_t>(memory_max / 4));
 }
 
 std::string_view AnswerOf(const Status& fault) {
-  const bool known = fault.fault() == Fault::kUnavailable || fault.fault() == Fault::kFull;
-  return known ? kNotWritten : kUnknown;
+  switch (fault.fault()) {
+    case Fault::kIoError:
+    case Fault::kNoSpace:
+      return redis::kUnknownWrite;
+    case Fault::kUnreadable:
+    case Fault::kCorruption:
+      return redis::kUnreadable;
+    default:
+      return kNotWritten;
+  }
 }
 
 }  // namespace
@@ -98,7 +104,10 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
     ++commands_;
     answer_bytes_ += answer;
   }
-  void EndSoon() override { commands_ = kTurnCommandsMax; }
+  void EndSoon() override {
+    commands_ = kTurnCommandsMax;
+    wrote_itself_ = true;
+  }
   void Weighed(size_t before, size_t now) override { weight_ = weight_ - before + now; }
   void Gone(const Connection& connection) override { connections_.erase(connection->session().id); }
 
@@ -135,9 +144,10 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
   std::vector<Connection> joined_;  // in this turn
   std::vector<Connection> later_;   // in the next
   size_t commands_ = 0;
-  size_t answer_bytes_ = 0;  // of this turn
-  size_t weight_ = 0;        // of all connections
-  std::deque<Held> held_;    // turns whose answers wait at the gate, in order
+  size_t answer_bytes_ = 0;    // of this turn
+  bool wrote_itself_ = false;  // a command of this turn, of the ledger's
+  size_t weight_ = 0;          // of all connections
+  std::deque<Held> held_;      // turns whose answers wait at the gate, in order
 
   bool stopping_ = false;
   steady_clock::time_point stop_at_;
@@ -245,9 +255,10 @@ void RedisDoor::Impl::EndTurn() {
   commands_ = answer_bytes_ = 0;
   interpreter_.channels().ForgetSentBytes();
   const Result<uint64_t> committed = Commit();
+  const bool wrote_itself = std::exchange(wrote_itself_, false);
   std::string_view error;
   if (!committed.ok()) {
-    error = AnswerOf(committed.status());
+    error = wrote_itself ? redis::kUnknownWrite : AnswerOf(committed.status());
     options_.report("storage: " + committed.status().message());
   }
   const bool leaves = !committed.ok() || (held_.empty() && options_.is_durable(*committed));
