@@ -46,6 +46,8 @@ std::string EncodeSlot(const HighWaterMark& mark, uint64_t generation) {
   w.Fixed(mark.manifest.number);  // zeros before this was kept
   w.Fixed(mark.manifest.bytes);
   w.Fixed(mark.manifest.in_use);
+  w.Fixed(mark.manifest.before);  // likewise
+  w.Fixed(mark.manifest.before_bytes);
   out.resize(kSlotSize - sizeof(uint32_t));
   w.Fixed(Crc(out));
   return out;
@@ -78,6 +80,8 @@ Result<std::optional<Slot>> DecodeSlot(std::string_view bytes) {
   slot.mark.manifest.number = in.Fixed<uint64_t>();
   slot.mark.manifest.bytes = in.Fixed<uint64_t>();
   slot.mark.manifest.in_use = in.Fixed<uint64_t>();
+  slot.mark.manifest.before = in.Fixed<uint64_t>();
+  slot.mark.manifest.before_bytes = in.Fixed<uint64_t>();
   return std::optional<Slot>(std::move(slot));
 }
 

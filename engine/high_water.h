@@ -24,11 +24,34 @@
 
 namespace onced {
 
-// How much of which MANIFEST was synced (rocks_manifest.h); number 0: it is not known.
+// How much of which MANIFEST was synced (rocks_manifest.h); number 0: it is not known. A new one is
+// synced, and noted, before CURRENT names it, and whether that comes to pass is known only
+// afterwards: so of the one that CURRENT named by then it is kept too.
 struct ManifestExtent {
   uint64_t number = 0;
   uint64_t bytes = 0;
   uint64_t in_use = 0;  // the number that the store went by when it was opened last
+  uint64_t before = 0;  // the number that CURRENT named when this one was begun
+  uint64_t before_bytes = 0;
+
+  // nullopt: it is not known.
+  std::optional<uint64_t> BytesOf(uint64_t manifest) const {
+    if (manifest == 0) return std::nullopt;
+    if (manifest == number) return bytes;
+    return manifest == before ? std::optional(before_bytes) : std::nullopt;
+  }
+  // As it is when `synced_bytes` of MANIFEST `synced` were synced while CURRENT named `current`.
+  ManifestExtent With(uint64_t synced, uint64_t synced_bytes, uint64_t current) const {
+    ManifestExtent next = *this;
+    if (synced != number && current != before) {
+      const bool known = current == number;
+      next.before = known ? number : 0;
+      next.before_bytes = known ? bytes : 0;
+    }
+    next.number = synced;
+    next.bytes = synced_bytes;
+    return next;
+  }
 };
 
 struct HighWaterMark {

@@ -77,7 +77,7 @@ class Keyspace {
   virtual size_t pending_bytes() const = 0;
   // Ends the turn. The number to wait for: of the write, or of the latest that a read may have
   // seen. After a failure nothing of the turn remains; whether it was written is unknown, but for
-  // Unavailable and NoSpace, when it was not: Unavailable keeps it, to be committed again.
+  // Unavailable and Full, when it was not: Unavailable keeps it, to be committed again.
   virtual Result<uint64_t> Commit() = 0;
   virtual void Abandon() = 0;  // nothing of the turn remains
 };

@@ -3,9 +3,10 @@
 
 #include <rocksdb/listener.h>
 #include <rocksdb/perf_level.h>
+#include <rocksdb/sst_file_manager.h>
 
+#include <algorithm>
 #include <array>
-#include <chrono>
 #include <filesystem>
 #include <utility>
 
@@ -25,6 +26,14 @@ Status Converted(const char* doing, const rocksdb::Status& s) {
   // With no_slowdown this means that nothing was written.
   if (s.IsIncomplete() || s.IsBusy()) return Status::Unavailable(std::move(message));
   return Status::IoError(std::move(message));
+}
+
+// A read that failed has changed nothing.
+Status ConvertedRead(const char* doing, const rocksdb::Status& s) {
+  Status status = Converted(doing, s);
+  const bool of_disk =
+      !status.ok() && (status.fault() == Fault::kIoError || status.fault() == Fault::kNoSpace);
+  return of_disk ? Status::Unreadable(status.message()) : status;
 }
 
 // RocksDB counts every comparison of keys for its thread, in variables that are dear to reach from
@@ -57,7 +66,8 @@ std::string AuditPrefix(const Key& key) {
 
 class RocksDatabase::Listener : public rocksdb::EventListener {
  public:
-  Listener(LogGuard* guard, StoreCounts* counts) : guard_(guard), counts_(counts) {}
+  Listener(LogGuard* guard, std::shared_ptr<RoomWatch> room, StoreCounts* counts)
+      : guard_(guard), room_(std::move(room)), counts_(counts) {}
 
   // On return nobody runs the handler that was there before.
   void SetHandler(ErrorHandler handler) {
@@ -82,43 +92,17 @@ class RocksDatabase::Listener : public rocksdb::EventListener {
     if (writes_fail && handler.out_of_space) handler.out_of_space();
   }
 
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status /*error*/,
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status error,
                             bool* /*auto_recovery*/) override {
-    MutexLock lock(mutex_);
-    recovering_ = true;
+    room_->RecoveryBegins(error.severity() >= rocksdb::Status::Severity::kHardError);
   }
 
   void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override {
     TellRecovered(info);
-    MutexLock lock(mutex_);
-    recovering_ = false;
-    recovered_at_ = std::chrono::steady_clock::now();
-    left_.NotifyAll();
-  }
-
-  // RocksDB 7.8 must not be closed while it recovers from a full disk: the thread that does so may
-  // then find the database gone (seen: an abort in SstFileManagerImpl::ClearError, once in 500 runs
-  // of a test that closes just then). It looks for room every five seconds, and without any there
-  // is nothing to wait for.
-  void WaitForRecovery() {
-    const auto until = std::chrono::steady_clock::now() + kRecoveryPatience;
-    MutexLock lock(mutex_);
-    while (recovering_) {
-      const auto left =
-          std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
-      if (left.count() <= 0) return;
-      left_.WaitFor(mutex_, left);
-    }
-    // It has told us, and has yet to let go of the database.
-    while (std::chrono::steady_clock::now() < recovered_at_ + kRecoveryEnd) {
-      left_.WaitFor(mutex_, kRecoveryEnd);
-    }
+    room_->RecoveryEnded();
   }
 
  private:
-  static constexpr std::chrono::milliseconds kRecoveryPatience{6'000};
-  static constexpr std::chrono::milliseconds kRecoveryEnd{200};
-
   void TellRecovered(const rocksdb::BackgroundErrorRecoveryInfo& info) {
     if (!info.new_bg_error.ok()) return;
     const Running running(*this);
@@ -156,20 +140,20 @@ class RocksDatabase::Listener : public rocksdb::EventListener {
   };
 
   LogGuard* const guard_;
+  const std::shared_ptr<RoomWatch> room_;
   StoreCounts* const counts_;
   Mutex mutex_;
   CondVar left_;
   int running_ GUARDED_BY(mutex_) = 0;
   ErrorHandler handler_ GUARDED_BY(mutex_);
-  bool recovering_ GUARDED_BY(mutex_) = false;
-  std::chrono::steady_clock::time_point recovered_at_ GUARDED_BY(mutex_);
 };
 
 Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& path,
                                                            const RocksStoreOptions& options,
                                                            Clock* clock, ManifestKeeper keep) {
   std::unique_ptr<RocksDatabase> database(new RocksDatabase());
-  database->listener_ = std::make_shared<Listener>(&database->log_guard_, &database->counts_);
+  database->listener_ =
+      std::make_shared<Listener>(&database->log_guard_, database->room_, &database->counts_);
   rocksdb::DBOptions db_options = DatabaseOptions(options.footprint);
   db_options.listeners.push_back(database->listener_);
   rocksdb::Env* const base = options.env != nullptr ? options.env : rocksdb::Env::Default();
@@ -189,6 +173,13 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& pa
         kFamilyNames[static_cast<size_t>(i)],
         FamilyOptions(options.footprint, memory, nature, clock, &database->counts_.dropped));
   }
+  // A full disk is the one error to recover from without a restart; this watches for room.
+  uint64_t reserve = 0;
+  for (const auto& family : families) {
+    reserve = std::max<uint64_t>(reserve, family.options.write_buffer_size);
+  }
+  db_options.sst_file_manager.reset(rocksdb::NewSstFileManager(
+      rocksdb::Env::Default(), database->room_->Watch(rocksdb::FileSystem::Default(), reserve)));
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened =
       rocksdb::DB::Open(db_options, path, families, &database->handles_, &db);
@@ -204,7 +195,7 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& pa
 RocksDatabase::~RocksDatabase() {
   if (db_ == nullptr) return;
   listener_->SetHandler({});
-  listener_->WaitForRecovery();
+  room_->Close();
   for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
 }
 
@@ -217,7 +208,7 @@ Result<bool> RocksDatabase::Get(Family family, const std::string& key,
   const Uncounted uncounted;
   const rocksdb::Status s = db_->Get(rocksdb::ReadOptions(), handle(family), key, value);
   if (s.IsNotFound()) return false;
-  ONCED_RETURN_IF_ERROR(Converted("read", s));
+  ONCED_RETURN_IF_ERROR(ConvertedRead("read", s));
   return true;
 }
 
@@ -242,7 +233,7 @@ Status RocksDatabase::Walk(
       break;
     }
   }
-  return Converted("list", it->status());
+  return ConvertedRead("list", it->status());
 }
 
 Status RocksDatabase::Write(rocksdb::WriteBatch* batch) {
@@ -254,7 +245,9 @@ Status RocksDatabase::Write(rocksdb::WriteBatch* batch) {
   if (!written.ok() && written.fault() == Fault::kUnavailable) {
     counts_.stalled.fetch_add(1, std::memory_order_relaxed);
   }
-  return written;
+  // Whatever was damaged, it may be in the log.
+  const bool damaged = !written.ok() && written.fault() == Fault::kCorruption;
+  return damaged ? Status::IoError(written.message()) : written;
 }
 
 Status RocksDatabase::Sync() {

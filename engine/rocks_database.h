@@ -27,6 +27,7 @@
 #include "engine/key.h"
 #include "engine/rocks_log_guard.h"
 #include "engine/rocks_manifest.h"
+#include "engine/rocks_room.h"
 #include "engine/rocks_store.h"
 #include "engine/store_counts.h"
 
@@ -92,6 +93,7 @@ class RocksDatabase : public Log {
 
   StoreCounts counts_;  // before the database, whose filters count here
   LogGuard log_guard_;
+  const std::shared_ptr<RoomWatch> room_ = std::make_shared<RoomWatch>();
   std::unique_ptr<rocksdb::Env> env_;
   std::shared_ptr<Listener> listener_;
   std::unique_ptr<rocksdb::DB> db_;

@@ -261,7 +261,7 @@ Result<uint32_t> RocksKeyspace::Scan(Space space, uint32_t from, size_t count, c
     if (stored && stored_key == key) it->Next();
     if (of_turn) ++next;
   }
-  if (!it->status().ok()) return Status::IoError("scan: " + it->status().ToString());
+  if (!it->status().ok()) return Status::Unreadable("scan: " + it->status().ToString());
   return kSlots;
 }
 

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -114,6 +115,8 @@ std::unique_ptr<rocksdb::Env> WatchManifest(rocksdb::Env* env, ManifestKeeper ke
       std::make_shared<WatchedFiles>(env->GetFileSystem(), std::move(keep)));
 }
 
+uint64_t CurrentManifest(const std::string& database) { return NumberOf(CurrentOf(database)); }
+
 Status CheckManifest(const std::string& database, const ManifestExtent& synced) {
   const int readable = open((database + "/CURRENT").c_str(), O_RDONLY | O_CLOEXEC);
   if (readable < 0 && errno != ENOENT) return Failed("open", database + "/CURRENT", errno);
@@ -129,20 +132,22 @@ Status CheckManifest(const std::string& database, const ManifestExtent& synced) 
                               std::string(kManifest) + std::to_string(synced.in_use) +
                               " was in use");
   }
-  if (number == synced.number && bytes < synced.bytes) {
+  const uint64_t least = synced.BytesOf(number).value_or(0);
+  if (bytes < least) {
     return Status::Corruption("open " + database + ": " + current + " has " +
-                              std::to_string(bytes) + " bytes, but " +
-                              std::to_string(synced.bytes) + " were synced");
+                              std::to_string(bytes) + " bytes, but " + std::to_string(least) +
+                              " were synced");
   }
   return Status::Ok();
 }
 
 Result<bool> HasUnsyncedEnd(const std::string& database, const ManifestExtent& synced) {
   const std::string current = CurrentOf(database);
-  if (synced.number == 0 || NumberOf(current) != synced.number) return false;
+  const std::optional<uint64_t> least = synced.BytesOf(NumberOf(current));
+  if (!least.has_value()) return false;
   std::error_code error;
   const uint64_t bytes = fs::file_size(database + "/" + current, error);
-  return !error && bytes > synced.bytes;
+  return !error && bytes > *least;
 }
 
 Result<bool> CutManifest(const std::string& database, const ManifestExtent& synced,
@@ -159,7 +164,7 @@ Result<bool> CutManifest(const std::string& database, const ManifestExtent& sync
   if (error) return Failed("keep", path, error.value());
   ONCED_RETURN_IF_ERROR(SyncPath(aside + "/" + current));
   ONCED_RETURN_IF_ERROR(SyncPath(aside));
-  ONCED_RETURN_IF_ERROR(CutFile(path, synced.bytes));
+  ONCED_RETURN_IF_ERROR(CutFile(path, *synced.BytesOf(NumberOf(current))));
   return true;
 }
 

@@ -3,7 +3,6 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
-#include <rocksdb/sst_file_manager.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
 #include <sys/resource.h>
@@ -82,8 +81,6 @@ rocksdb::DBOptions DatabaseOptions(Footprint footprint) {
   o.allow_data_in_errors = false;  // keys stay out of the log file
   o.avoid_unnecessary_blocking_io = true;
   o.skip_stats_update_on_db_open = true;
-  // A full disk is the one error to recover from without a restart; this watches for space.
-  o.sst_file_manager.reset(rocksdb::NewSstFileManager(rocksdb::Env::Default()));
   switch (footprint) {
     case Footprint::kServer:
       SetServer(o);

@@ -93,9 +93,9 @@ Status RocksStore::Parts::OpenDatabase() {
   // A mark that was lost is not made anew here: it would look like that of a first start.
   const auto keep = [this](const ManifestExtent& synced) {
     if (!high_water->mark().has_value()) return Status::Ok();
+    const uint64_t current = CurrentManifest(folder->database());
     return high_water->Update([&](HighWaterMark& next) {
-      next.manifest.number = synced.number;
-      next.manifest.bytes = synced.bytes;
+      next.manifest = next.manifest.With(synced.number, synced.bytes, current);
     });
   };
   const auto open = [&] { return RocksDatabase::Open(folder->database(), options, clock, keep); };

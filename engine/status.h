@@ -18,6 +18,7 @@ enum class Fault {
   kInvalidArgument,  // the caller's input; the message names the field. Nothing was changed.
   kCorruption,       // stored data is damaged, missing or of a newer format. Nothing was changed.
   kIoError,          // the disk failed. A write that ends so is UNKNOWN: it may surface later.
+  kUnreadable,       // the disk failed in a read. Nothing was changed.
   kUnavailable,      // busy or stalled right now. Nothing was changed; ask again.
   kFull,             // refused, for the disk is (nearly) full. Nothing was changed.
   kNoSpace,          // a write found the disk full, and is UNKNOWN, as after kIoError.
@@ -29,6 +30,7 @@ class [[nodiscard]] Status {
   static Status InvalidArgument(std::string m) { return {Fault::kInvalidArgument, std::move(m)}; }
   static Status Corruption(std::string m) { return {Fault::kCorruption, std::move(m)}; }
   static Status IoError(std::string m) { return {Fault::kIoError, std::move(m)}; }
+  static Status Unreadable(std::string m) { return {Fault::kUnreadable, std::move(m)}; }
   static Status Unavailable(std::string m) { return {Fault::kUnavailable, std::move(m)}; }
   static Status Full(std::string m) { return {Fault::kFull, std::move(m)}; }
   static Status NoSpace(std::string m) { return {Fault::kNoSpace, std::move(m)}; }

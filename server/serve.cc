@@ -232,6 +232,7 @@ int ExitCodeOf(const Status& status) {
     case Fault::kInvalidArgument:
       return kExitUsage;
     case Fault::kIoError:
+    case Fault::kUnreadable:
     case Fault::kFull:
     case Fault::kNoSpace:
       break;

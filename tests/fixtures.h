@@ -204,8 +204,9 @@ inline void PrintTo(State state, std::ostream* out) {
                                         : "unknown");
 }
 inline void PrintTo(Fault fault, std::ostream* out) {
-  static constexpr const char* kNames[] = {"invalid argument", "corruption", "I/O error",
-                                           "unavailable", "no space"};
+  static constexpr const char* kNames[] = {"invalid argument", "corruption",  "I/O error",
+                                           "unreadable",       "unavailable", "full",
+                                           "no space"};
   *out << kNames[static_cast<size_t>(fault)];
 }
 inline void PrintTo(const RunEvent& event, std::ostream* out) {

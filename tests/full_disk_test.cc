@@ -137,6 +137,22 @@ TEST(FullDisk, IsOutlived) {
   EXPECT_FALSE(here.restart);
 }
 
+// What the gateway relies on when it records the end of a run: the write that failed is seen by
+// nobody, and the same one, by the same fence, is taken when there is room.
+TEST(FullDisk, TakesTheSameCompletionWhenThereIsRoom) {
+  FillingLedger here;
+  const uint64_t fence = Value(here.ledger->Claim(K("a"), AClaim())).record->fence;
+  const CompleteCommand complete{.fence = fence, .result = "r"};
+  here.Fill();
+  EXPECT_EQ(FaultOf(here.ledger->Complete(K("a"), complete)), Fault::kNoSpace);
+  EXPECT_EQ(FaultOf(here.ledger->Complete(K("a"), complete)), Fault::kFull) << "and by now parked";
+  EXPECT_EQ(Value(here.ledger->Find(K("a"))).record->state, State::kInFlight);
+  here.Empty();
+  EXPECT_TRUE(Eventually([&] { return here.ledger->Complete(K("a"), complete).ok(); }));
+  EXPECT_EQ(Value(here.ledger->Complete(K("a"), complete)).outcome, Outcome::kCompleted);
+  EXPECT_EQ(Value(here.ledger->Claim(K("a"), AClaim())).outcome, Outcome::kReplay);
+}
+
 // The free space that the system reports is not the whole truth: writes failed, and every probe was
 // told that all was well, because the caretaker had looked again and seen room.
 TEST(FullDisk, IsToldAsLongAsWritesFail) {
@@ -153,6 +169,69 @@ TEST(FullDisk, IsToldAsLongAsWritesFail) {
   here.disk.full = false;
   EXPECT_TRUE(Eventually([&] { return !here.store->Health().space_low; }));
   EXPECT_TRUE(Eventually([&] { return here.Claims("c"); }));
+}
+
+// A stop waited for a recovery that could not begin: six seconds, on a disk that stayed full.
+TEST(FullDisk, IsNotWaitedForAtAStop) {
+  FillingLedger here;
+  ASSERT_TRUE(here.Claims("a"));
+  here.Fill();
+  EXPECT_EQ(FaultOf(here.ledger->Claim(K("b"), AClaim())), Fault::kNoSpace);
+  const auto begun = std::chrono::steady_clock::now();
+  here.ledger.reset();
+  here.store.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(2));
+  here.Empty();
+}
+
+// RocksDB must not be closed while it recovers: the thread that does so found the database gone.
+TEST(FullDisk, IsRecoveredFromBeforeAStop) {
+  for (int round = 0; round < 5; ++round) {
+    FillingLedger here;
+    ASSERT_TRUE(here.Claims("a"));
+    here.disk.full = true;  // and looks as if there were room: it tries at once
+    EXPECT_EQ(FaultOf(here.ledger->Claim(K("b"), AClaim())), Fault::kNoSpace);
+    // real time: the close is to meet the recovery at another point each time
+    std::this_thread::sleep_for(std::chrono::milliseconds(round * 3));
+    here.ledger.reset();
+    here.store.reset();
+  }
+}
+
+TEST(RoomWatch, LetsNoRecoveryBeginOnceItIsClosedAndWaitsForTheOneThatHas) {
+  const auto watch = std::make_shared<RoomWatch>();
+  const auto files = watch->Watch(rocksdb::FileSystem::Default(), 1);
+  const auto looks = [&](const std::string& path) {
+    uint64_t free = 0;
+    return files->GetFreeSpace(path, rocksdb::IOOptions(), &free, nullptr);
+  };
+  watch->RecoveryBegins(/*hard=*/true);
+  EXPECT_TRUE(looks("/tmp").ok());
+  std::atomic<bool> closed{false};
+  std::thread closing([&] {
+    watch->Close();
+    closed = true;
+  });
+  // real time: what is waited for must not happen
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_FALSE(closed) << "a recovery is under way";
+  watch->RecoveryEnded();
+  closing.join();
+  EXPECT_TRUE(looks("/tmp").IsNoSpace());
+  const TempFolder folder;
+  WriteFile(folder.path("000001.sst"), "");
+  EXPECT_TRUE(looks(folder.path("000001.sst")).ok()) << "a compaction asks for itself";
+}
+
+// As RocksDB judges it: a full log is left only when a write buffer fits.
+TEST(RoomWatch, TellsOfNoRoomBelowTheReserveWhileWritesFail) {
+  const auto watch = std::make_shared<RoomWatch>();
+  const auto files = watch->Watch(rocksdb::FileSystem::Default(), UINT64_MAX);
+  uint64_t free = 0;
+  watch->RecoveryBegins(/*hard=*/true);
+  EXPECT_TRUE(files->GetFreeSpace("/tmp", rocksdb::IOOptions(), &free, nullptr).IsNoSpace());
+  watch->RecoveryBegins(/*hard=*/false);
+  EXPECT_TRUE(files->GetFreeSpace("/tmp", rocksdb::IOOptions(), &free, nullptr).ok());
 }
 
 // The two below happen in a child of their own: RocksDB, as Debian builds it, aborts the process

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -85,6 +86,35 @@ TEST(FullImage, IsOutlivedAgainAndAgain) {
   Payments payments(*program);
   for (const std::string& key : paid) EXPECT_TRUE(payments.IsPaid(key)) << key;
   proof.remark = std::to_string(paid.size()) + " payments";
+}
+
+// It waited six seconds for a recovery that had no room to begin.
+TEST(FullImage, IsNotWaitedForAtAStop) {
+  MountedImage image("ext4");
+  if (!image.made()) GTEST_SKIP() << image.why();
+  Program program(image.Point() + "/data", {"--durability", "sync", "--footprint", "edge"});
+  std::vector<std::string> fences;
+  for (int i = 0; i < 24; ++i) {
+    const std::string claim = Json("{'key':'k" + std::to_string(i) + "'}");
+    fences.push_back(program.Ask("POST", "/v1/claim", claim).Field("/fence"));
+  }
+  image.Fill();
+  // Completions are not refused beforehand, so one of them meets the end of the log's room.
+  HttpAnswer met;
+  for (size_t i = 0; i < fences.size() && met.status != 507; ++i) {
+    met = program.Ask("POST", "/v1/complete",
+                      Json("{'key':'k" + std::to_string(i) + "','fence':'" + fences[i] +
+                           "','result':'" + std::string(900'000, 'r') + "'}"));
+  }
+  ASSERT_EQ(met.status, 507) << met.body;
+  EXPECT_NE(met.Field("/detail").find("is unknown"), std::string::npos) << met.body;
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(program.Stop().code, 0) << program.Said();
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(3));
+  image.Empty();
+  const Program again(image.Point() + "/data");
+  EXPECT_EQ(again.Ask("GET", "/v1/keys/k0").Field("/state"), "completed");
+  EXPECT_EQ(again.Ask("GET", "/v1/keys/k23").Field("/state"), "in_flight");
 }
 
 }  // namespace

@@ -213,7 +213,7 @@ UpstreamRequest To(std::shared_ptr<const Origin> origin, const std::string& meth
   return {.origin = std::move(origin), .method = method, .target = "/pay?x=%2F..", .body = body};
 }
 
-std::shared_ptr<Heard> Caller::Call(UpstreamRequest request) {
+std::shared_ptr<Heard> UpstreamCaller::Call(UpstreamRequest request) {
   auto heard = std::make_shared<Heard>();
   upstreams_->Call(std::move(request), heard);
   return heard;

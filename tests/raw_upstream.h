@@ -107,7 +107,7 @@ UpstreamRequest To(std::shared_ptr<const Origin> origin, const std::string& meth
                    const std::string& body = "");
 
 // Has Upstreams of its own.
-struct Caller {
+struct UpstreamCaller {
   std::shared_ptr<Heard> Call(UpstreamRequest request);
   std::unique_ptr<Upstreams> upstreams_ = Value(Upstreams::Start(100));
 };

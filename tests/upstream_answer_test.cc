@@ -11,7 +11,7 @@
 namespace onced {
 namespace {
 
-class UpstreamAnswer : public testing::Test, protected Caller {
+class UpstreamAnswer : public testing::Test, protected UpstreamCaller {
  protected:
   // The first answer on a new connection, which then ends.
   std::shared_ptr<Heard> Answered(const std::string& bytes, const std::string& method = "POST") {

@@ -96,7 +96,7 @@ class Reluctant : public CallEvents {
   std::optional<CallEnd> end_ GUARDED_BY(mutex_);
 };
 
-class UpstreamBody : public testing::Test, protected Caller {
+class UpstreamBody : public testing::Test, protected UpstreamCaller {
  protected:
   std::shared_ptr<Heard> Upload(const RawUpstream& upstream, std::shared_ptr<Pipe> pipe,
                                 int64_t length = -1) {

@@ -21,7 +21,7 @@
 namespace onced {
 namespace {
 
-class Upstream : public testing::Test, protected Caller {
+class Upstream : public testing::Test, protected UpstreamCaller {
  protected:
   // What the upstream reads of it.
   std::string Sent(UpstreamRequest request) {

@@ -52,7 +52,7 @@ class TlsPeer {
   bool accepted_ = false;
 };
 
-class UpstreamTls : public testing::Test, protected Caller {
+class UpstreamTls : public testing::Test, protected UpstreamCaller {
  protected:
   UpstreamTls() {
     signal(SIGPIPE, SIG_IGN);  // OpenSSL writes where nobody is any more

@@ -89,13 +89,21 @@ Telling FaultTelling(Profile profile, const Status& status) {
       telling.stalled = true;
       return telling;
     case Fault::kFull:
+      telling = told("storage_full",
+                     "the disk is full: nothing was done, and nothing was sent on; stored answers "
+                     "are still served",
+                     kRetryFullS);
+      break;
     case Fault::kNoSpace:
-      telling =
-          told("storage_full", "the disk is full; stored answers are still served", kRetryFullS);
+      telling = told("storage_full",
+                     "the disk is full: nothing was sent on, but whether the key was taken is "
+                     "unknown; stored answers are still served",
+                     kRetryFullS);
       break;
     case Fault::kInvalidArgument:
       return ProblemTelling(profile, {.code = "invalid_request", .detail = status.message()});
     case Fault::kIoError:
+    case Fault::kUnreadable:
     case Fault::kCorruption:
       telling = told("storage_unavailable", "the storage failed; nothing was sent on", 0);
       break;

@@ -14,9 +14,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// How long the end of a run is tried to be recorded while the store would not take a write. Nobody
-// sleeps meanwhile, and giving up means not to know.
+// How long the end of a run is tried to be recorded while the store would not take a write: RocksDB
+// looks for room every five seconds. Nobody sleeps meanwhile, and giving up means not to know.
 constexpr std::chrono::seconds kSettlePatience{10};
+constexpr milliseconds kFullPause{100};
 constexpr milliseconds kLookMin{50};
 constexpr milliseconds kLookMax{1'000};
 constexpr int64_t kUsualOf = 8;  // runs
@@ -49,6 +50,20 @@ wire::Problem NotKnown() {
               "until this is resolved"};
 }
 
+wire::Problem NotRecorded() {
+  return {.code = "idempotency_outcome_unknown",
+          .detail =
+              "the request was sent on, and how that ended could not be recorded; it will not be "
+              "sent again until this is resolved"};
+}
+
+// Worth another try: the store is busy, or its disk is full. A write that met the full disk may be
+// there after a crash, but nobody sees it before, so the same command, by the same fence, is safe.
+bool MayPass(const Status& fault) {
+  return fault.fault() == Fault::kUnavailable || fault.fault() == Fault::kFull ||
+         fault.fault() == Fault::kNoSpace;
+}
+
 }  // namespace
 
 UpstreamRun::UpstreamRun(UpstreamRuns* runs, UpstreamRunTask task)
@@ -75,8 +90,8 @@ void UpstreamRun::RenewIfDue(steady_clock::time_point now) {
   renewed_ = now;
   const Result<Reply> renewed =
       runs_->ledger_->Renew(task_.key, {.fence = task_.fence, .lease_ms = lease.count()});
-  // Unavailable: at the next look. A stale fence is found out at the end.
-  if (!renewed.ok() && renewed.status().fault() == Fault::kUnavailable) renewed_ -= lease / 3;
+  // Or at the next look. A stale fence is found out at the end.
+  if (!renewed.ok() && MayPass(renewed.status())) renewed_ -= lease / 3;
 }
 
 void UpstreamRun::Abandon() {
@@ -212,7 +227,7 @@ void UpstreamRun::Settled(const Result<Reply>& reply) {
     // What the upstream did, it did; but it must not be told as if it were remembered.
     runs_->terms_.report("gateway: the end of a run could not be recorded: " +
                          reply.status().message());
-    box_.Put(ProblemTelling(task_.route->profile, NotKnown()));
+    box_.Put(ProblemTelling(task_.route->profile, NotRecorded()));
   }
   if (!large_) runs_->Remove(this);
 }
@@ -302,9 +317,8 @@ void UpstreamRuns::SettleAll() {
     const size_t end = std::min(begin + kSettledAtOnce, all.size());
     SettleSome(std::span(all).subspan(begin, end - begin));
   }
-  // Ended meanwhile: Stop tries them once more; then they stay in flight, and are unknown at the
-  // next start.
-  if (!again_.empty()) (void)PostAfter(kStallPause, [this] { SettleAgain(); });
+  // Ended meanwhile: Stop tries them once more.
+  if (!again_.empty()) (void)PostAfter(again_after_, [this] { SettleAgain(); });
 }
 
 void UpstreamRuns::SettleSome(std::span<Settling> some) {
@@ -317,9 +331,12 @@ void UpstreamRuns::SettleSome(std::span<Settling> some) {
     for (size_t i = 0; i < some.size(); ++i) SettleSome(some.subspan(i, 1));
     return;
   }
-  const bool stalled = !replies.ok() && replies.status().fault() == Fault::kUnavailable;
+  const bool may_pass = !replies.ok() && MayPass(replies.status()) && !ended();
+  if (may_pass) {
+    again_after_ = replies.status().fault() == Fault::kUnavailable ? kStallPause : kFullPause;
+  }
   for (size_t i = 0; i < some.size(); ++i) {
-    if (stalled && steady_clock::now() < some[i].until) {
+    if (may_pass && steady_clock::now() < some[i].until) {
       again_.push_back(std::move(some[i]));
     } else {
       const int change = replies.ok() ? (*replies)[i].keys_change : 0;

@@ -149,6 +149,10 @@ class UpstreamRuns {
   void SettleAll();
   void SettleSome(std::span<Settling> some);
   void SettleAgain();
+  bool ended() const EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    return ended_;
+  }
   void Took(const Route* route, std::chrono::milliseconds time);
 
   Ledger* const ledger_;
@@ -157,7 +161,8 @@ class UpstreamRuns {
   std::atomic<size_t> memory_{0};
   std::atomic<uint64_t> ended_unknown_{0};
   std::vector<Settling> settling_;  // of this turn; on the upstreams' thread only, as is
-  std::vector<Settling> again_;     // what the store would not take just now
+  std::vector<Settling> again_;     // what the store, or its full disk, would not take just now
+  std::chrono::milliseconds again_after_{0};
   std::unordered_map<const Route*, std::atomic<int64_t>> usual_ms_;  // its keys never change
   mutable Mutex mutex_;
   CondVar none_left_;

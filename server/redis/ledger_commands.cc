@@ -16,9 +16,6 @@
 namespace onced::redis {
 namespace {
 
-constexpr std::string_view kUnknownWrite =
-    "MISCONF Errors writing to the log: whether this was written is not known";
-
 // What stands behind the arguments that a command must have: NAME value, each once, in any order.
 class Options {
  public:
@@ -71,10 +68,15 @@ void AnswerFault(Call& call, const Status& status) {
       return call.reply.Error("TRYAGAIN the storage is stalled; nothing was done");
     case Fault::kFull:
       return call.reply.Error("OOM the disk is full; nothing was done");
-    default:
-      if (call.redis.options().report) call.redis.options().report("storage: " + status.message());
-      return call.reply.Error(kUnknownWrite);
+    case Fault::kIoError:
+    case Fault::kNoSpace:
+    case Fault::kUnreadable:
+    case Fault::kCorruption:
+      break;
   }
+  const bool read = status.fault() == Fault::kUnreadable || status.fault() == Fault::kCorruption;
+  if (call.redis.options().report) call.redis.options().report("storage: " + status.message());
+  return call.reply.Error(read ? kUnreadable : kUnknownWrite);
 }
 
 uint64_t FenceIn(std::string_view text, Options& options) {

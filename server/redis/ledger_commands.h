@@ -23,6 +23,12 @@ class KeyQuota;
 
 namespace onced::redis {
 
+// What the faults of the storage are told as, here and by the turn.
+constexpr std::string_view kUnknownWrite =
+    "MISCONF Errors writing to the log: whether this was written is not known";
+constexpr std::string_view kUnreadable =
+    "MISCONF Errors reading what is stored: nothing of this was written";
+
 struct LedgerParts {
   Ledger* ledger = nullptr;                // one that does not wait at the gate
   const Doorkeeper* doorkeeper = nullptr;  // with `quota`

@@ -10,13 +10,13 @@
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <deque>
-#include <map>
 #include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "engine/mutex.h"
+#include "server/redis/heaviest.h"
 #include "server/redis/redis_connection.h"
 #include "server/wire/tls.h"
 
@@ -41,16 +41,22 @@ constexpr milliseconds kAcceptPause{100};              // when there are no file
 
 constexpr std::string_view kNotWritten =
     "MISCONF Errors writing to the log: nothing of this was written";
-constexpr std::string_view kUnknown =
-    "MISCONF Errors writing to the log: whether this was written is not known";
 
 int64_t BulkMax(size_t memory_max) {
   return std::min(redis::kBulkMax, static_cast<int64_t>(memory_max / 4));
 }
 
 std::string_view AnswerOf(const Status& fault) {
-  const bool known = fault.fault() == Fault::kUnavailable || fault.fault() == Fault::kFull;
-  return known ? kNotWritten : kUnknown;
+  switch (fault.fault()) {
+    case Fault::kIoError:
+    case Fault::kNoSpace:
+      return redis::kUnknownWrite;
+    case Fault::kUnreadable:
+    case Fault::kCorruption:
+      return redis::kUnreadable;
+    default:
+      return kNotWritten;
+  }
 }
 
 }  // namespace
@@ -103,7 +109,10 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
     ++ran_;
     answer_bytes_ += answer;
   }
-  void EndSoon() override { commands_ = kTurnCommandsMax; }
+  void EndSoon() override {
+    commands_ = kTurnCommandsMax;
+    wrote_itself_ = true;
+  }
   void Weighed(size_t before, size_t now) override { weight_ = weight_ - before + now; }
   void Gone(const Connection& connection) override { connections_.erase(connection->session().id); }
 
@@ -145,10 +154,11 @@ class RedisDoor::Impl : public redis::Turn, public std::enable_shared_from_this<
   steady_clock::time_point turn_begun_;
   std::vector<Connection> later_;  // in the next
   size_t commands_ = 0;
-  uint64_t ran_ = 0;         // the same, also when it was told to end soon
-  size_t answer_bytes_ = 0;  // of this turn
-  size_t weight_ = 0;        // of all connections
-  std::deque<Held> held_;    // turns whose answers wait at the gate, in order
+  uint64_t ran_ = 0;           // the same, also when it was told to end soon
+  size_t answer_bytes_ = 0;    // of this turn
+  bool wrote_itself_ = false;  // a command of this turn, of the ledger's
+  size_t weight_ = 0;          // of all connections
+  std::deque<Held> held_;      // turns whose answers wait at the gate, in order
 
   bool stopping_ = false;
   steady_clock::time_point stop_at_;
@@ -267,9 +277,10 @@ void RedisDoor::Impl::EndTurn() {
   commands_ = answer_bytes_ = 0;
   interpreter_.channels().ForgetSentBytes();
   const Result<uint64_t> committed = Commit();
+  const bool wrote_itself = std::exchange(wrote_itself_, false);
   std::string_view error;
   if (!committed.ok()) {
-    error = AnswerOf(committed.status());
+    error = wrote_itself ? redis::kUnknownWrite : AnswerOf(committed.status());
     options_.report("storage: " + committed.status().message());
   }
   const bool leaves = !committed.ok() || (held_.empty() && options_.is_durable(*committed));
@@ -306,35 +317,11 @@ void RedisDoor::Impl::CloseEnded() {
   }
 }
 
-// Those that keep the most in memory, of the tenant whose connections keep the most together, until
-// there is a fourth of the room again: so nobody who sends much in many small pieces has others
-// closed. Nothing that they were promised is lost: what ran has run, and who is cut off does not
-// know how it ended.
+// Until there is a fourth of the room again.
 void RedisDoor::Impl::CloseHeaviest() {
   if (weight_ <= options_.memory_max) return;
-  struct Tenant {
-    size_t weight = 0;
-    std::vector<Connection> lightest_first;
-  };
-  std::map<std::string, Tenant> tenants;  // "": who has not said who he is
-  for (const auto& [id, connection] : connections_) {
-    Tenant& tenant = tenants[connection->session().tenant];
-    tenant.weight += connection->weight();
-    tenant.lightest_first.push_back(connection);
-  }
-  for (auto& [name, tenant] : tenants) {
-    std::sort(tenant.lightest_first.begin(), tenant.lightest_first.end(),
-              [](const auto& a, const auto& b) { return a->weight() < b->weight(); });
-  }
-  const auto lighter = [](const auto& a, const auto& b) {
-    return a.second.weight < b.second.weight;
-  };
-  while (weight_ > options_.memory_max / 4 * 3) {
-    Tenant& heaviest = std::max_element(tenants.begin(), tenants.end(), lighter)->second;
-    if (heaviest.lightest_first.empty()) break;  // nothing weighs anything any more
-    const Connection connection = std::move(heaviest.lightest_first.back());
-    heaviest.lightest_first.pop_back();
-    heaviest.weight -= connection->weight();
+  const size_t excess = weight_ - options_.memory_max / 4 * 3;
+  for (const Connection& connection : redis::HeaviestOf(connections_, excess)) {
     ++interpreter_.evicted_connections;
     connection->Close();
   }

@@ -44,11 +44,14 @@ Answer FaultAnswer(const Status& status) {
       return answer;
     }
     case Fault::kIoError:
+    case Fault::kUnreadable:
     case Fault::kCorruption:
       break;
   }
+  const bool unknown = status.fault() == Fault::kIoError;
   Answer answer = ProblemOf("storage_unavailable",
-                            "the storage failed; whether the change was made is unknown");
+                            unknown ? "the storage failed; whether the change was made is unknown"
+                                    : "what is stored could not be read; nothing was changed");
   answer.for_operator = status.message();
   return answer;
 }
