@@ -105,7 +105,7 @@ class Stampede {
 std::string Judge(const CallHistory& history) {
   const Verdict verdict = CheckHistory(history.Calls());
   EXPECT_TRUE(verdict.legal) << verdict.key << ": " << verdict.why;
-  return std::to_string(verdict.calls) + " calls judged";
+  return std::to_string(verdict.decided) + " calls judged";
 }
 
 TEST(Duplicates, HaveOneWinnerInAThousandColdAndAfterARestart) {

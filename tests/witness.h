@@ -4,7 +4,7 @@
 // number only if every byte of the text is right.
 //
 // Threads: a Witness belongs to one at a time.
-// Invariants: an answer that does not say for sure what was done is written down as none.
+// Invariants: an answer that does not say for sure what was done is written down as none, unclear.
 #pragma once
 
 #include <atomic>
@@ -86,6 +86,9 @@ struct HotKeys {
 // with its claim's id when it was not answered.
 class RandomCaller {
  public:
+  static constexpr int64_t kLeaseLeastMs = 100;
+  static constexpr int64_t kLeaseMostMs = 300;
+
   RandomCaller(Witness* witness, HotKeys* keys, uint64_t seed)
       : witness_(witness), keys_(keys), random_(seed) {}
 
