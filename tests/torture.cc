@@ -41,7 +41,7 @@ constexpr size_t kAtATime = 8;  // zombies
 // With fewer decided calls a second than this, faults find nobody at work.
 constexpr double kDecidedASecondLeast = 500;
 // Of the answers: a full disk refuses quickly.
-constexpr size_t kRefusedMostIn100 = 25;
+constexpr size_t kRefusedMostIn100 = 50;
 void Nap(milliseconds time) {
   std::this_thread::sleep_for(time);  // real time: the program under test lives in it
 }
