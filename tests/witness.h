@@ -37,6 +37,8 @@ class Door {
   virtual ~Door() = default;
   virtual void Send(const Question& question) = 0;
   virtual Answer Receive(const Question& question) = 0;
+  // Whether the answer is coming in: true also where it cannot know.
+  virtual bool HasAnswer() const { return true; }
   // Ends the connection under an answer that may be on its way, and makes another; where it can.
   virtual bool CanHangUp() const { return false; }
   virtual void HangUp() {}
@@ -58,6 +60,7 @@ class Witness {
     Ask(std::move(question));
     return Hear();
   }
+  bool HasAnswer() const { return door_->HasAnswer(); }
   bool lost() const { return door_->lost(); }
   // Asks to claim, and does not stay to hear. False: this door does not know how.
   bool AskAndHangUp(Question claim);

@@ -80,6 +80,7 @@ class HttpDoor : public Door {
     }
     return answer;
   }
+  bool HasAnswer() const override { return client_.HasInput(); }
   bool lost() const override { return lost_; }
 
  private:
