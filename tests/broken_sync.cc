@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Preloaded into the program: a disk whose syncs fail from the moment a file appears whose path is
-// in ONCED_BREAK_SYNC; or, where ONCED_SLOW_SYNC names a file, one whose syncs of logs take up to
-// ONCED_SLOW_SYNC_MS, and are written there, a line each: when it was called and when it returned,
-// in nanoseconds of the steady clock.
+// in ONCED_BREAK_SYNC; or one whose syncs of logs do not return while there is a file whose path is
+// in ONCED_HOLD_SYNC, and make one with .held behind its name when they come to wait; or, where
+// ONCED_SLOW_SYNC names a file, one whose syncs of logs take up to ONCED_SLOW_SYNC_MS, and are
+// written there, a line each: when it was called and when it returned, in nanoseconds of the steady
+// clock.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -49,12 +51,24 @@ int SyncSlowly(Sync sync, int fd, const char* trace) {
   return result;
 }
 
+void WaitWhileHeld() {
+  const char* const hold = std::getenv("ONCED_HOLD_SYNC");
+  if (hold == nullptr || access(hold, F_OK) != 0) return;
+  const std::string held = std::string(hold) + ".held";
+  const int fd = open(held.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) std::abort();
+  close(fd);
+  // real time: the disk that this stands for takes it
+  while (access(hold, F_OK) == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 int SyncUnlessBroken(const char* name, int fd) {
   if (Broken()) {
     errno = EIO;
     return -1;
   }
   const auto sync = reinterpret_cast<Sync>(dlsym(RTLD_NEXT, name));
+  if (IsLog(fd)) WaitWhileHeld();
   const char* const trace = std::getenv("ONCED_SLOW_SYNC");
   return trace != nullptr && IsLog(fd) ? SyncSlowly(sync, fd, trace) : sync(fd);
 }

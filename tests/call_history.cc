@@ -48,8 +48,9 @@ void Recorder::Begin(Question question) {
 }
 
 void Recorder::End(const Answer& answer) {
-  if (answer.what == Told::kNothing) return;
   Call& call = calls_.back();
+  call.told.unclear = answer.unclear;
+  if (answer.what == Told::kNothing) return;
   call.told = answer;
   call.returned_ns = CallHistory::NowNs();
   // Of the steady clock's millisecond a part is gone already.

@@ -63,6 +63,8 @@ struct Answer {
   Told what = Told::kNothing;
   uint64_t fence = 0;   // claimed; found, where it was shown
   uint64_t result = 0;  // replay; found completed, where it was shown
+  // Of kNothing: there was an answer, which did not say what was done.
+  bool unclear = false;
 };
 
 struct Call {
@@ -75,6 +77,9 @@ struct Call {
   int caller = 0;
 
   bool answered() const { return told.what != Told::kNothing; }
+  // Something was done, or shown: only this proves anything. A program that refuses all is right
+  // about nothing.
+  bool decided() const { return answered() && told.what != Told::kRefused; }
 };
 
 // One line for people.

@@ -65,8 +65,11 @@ TEST_P(CheckedModes, OfBothDoorsOverKills) {
   CallHistory history;
   HotKeys keys;
   Callers callers(&history, &keys, random());
+  size_t steps = 0;
   for (size_t life = 0; life < lives; ++life) {
-    callers.LiveAndDie(here, 1'000 + static_cast<int>(random() % 5'000));
+    const size_t answers = 1'000 + random() % 5'000;
+    steps += answers;
+    callers.LiveAndDie(here, static_cast<int>(answers));
     EXPECT_EQ(here.program->WaitForEnd().code, -SIGKILL);
     history.ServerIsGone();
     here.StartAgain();
@@ -75,8 +78,13 @@ TEST_P(CheckedModes, OfBothDoorsOverKills) {
   for (size_t k = 0; k < keys.first + HotKeys::kMany; ++k) {
     last.AskAndHear(FindOf("k" + std::to_string(k)));
   }
-  const Trial trial{.callers = kCallers, .faults = lives, .seed = seed};
-  Judge(std::string("checked-kills-") + GetParam(), history, {}, trial);
+  // Some of the steps are claims whose caller hangs up; and a store that is behind may say so.
+  const Trial trial{.callers = kCallers,
+                    .faults = lives,
+                    .seed = seed,
+                    .decided_least = steps * 9 / 10,
+                    .refused_most_in_100 = 1};
+  JudgeAndTell(std::string("checked-kills-") + GetParam(), history, {}, trial);
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, CheckedModes, testing::Values("sync", "interval", "os"),

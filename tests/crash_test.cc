@@ -4,8 +4,8 @@
 //
 // Eight clients claim, complete and look, each noting what it was told, until the one that gets the
 // n-th answer pulls the plug. The next round opens the same folder in the next mode, holds what it
-// finds against the notes, and goes on. ONCED_KILLS=<n>: how often; ONCED_SEED=<seed>
-// repeats the run.
+// finds against the notes, and against some of those of earlier rounds, and goes on.
+// ONCED_KILLS=<n>: how often; ONCED_SEED=<seed> repeats the run.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -25,6 +25,7 @@ namespace onced {
 namespace {
 
 constexpr int kClients = 8;
+constexpr size_t kLookedFor = 250;  // keys of earlier rounds, after each kill
 constexpr int kAnswersMax = 1'200;  // of one round, before the kill
 
 // What one client knows of one key.
@@ -134,28 +135,31 @@ uint64_t OldestFence(const std::vector<Notes>& all) {
   return oldest;
 }
 
-// Holds what is there against what was told. Completes every other claim that is still open.
-void ExpectNothingLost(Client& client, const std::vector<Notes>& all) {
-  for (const Notes& notes : all) {
-    for (const Note& note : notes.own) {
-      const HttpAnswer found = client.Ask("GET", "/v1/keys/" + note.key);
-      ASSERT_EQ(found.status, 200) << "lost: the claim of " << note.key << found.body;
-      const bool completed = found.Field("/state") == "completed";
-      ASSERT_TRUE(completed || !note.completed) << "lost: the completion of " << note.key;
-      if (completed) {
-        ASSERT_NE(note.result, "") << note.key << " was never completed";
-        ASSERT_EQ(client.Ask("GET", "/v1/keys/" + note.key + "/result").body, note.result);
-        continue;
-      }
-      ASSERT_EQ(found.Field("/state"), "in_flight");
-      const HttpAnswer history = client.Ask("GET", "/v1/keys/" + note.key + "/history");
-      ASSERT_EQ(history.Field("/events/0/fence"), std::to_string(note.fence)) << history.body;
-      if (note.fence % 2 == 0) continue;
-      Note open = note;
-      open.result = "\"after the crash\"";
-      ASSERT_EQ(client.Ask("POST", "/v1/complete", CompleteBody(open)).status, 200)
-          << "its owner cannot complete " << note.key;
-    }
+// Holds what is there against what was told. A claim that is still open is completed when its fence
+// is odd.
+void ExpectKept(Client& client, Note* note) {
+  const HttpAnswer found = client.Ask("GET", "/v1/keys/" + note->key);
+  ASSERT_EQ(found.status, 200) << "lost: the claim of " << note->key << found.body;
+  const bool completed = found.Field("/state") == "completed";
+  ASSERT_TRUE(completed || !note->completed) << "lost: the completion of " << note->key;
+  if (completed) {
+    ASSERT_NE(note->result, "") << note->key << " was never completed";
+    ASSERT_EQ(client.Ask("GET", "/v1/keys/" + note->key + "/result").body, note->result);
+    note->completed = true;  // that was shown now
+    return;
+  }
+  ASSERT_EQ(found.Field("/state"), "in_flight");
+  const HttpAnswer history = client.Ask("GET", "/v1/keys/" + note->key + "/history");
+  ASSERT_EQ(history.Field("/events/0/fence"), std::to_string(note->fence)) << history.body;
+  if (note->fence % 2 == 0) return;
+  note->result = "\"after the crash\"";
+  ASSERT_EQ(client.Ask("POST", "/v1/complete", CompleteBody(*note)).status, 200)
+      << "its owner cannot complete " << note->key;
+  note->completed = true;
+}
+void ExpectNothingLost(Client& client, std::vector<Notes>& all) {
+  for (Notes& notes : all) {
+    for (Note& note : notes.own) ASSERT_NO_FATAL_FAILURE(ExpectKept(client, &note));
     for (const Sight& sight : notes.seen) {
       const HttpAnswer found = client.Ask("GET", "/v1/keys/" + sight.key);
       ASSERT_EQ(found.status, 200) << "lost: " << sight.key << ", which was shown";
@@ -164,6 +168,41 @@ void ExpectNothingLost(Client& client, const std::vector<Notes>& all) {
   }
 }
 
+// What was promised in rounds before the last: a fair sample of it, and some of that looked for
+// after every kill.
+class Memory {
+ public:
+  explicit Memory(uint64_t seed) : random_(seed) {}
+
+  void Keep(std::vector<Notes>& all) {
+    for (Notes& notes : all) {
+      for (Note& note : notes.own) {
+        const size_t at = offered_ < kKeptMost ? offered_ : random_() % (offered_ + 1);
+        ++offered_;
+        if (at == kept_.size()) kept_.emplace_back();
+        if (at < kept_.size()) kept_[at] = std::move(note);
+      }
+    }
+  }
+  // `count` of them, each another; fewer when there are no more.
+  void ExpectKeptOf(Client& client, size_t count) {
+    count = std::min(count, kept_.size());
+    for (size_t i = 0; i < count; ++i, ++looked_for_) {
+      std::swap(kept_[i], kept_[i + random_() % (kept_.size() - i)]);
+      ASSERT_NO_FATAL_FAILURE(ExpectKept(client, &kept_[i])) << "of an earlier round";
+    }
+  }
+  size_t kept() const { return kept_.size(); }
+  size_t looked_for() const { return looked_for_; }
+
+ private:
+  static constexpr size_t kKeptMost = 10'000;
+  std::mt19937_64 random_;
+  std::vector<Note> kept_;
+  size_t offered_ = 0;
+  size_t looked_for_ = 0;
+};
+
 TEST(Crash, LosesNothingThatWasAnsweredInAnyMode) {
   Proof proof("kills", "ONCED_KILLS", 30);
   const uint64_t seed = proof.seed();
@@ -171,14 +210,20 @@ TEST(Crash, LosesNothingThatWasAnsweredInAnyMode) {
   const TempFolder folder;
   const char* const modes[] = {"sync", "interval", "os"};
   std::vector<Notes> notes;
+  Memory memory(random());
   uint64_t newest_fence = 0;
   size_t told = 0;
   for (int round = 0;; ++round) {
     Program program(folder.path(), {"--durability", modes[round % 3]});
     Client client = program.Connect();
+    const bool last = proof.count == proof.rounds();
+    const size_t looked_for = memory.looked_for();
     ExpectNothingLost(client, notes);
+    memory.ExpectKeptOf(client, last ? memory.kept() : kLookedFor);
     ASSERT_FALSE(HasFatalFailure()) << "in round " << round << " of seed " << seed;
-    if (proof.count == proof.rounds()) break;
+    EXPECT_GE(memory.looked_for() - looked_for, std::min(memory.kept(), kLookedFor));
+    if (last) break;
+    memory.Keep(notes);
     const int answers = 1 + static_cast<int>(random() % kAnswersMax);
     notes = Load(program, round, answers, random()).Run();
     const Ended ended = program.WaitForEnd();
@@ -188,8 +233,9 @@ TEST(Crash, LosesNothingThatWasAnsweredInAnyMode) {
     for (const Notes& client_notes : notes) told += client_notes.own.size();
     ++proof.count;
     ++proof.faults;
-    proof.remark = std::to_string(told) + " claims";
   }
+  proof.remark = std::to_string(told) + " claims, " + std::to_string(memory.looked_for()) +
+                 " of earlier rounds looked for again";
 }
 
 }  // namespace

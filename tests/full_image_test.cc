@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A disk that is full to the last byte and has room again, over and over, under the real program:
-// what begins is refused, what is stored is still told, nothing that was answered is lost, and
-// writing goes on by itself.
+// what begins is refused with 507, what is stored is still told, nothing that was answered is lost,
+// and writing goes on by itself; in every third round it is killed then, and started again.
 //
 // Needs root and a kernel that mounts images; is skipped, and says so, elsewhere.
 // ONCED_FULL=<n>: how often.
 #include <gtest/gtest.h>
-#include <signal.h>
 
 #include <chrono>
 #include <memory>
@@ -24,15 +23,13 @@ namespace {
 class Payments {
  public:
   explicit Payments(const Program& program) : client_(program.Connect()) {}
-  // False: it was refused.
-  bool Pay(const std::string& key) {
+  // The last answer: 200, or why it is not paid.
+  HttpAnswer Pay(const std::string& key) {
     const HttpAnswer won = client_.Ask("POST", "/v1/claim", Json("{'key':'" + key + "'}"));
-    if (won.status != 201) return false;
-    return client_
-               .Ask("POST", "/v1/complete",
-                    Json("{'key':'" + key + "','fence':'" + won.Field("/fence") +
-                         "','result':'paid " + key + "'}"))
-               .status == 200;
+    if (won.status != 201) return won;
+    return client_.Ask("POST", "/v1/complete",
+                       Json("{'key':'" + key + "','fence':'" + won.Field("/fence") +
+                            "','result':'paid " + key + "'}"));
   }
   bool IsPaid(const std::string& key) {
     const HttpAnswer replay = client_.Ask("POST", "/v1/claim", Json("{'key':'" + key + "'}"));
@@ -48,6 +45,7 @@ TEST(FullImage, IsOutlivedAgainAndAgain) {
   if (!image.made()) GTEST_SKIP() << image.why();
   Proof proof("full disks", "ONCED_FULL", 3);
   std::vector<std::string> paid;
+  uint64_t kills = 0;
   const std::vector<std::string> flags{"--durability", "sync",    "--footprint",
                                        "edge",         "--redis", "127.0.0.1:0"};
   auto program = std::make_unique<Program>(image.Point() + "/data", flags);
@@ -56,7 +54,7 @@ TEST(FullImage, IsOutlivedAgainAndAgain) {
     const std::string round = "r" + std::to_string(proof.count) + "-";
     for (int i = 0; i < 20; ++i) {
       paid.push_back(round + std::to_string(i));
-      EXPECT_TRUE(payments.Pay(paid.back()));
+      EXPECT_EQ(payments.Pay(paid.back()).status, 200);
     }
     RespClient redis(RedisPortOf(*program));
     EXPECT_EQ(redis.Ask("SET stored " + round), "+OK\r\n");
@@ -64,28 +62,37 @@ TEST(FullImage, IsOutlivedAgainAndAgain) {
     image.Fill();
     // It looks for room now and then, or a write meets the end of it.
     size_t begun = 0;
+    HttpAnswer told;
     EXPECT_TRUE(Eventually([&] {
       const std::string key = round + "full-" + std::to_string(begun++);
-      if (!payments.Pay(key)) return true;
+      told = payments.Pay(key);
+      if (told.status != 200) return true;
       paid.push_back(key);
       return false;
     }));
-    ++proof.faults;
+    ExpectProblem(told, 507, "storage_full");
+    if (!HasFailure()) ++proof.faults;
     for (const std::string& key : paid) EXPECT_TRUE(payments.IsPaid(key)) << key;
-    EXPECT_FALSE(payments.Pay(round + "refused"));
+    ExpectProblem(payments.Pay(round + "refused"), 507, "storage_full");
     EXPECT_TRUE(redis.Ask("SET more v").starts_with("-MISCONF Errors writing to the log: "));
     EXPECT_EQ(redis.Ask("GET stored"), stored);
     image.Empty();
-    EXPECT_TRUE(Eventually([&] { return payments.Pay(round + "again"); })) << program->Said();
+    EXPECT_TRUE(Eventually([&] {
+      paid.push_back(round + "again-" + std::to_string(begun++));
+      if (payments.Pay(paid.back()).status == 200) return true;
+      paid.pop_back();
+      return false;
+    })) << program->Said();
     EXPECT_TRUE(Eventually([&] { return redis.Ask("SET more v") == "+OK\r\n"; }));
-    if (proof.count % 4 != 3) continue;
-    program->Signal(SIGKILL);
-    (void)program->WaitForEnd();
+    if (proof.count % 3 != 1) continue;
+    program->Kill();
     program = std::make_unique<Program>(image.Point() + "/data", flags);
+    ++kills;
   }
+  EXPECT_EQ(kills, (proof.count + 1) / 3);
   Payments payments(*program);
   for (const std::string& key : paid) EXPECT_TRUE(payments.IsPaid(key)) << key;
-  proof.remark = std::to_string(paid.size()) + " payments";
+  proof.remark = std::to_string(paid.size()) + " payments, " + std::to_string(kills) + " kills";
 }
 
 // It waited six seconds for a recovery that had no room to begin.

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
-// What a test says of the history that it has made: whether it can be explained, how long that took
-// to find out, what was answered how often, and the line of proof.
+// What is said of a history that was made: whether it can be explained, and whether it proves
+// anything. Only decided calls do: of each kind of answer there must be a share, and of all answers
+// most must be decided, or a program that refuses everything would pass.
 //
-// Threads: the test's own.
+// Threads: one; Judge() is pure but for what it prints.
+// Invariants: a history is good when Judgement::wrong is empty, and only then.
 #pragma once
 
 #include <gtest/gtest.h>
 
-#include <chrono>
-#include <cstdio>
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/linearizability.h"
@@ -22,23 +25,26 @@ struct Trial {
   size_t callers = 0;
   size_t faults = 0;  // each takes at most one answer from each caller
   uint64_t seed = 0;
+  size_t decided_least = 1;        // so many calls must have been
+  size_t refused_most_in_100 = 0;  // of the answers
+  size_t unclear_most = 0;         // answers that do not say what was done
 };
 
-inline void Judge(const std::string& what, const CallHistory& history, const Slack& slack,
-                  const Trial& trial) {
-  const auto begun = std::chrono::steady_clock::now();
-  const std::vector<Call> calls = history.Calls();
-  const Verdict verdict = CheckHistory(calls, slack);
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
-  EXPECT_TRUE(verdict.legal) << "key " << verdict.key << ": " << verdict.why;
-  std::printf("%zu calls of %zu keys judged in %.2f s, %zu states at most\n", verdict.calls,
-              verdict.keys, took.count(), verdict.states_most);
-  std::map<Told, size_t> told;
-  for (const Call& call : calls) told[call.told.what] += call.asked.hung_up == 0 ? 1 : 0;
-  EXPECT_LE(told[Told::kNothing], trial.faults * trial.callers) << "one a caller and life is lost";
-  for (const auto& [answer, count] : told) std::printf("%s %zu, ", NameOf(answer), count);
-  std::printf("\n");
-  Tell(what, verdict.calls, trial.faults, verdict.legal ? 0 : 1, trial.seed);
+struct Judgement {
+  Verdict verdict;
+  std::map<Told, size_t> told;  // without the claims whose callers hung up
+  size_t unclear = 0;
+  std::string wrong;  // all that is, a line each; "": nothing
+};
+
+Judgement Judge(std::vector<Call> calls, const Slack& slack, const Trial& trial);
+
+// The same as a test's own verdict, and its line of proof.
+inline void JudgeAndTell(const std::string& what, const CallHistory& history, const Slack& slack,
+                         const Trial& trial) {
+  const Judgement judgement = Judge(history.Calls(), slack, trial);
+  EXPECT_EQ(judgement.wrong, "");
+  Tell(what, judgement.verdict.decided, trial.faults, judgement.wrong.empty() ? 0 : 1, trial.seed);
 }
 
 }  // namespace onced

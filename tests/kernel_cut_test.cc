@@ -61,14 +61,16 @@ std::vector<int> WorkUntilCut(const Program& program, const MountedImage& image,
   return before;
 }
 
-// How many of a client's are there; -1: they have a gap.
+// How many of a client's are there; -1: they have a gap, or somebody cannot say.
 int Found(Client& client, uint64_t round, int number_of_client, int answered) {
   int found = 0;
   for (int number = 0; number <= answered + kBeyond; ++number) {
-    const int status =
-        client.Ask("GET", "/v1/keys/" + KeyOf(round, number_of_client, number)).status;
-    if (status != 200) continue;
-    if (number != found) return -1;
+    const std::string key = KeyOf(round, number_of_client, number);
+    const HttpAnswer told = client.Ask("GET", "/v1/keys/" + key);
+    if (told.status == 404) continue;
+    // Whoever does not answer, or refuses to, has not said that it is gone.
+    EXPECT_EQ(told.status, 200) << key << ": " << told.body;
+    if (told.status != 200 || number != found) return -1;
     ++found;
   }
   return found;

@@ -188,7 +188,9 @@ class KeyCheck {
 }  // namespace
 
 Verdict CheckHistory(std::vector<Call> calls, const Slack& slack) {
-  Verdict verdict{.legal = true, .calls = calls.size()};
+  Verdict verdict{.legal = true};
+  verdict.decided = static_cast<size_t>(
+      std::count_if(calls.begin(), calls.end(), [](const Call& call) { return call.decided(); }));
   std::stable_sort(calls.begin(), calls.end(), [](const Call& a, const Call& b) {
     return a.asked.key != b.asked.key ? a.asked.key < b.asked.key : a.called_ns < b.called_ns;
   });

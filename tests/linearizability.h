@@ -22,7 +22,7 @@ struct Verdict {
   bool undecided = false;  // more states than kStatesMax: not legal, and not a proof
   std::string key;         // that is refused
   std::string why;
-  size_t calls = 0;
+  size_t decided = 0;  // calls: what was refused, or never told, is none of a proof
   size_t keys = 0;
   size_t states_most = 0;  // that were kept at a time
 };

@@ -193,7 +193,7 @@ TEST(Linearizability, PassesWhatTheLedgerDecides) {
     const Verdict verdict = CheckHistory(RandomLedger(seed + run, Lie::kNone).Run(400), kNoSlack);
     ASSERT_TRUE(verdict.legal) << "seed " << seed + run << ", " << verdict.key << ": "
                                << verdict.why;
-    calls += verdict.calls;
+    calls += verdict.decided;
     states = std::max(states, verdict.states_most);
   }
   Tell("checker-legal", calls, states, 0, seed);

@@ -5,9 +5,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <system_error>
 
 namespace onced {
 namespace {
@@ -50,11 +52,22 @@ bool MountedImage::Forget() const {
 
 void MountedImage::Fill() const {
   const int fd = open(Filler().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  int error = fd < 0 ? errno : 0;
   off_t at = 0;
-  for (off_t piece = off_t{64} << 20; piece >= 4'096;) {
-    posix_fallocate(fd, at, piece) == 0 ? at += piece : piece /= 2;
+  for (off_t piece = off_t{64} << 20; error == 0 && piece >= 4'096;) {
+    const int refused = posix_fallocate(fd, at, piece);
+    if (refused == ENOSPC) {
+      piece /= 2;
+    } else if (refused == 0) {
+      at += piece;
+    } else if (refused != EINTR) {
+      error = refused;
+    }
   }
-  close(fd);
+  if (fd >= 0) close(fd);
+  if (error != 0) {
+    throw std::system_error(error, std::generic_category(), "the disk cannot be filled");
+  }
 }
 
 void MountedImage::Empty() const { std::filesystem::remove(Filler()); }

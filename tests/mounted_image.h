@@ -27,7 +27,8 @@ class MountedImage {
   bool Unmount() const;
   // Nothing reaches the disk any more, not even what its journal holds.
   bool Forget() const;
-  // Takes all the room that there is; and gives it back.
+  // Takes all the room that there is, or what is there again; throws when it cannot. And gives it
+  // back.
   void Fill() const;
   void Empty() const;
 

@@ -7,21 +7,22 @@
 // Threads: the main one carries out the plan; a thread a caller.
 // Invariants: the same seed makes the same plan, and the same wishes of every caller; what they are
 // told depends on the moment too.
-#include <signal.h>
-
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <exception>
-#include <iterator>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "tests/linearizability.h"
+#include "tests/fault_plan.h"
+#include "tests/judge.h"
 #include "tests/payers.h"
 #include "tests/proof.h"
 #include "tests/tortured.h"
@@ -37,42 +38,10 @@ using std::chrono::steady_clock;
 constexpr size_t kCallers = 8;
 constexpr size_t kPayers = 3;
 constexpr size_t kAtATime = 8;  // zombies
-// With fewer calls a second than this, faults find nobody at work.
-constexpr double kCallsASecondLeast = 500;
-constexpr const char* kModes[] = {"sync", "interval", "os"};
-constexpr const char* kOffsets[] = {"+1s", "-1s", "+1h", "-1h", "+30d", "-30d", "+4000d", "+0"};
-
-enum class Fault { kKill, kFreeze, kZombies, kCut, kFull, kClock };
-constexpr uint64_t kFaults = 6;
-
-struct Planned {
-  milliseconds pause;  // before it
-  Fault fault;
-  milliseconds lasts;  // of a freeze, of a full disk
-  const char* mode;    // after a kill or a cut
-  const char* offset;  // of the wall clock
-};
-
-std::vector<Planned> Plan(uint64_t seed, milliseconds time) {
-  std::mt19937_64 random(seed);
-  std::vector<Planned> plan;
-  bool in_sync = true;  // the others do not promise to outlive a cut
-  for (milliseconds at{0}; at < time;) {
-    Planned next{.pause = milliseconds(50 + random() % 1'500),
-                 .fault = static_cast<Fault>(random() % kFaults),
-                 .lasts = milliseconds(50 + random() % 600),
-                 .mode = kModes[random() % 3],
-                 .offset = kOffsets[random() % std::size(kOffsets)]};
-    if (next.fault == Fault::kCut && !in_sync) next.fault = Fault::kKill;
-    const bool starts =
-        next.fault == Fault::kKill || next.fault == Fault::kZombies || next.fault == Fault::kCut;
-    if (starts) in_sync = next.mode == kModes[0];
-    at += next.pause + (starts ? milliseconds(200) : next.lasts);
-    plan.push_back(next);
-  }
-  return plan;
-}
-
+// With fewer decided calls a second than this, faults find nobody at work.
+constexpr double kDecidedASecondLeast = 500;
+// Of the answers: a full disk refuses quickly.
+constexpr size_t kRefusedMostIn100 = 50;
 void Nap(milliseconds time) {
   std::this_thread::sleep_for(time);  // real time: the program under test lives in it
 }
@@ -101,27 +70,35 @@ class Torture {
   void Suffer(const Planned& planned) {
     Nap(planned.pause);
     switch (planned.fault) {
-      case Fault::kFreeze:
-        server_.Signal(SIGSTOP);
-        Nap(planned.lasts);
-        return server_.Signal(SIGCONT);
-      case Fault::kKill:
-        StartAgain(server_.Kill(), planned.mode);
+      case FaultKind::kFreeze:
+        return Freeze(planned.lasts);
+      case FaultKind::kKill:
+        Kill(planned.mode);
         return StartCallers();
-      case Fault::kCut:
-        StartAgain(server_.CutPower(), planned.mode);
+      case FaultKind::kCut: {
+        const bool stood = server_.CutPower();
+        Befell(server_.CanCutAndFill() ? FaultKind::kCut : FaultKind::kKill, stood);
+        StartAgain(stood, planned.mode);
         return StartCallers();
-      case Fault::kZombies:
-        StartAgain(server_.Kill(), planned.mode);
+      }
+      case FaultKind::kZombies:
+        Kill(planned.mode);
         return RaiseZombies();
-      case Fault::kFull:
-        server_.FillDisk();
+      case FaultKind::kFull:
+        Befell(FaultKind::kFull, server_.FillDisk());
         Nap(planned.lasts);
         return server_.EmptyDisk();
-      case Fault::kClock:
-        return server_.SetClock(planned.offset);
+      case FaultKind::kClock:
+        return Befell(FaultKind::kClock, server_.SetClock(planned.offset));
     }
   }
+  // Whether this machine can do it.
+  bool Can(FaultKind fault) const {
+    if (fault == FaultKind::kCut || fault == FaultKind::kFull) return server_.CanCutAndFill();
+    return fault != FaultKind::kClock || server_.CanSetClock();
+  }
+  // How often it has befallen the program, and not only been planned.
+  size_t befell(FaultKind fault) const { return befell_[static_cast<size_t>(fault)]; }
 
   // All that was asked and told, and what there is at the end.
   std::vector<Call> Finish() {
@@ -131,6 +108,7 @@ class Torture {
     }
     for (size_t z = 0; z < born_; ++z) finisher_->AskAndHear(FindOf("z" + std::to_string(z)));
     wrong_payment_ = JudgePayers(payers_, server_.RunsByKey(), server_.gateway_port(), &paid_);
+    asked_last_ = keys_.first + HotKeys::kMany + born_;
     std::vector<Call> calls = history_.Calls();
     calls.insert(calls.end(), of_zombies_.begin(), of_zombies_.end());
     return calls;
@@ -139,6 +117,7 @@ class Torture {
   size_t taken() const { return taken_; }
   size_t fallen() const { return fallen_; }
   size_t paid() const { return paid_; }
+  size_t asked_last() const { return asked_last_; }  // by Finish()
   const std::string& wrong_payment() const { return wrong_payment_; }
 
  private:
@@ -164,6 +143,22 @@ class Torture {
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
   }
+  void Befell(FaultKind fault, bool really) {
+    befell_[static_cast<size_t>(fault)] += really ? 1 : 0;
+  }
+  void Freeze(milliseconds time) {
+    const bool stopped = server_.Pause();
+    const auto begun = steady_clock::now();
+    Nap(time);
+    const bool past = steady_clock::now() - begun > milliseconds(RandomCaller::kLeaseMostMs);
+    server_.GoOn();
+    Befell(FaultKind::kFreeze, stopped && past);
+  }
+  void Kill(const char* mode) {
+    const bool stood = server_.Kill();
+    Befell(FaultKind::kKill, stood);
+    StartAgain(stood, mode);
+  }
   // `stood`: until it was killed.
   void StartAgain(bool stood, const char* mode) {
     fallen_ += stood ? 0 : 1;
@@ -182,11 +177,12 @@ class Torture {
     }
     StartCallers();
     for (const auto& zombie : zombies) {
-      (void)zombie->WaitUntilStopped();
+      const uint64_t fence = zombie->WaitUntilStopped();
       Answer told{.what = Told::kInFlight};
       while (told.what == Told::kInFlight) {
         told = finisher_->AskAndHear(ClaimOf(zombie->key(), 3'600'000));
       }
+      Befell(FaultKind::kZombies, fence != 0 && told.what == Told::kClaimed);
       finisher_->AskAndHear(CompleteOf(zombie->key(), told.fence, zombie->number() + 1));
     }
     for (const auto& zombie : zombies) {
@@ -208,55 +204,76 @@ class Torture {
   size_t taken_ = 0;   // tries of zombies that were not refused
   size_t fallen_ = 0;  // times that the server ended by itself
   std::vector<Call> of_zombies_;
+  std::array<size_t, kFaults> befell_{};
+  size_t asked_last_ = 0;
   size_t paid_ = 0;
   std::string wrong_payment_;
 };
 
-std::string Text(const Planned& planned) {
-  const std::string after = "after " + std::to_string(planned.pause.count()) + " ms: ";
-  switch (planned.fault) {
-    case Fault::kKill:
-      return after + "kill -9, and start in mode " + planned.mode;
-    case Fault::kFreeze:
-      return after + "stop the server for " + std::to_string(planned.lasts.count()) + " ms";
-    case Fault::kZombies:
-      return after + "kill -9, start in mode " + planned.mode + ", and raise zombies";
-    case Fault::kCut:
-      return after + "cut the power, and start in mode " + planned.mode;
-    case Fault::kFull:
-      return after + "fill the disk for " + std::to_string(planned.lasts.count()) + " ms";
-    case Fault::kClock:
-      return after + "set the wall clock, off by " + planned.offset;
+// What befell is in the remark: "3 kills, 2 power cuts, 1234 payments".
+std::string Remark(const Torture& torture) {
+  std::string remark;
+  for (size_t kind = 0; kind < kFaults; ++kind) {
+    const auto fault = static_cast<FaultKind>(kind);
+    remark += std::to_string(torture.befell(fault)) + " " + NameOf(fault) + ", ";
   }
-  return "";
+  remark += std::to_string(torture.paid()) + " payments";
+  return remark + (torture.lacks().empty() ? "" : "; " + torture.lacks());
+}
+
+// All that is wrong, or was not tried, a line each.
+std::string Wrong(const Torture& torture, const std::vector<Planned>& plan) {
+  std::string wrong;
+  if (torture.taken() != 0) wrong += std::to_string(torture.taken()) + " tries of zombies taken\n";
+  if (torture.fallen() != 0) wrong += "it ended by itself\n";
+  if (!torture.wrong_payment().empty()) wrong += torture.wrong_payment() + "\n";
+  if (torture.paid() == 0) wrong += "nothing was paid\n";
+  std::set<FaultKind> planned;
+  for (const Planned& one : plan) planned.insert(one.fault);
+  for (const FaultKind fault : planned) {
+    if (!torture.Can(fault) || torture.befell(fault) != 0) continue;
+    wrong += std::string("none of its ") + NameOf(fault) + " befell it\n";
+  }
+  return wrong;
+}
+
+// Each life costs each caller one answer, and the last ends in Finish(); and who writes when the
+// disk ends may hear that it is not known what was done.
+Trial TrialOf(const Torture& torture, uint64_t seed, double seconds) {
+  const size_t fulls = torture.befell(FaultKind::kFull);
+  const size_t lives = 1 + torture.befell(FaultKind::kKill) + torture.befell(FaultKind::kCut);
+  return {
+      .callers = kCallers,
+      .faults = lives + fulls,
+      .seed = seed,
+      .decided_least = torture.asked_last() + static_cast<size_t>(kDecidedASecondLeast * seconds),
+      .refused_most_in_100 = kRefusedMostIn100,
+      .unclear_most = fulls * kCallers};
 }
 
 int Run(uint64_t seed, milliseconds time) {
   const auto begun = steady_clock::now();
   Torture torture(seed);
-  const std::vector<Planned> plan = Plan(seed, time);
+  const std::vector<Planned> plan = PlanFaults(seed, time);
   for (const Planned& planned : plan) {
     std::printf("%s\n", Text(planned).c_str());
     std::fflush(stdout);
     torture.Suffer(planned);
   }
   const std::chrono::duration<double> took = steady_clock::now() - begun;
-  const Verdict verdict = CheckHistory(torture.Finish());
-  const double rate = static_cast<double>(verdict.calls) / took.count();
-  if (!verdict.legal)
-    std::printf("REFUSED: key %s: %s\n", verdict.key.c_str(), verdict.why.c_str());
-  std::printf("%zu calls of %zu keys in %.1f s, %zu states at most; %zu tries of zombies taken\n",
-              verdict.calls, verdict.keys, took.count(), verdict.states_most, torture.taken());
-  std::printf(
-      "%zu payments%s\n", torture.paid(),
-      (torture.wrong_payment().empty() ? "" : ", REFUSED: " + torture.wrong_payment()).c_str());
-  const bool good = verdict.legal && torture.taken() == 0 && torture.fallen() == 0 &&
-                    torture.wrong_payment().empty();
-  Tell("torture", verdict.calls, plan.size(), good ? 0 : 1, seed, torture.lacks());
-  if (!good) return 1;
-  if (rate >= kCallsASecondLeast) return 0;
-  std::printf("void: %.0f calls a second prove nothing\n", rate);
-  return 3;
+  std::vector<Call> calls = torture.Finish();
+  const Judgement judgement = Judge(std::move(calls), {}, TrialOf(torture, seed, took.count()));
+  const size_t decided = judgement.verdict.decided;
+  const auto at_work = static_cast<double>(decided - std::min(decided, torture.asked_last()));
+  std::printf("%.0f decided calls a second in %.1f s\n", at_work / took.count(), took.count());
+  const std::string wrong = judgement.wrong + Wrong(torture, plan);
+  if (!wrong.empty()) std::printf("REFUSED: %s", wrong.c_str());
+  size_t faults = 0;
+  for (size_t kind = 0; kind < kFaults; ++kind) {
+    faults += torture.befell(static_cast<FaultKind>(kind));
+  }
+  Tell("torture", decided, faults, wrong.empty() ? 0 : 1, seed, Remark(torture));
+  return wrong.empty() ? 0 : 1;
 }
 
 // The number that all of `text` but `end` is.
@@ -287,7 +304,7 @@ int Main(const std::vector<std::string>& args) {
   std::printf("torture --seed %llu --for %llus\n", static_cast<unsigned long long>(seed),
               static_cast<unsigned long long>(seconds));
   if (!only_plan) return Run(seed, time);
-  for (const Planned& planned : Plan(seed, time)) std::printf("%s\n", Text(planned).c_str());
+  for (const Planned& planned : PlanFaults(seed, time)) std::printf("%s\n", Text(planned).c_str());
   return 0;
 }
 

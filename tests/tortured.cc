@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -17,6 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int64_t kClockErrorMs = 400;  // less than half of the smallest jump
+
 // Debian keeps it in a folder for each kind of machine.
 std::string FindFaketime() {
   std::error_code error;
@@ -27,11 +30,19 @@ std::string FindFaketime() {
   return "";
 }
 
+// "-30d".
+int64_t MsOf(const std::string& offset) {
+  const int64_t unit_ms = offset.ends_with('d')   ? 86'400'000
+                          : offset.ends_with('h') ? 3'600'000
+                                                  : 1'000;
+  return std::stoll(offset) * unit_ms;
+}
+
 }  // namespace
 
 Tortured::Tortured() : faketime_(FindFaketime()), upstream_(std::make_unique<ScriptedUpstream>()) {
   fs::create_directories(folder_.path());
-  SetClock("+0");
+  WriteClock("+0");
 }
 
 Tortured::~Tortured() = default;
@@ -52,10 +63,58 @@ std::string Tortured::Lacks() const {
   return lacks;
 }
 
-void Tortured::SetClock(const std::string& offset) const {
+void Tortured::WriteClock(const std::string& offset) const {
   const std::string clock = folder_.path() + "/clock";
   WriteFile(clock + ".new", offset + "\n");
   fs::rename(clock + ".new", clock);
+}
+
+// By the Redis command TIME, which tells the wall clock as it is.
+std::optional<int64_t> Tortured::ClockIsOffMs() const {
+  RespClient client(redis_port_);
+  const std::string told = client.Ask(Words{"TIME"});
+  long long seconds = 0;
+  long long micros = 0;
+  if (std::sscanf(told.c_str(), "*2\r\n$%*d\r\n%lld\r\n$%*d\r\n%lld", &seconds, &micros) != 2) {
+    return std::nullopt;
+  }
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return seconds * 1'000 + micros / 1'000 -
+         std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+bool Tortured::SetClock(const std::string& offset) const {
+  if (!CanSetClock()) return false;
+  const std::optional<int64_t> before = ClockIsOffMs();
+  const int64_t wanted = MsOf(offset);
+  WriteClock(offset);
+  const auto near = [](const std::optional<int64_t>& off, int64_t ms) {
+    return off.has_value() && std::abs(*off - ms) < kClockErrorMs;
+  };
+  return before.has_value() && !near(before, wanted) &&
+         Eventually([&] { return near(ClockIsOffMs(), wanted); });
+}
+
+bool Tortured::FillDisk() {
+  if (!disk_.made()) return false;
+  Client client(http_port());
+  return Eventually([&] {
+    // What it has just taken away itself has made room.
+    disk_.Fill();
+    const std::string key = "room-" + std::to_string(probes_++);
+    const HttpAnswer told = client.Ask("POST", "/v1/claim", Json("{'key':'" + key + "'}"));
+    return told.status == 507 && told.Field("/code") == "storage_full";
+  });
+}
+
+bool Tortured::Pause() const {
+  program_->Signal(SIGSTOP);
+  siginfo_t how{};
+  const auto pid = static_cast<id_t>(program_->pid());
+  if (waitid(P_PID, pid, &how, WSTOPPED | WEXITED | WNOWAIT) != 0) {
+    throw std::runtime_error("the program does not stop");
+  }
+  return how.si_code == CLD_STOPPED;
 }
 
 void Tortured::Start(const std::string& durability) {
@@ -89,12 +148,7 @@ bool Tortured::Kill() {
 
 bool Tortured::CutPower() {
   if (!disk_.made()) return Kill();
-  program_->Signal(SIGSTOP);
-  siginfo_t how{};
-  const auto pid = static_cast<id_t>(program_->pid());
-  if (waitid(P_PID, pid, &how, WSTOPPED | WEXITED | WNOWAIT) != 0) {
-    throw std::runtime_error("the program does not stop");
-  }
+  if (!Pause()) return Kill();
   if (!disk_.Forget()) throw std::runtime_error("the disk does not forget");
   const bool stood = Kill();
   if (!Eventually([this] { return disk_.Unmount(); }) || !disk_.Mount()) {

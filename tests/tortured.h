@@ -8,9 +8,13 @@
 // return 0 for bytes that are gone (see kernel_cut_test.cc).
 #pragma once
 
+#include <signal.h>
+
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "tests/mounted_image.h"
@@ -32,17 +36,21 @@ class Tortured {
   bool Kill();
   // The same, and the disk forgets what was not synced. Without an image it is a kill alone.
   bool CutPower();
-  // Nothing without an image.
-  void FillDisk() const {
-    if (disk_.made()) disk_.Fill();
-  }
+  // Stops it, and lets it go on. False: it had ended by itself.
+  bool Pause() const;
+  void GoOn() const { program_->Signal(SIGCONT); }
+  // Whether the program has said that its disk is full (507): never without an image.
+  bool FillDisk();
   void EmptyDisk() const {
     if (disk_.made()) disk_.Empty();
   }
-  // How far its wall clock is off: "+30d", "-1h". Nothing without libfaketime.
-  void SetClock(const std::string& offset) const;
+  // How far its wall clock is off: "+30d", "-1h". Whether the program has told that time, and had
+  // told another before: never without libfaketime.
+  bool SetClock(const std::string& offset) const;
 
-  void Signal(int number) const { program_->Signal(number); }
+  bool CanCutAndFill() const { return disk_.made(); }
+  bool CanSetClock() const { return !faketime_.empty(); }
+
   uint16_t http_port() const { return program_->port(); }
   uint16_t redis_port() const { return redis_port_; }
   uint16_t gateway_port() const { return gateway_port_; }
@@ -53,6 +61,8 @@ class Tortured {
 
  private:
   std::string DataFolder() const;
+  void WriteClock(const std::string& offset) const;
+  std::optional<int64_t> ClockIsOffMs() const;
 
   TempFolder folder_;
   MountedImage disk_{"ext4"};
@@ -61,6 +71,7 @@ class Tortured {
   std::unique_ptr<Program> program_;
   uint16_t redis_port_ = 0;
   uint16_t gateway_port_ = 0;
+  size_t probes_ = 0;
 };
 
 }  // namespace onced

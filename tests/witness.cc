@@ -36,6 +36,7 @@ class LedgerDoor : public Door {
         Told::kClaimed,   Told::kReplay,   Told::kConflict, Told::kInFlight, Told::kUnknown,
         Told::kCompleted, Told::kReleased, Told::kRenewed,  Told::kNothing,  Told::kStale};
     Answer answer{.what = kTold[static_cast<size_t>(reply->outcome)]};
+    answer.unclear = answer.what == Told::kNothing;
     if (answer.what == Told::kClaimed) answer.fence = reply->record->fence;
     if (answer.what == Told::kReplay) answer.result = ResultNumber(*reply->record->result);
     return answer;
@@ -44,7 +45,7 @@ class LedgerDoor : public Door {
  private:
   static Answer OfFault(const Status& status) {
     const bool refused = status.fault() == Fault::kFull || status.fault() == Fault::kUnavailable;
-    return {.what = refused ? Told::kRefused : Told::kNothing};
+    return {.what = refused ? Told::kRefused : Told::kNothing, .unclear = !refused};
   }
   static Answer OfRecord(Told absent, const std::optional<Record>& record) {
     if (!record.has_value()) return {.what = absent};
@@ -133,7 +134,8 @@ size_t RandomCaller::PickKey() {
 }
 
 Question RandomCaller::Next(const std::string& name, const Held& held) {
-  const auto lease_ms = static_cast<int64_t>(100 + random_() % 200);
+  const int64_t lease_ms =
+      kLeaseLeastMs + static_cast<int64_t>(random_() % (kLeaseMostMs - kLeaseLeastMs));
   const unsigned dice = random_() % 16;
   if (dice < 3) return FindOf(name);
   if (!held.fences.empty() && (held.owns ? dice < 13 : dice < 6)) {

@@ -4,7 +4,7 @@
 // number only if every byte of the text is right.
 //
 // Threads: a Witness belongs to one at a time.
-// Invariants: an answer that does not say for sure what was done is written down as none.
+// Invariants: an answer that does not say for sure what was done is written down as none, unclear.
 #pragma once
 
 #include <atomic>
@@ -37,6 +37,8 @@ class Door {
   virtual ~Door() = default;
   virtual void Send(const Question& question) = 0;
   virtual Answer Receive(const Question& question) = 0;
+  // Whether the answer is coming in: true also where it cannot know.
+  virtual bool HasAnswer() const { return true; }
   // Ends the connection under an answer that may be on its way, and makes another; where it can.
   virtual bool CanHangUp() const { return false; }
   virtual void HangUp() {}
@@ -58,6 +60,7 @@ class Witness {
     Ask(std::move(question));
     return Hear();
   }
+  bool HasAnswer() const { return door_->HasAnswer(); }
   bool lost() const { return door_->lost(); }
   // Asks to claim, and does not stay to hear. False: this door does not know how.
   bool AskAndHangUp(Question claim);
@@ -86,6 +89,9 @@ struct HotKeys {
 // with its claim's id when it was not answered.
 class RandomCaller {
  public:
+  static constexpr int64_t kLeaseLeastMs = 100;
+  static constexpr int64_t kLeaseMostMs = 300;
+
   RandomCaller(Witness* witness, HotKeys* keys, uint64_t seed)
       : witness_(witness), keys_(keys), random_(seed) {}
 

@@ -67,17 +67,20 @@ class HttpDoor : public Door {
     if (lost_) return {};
     if (asked.what == Asked::kFind) {
       if (heard.status == 404) return {.what = Told::kAbsent};
-      return {.what = FoundNamed(heard.Field("/state"))};
+      const Told found = FoundNamed(heard.Field("/state"));
+      return {.what = found, .unclear = found == Told::kNothing};
     }
     if (heard.status >= 500 && NothingWasDone(heard.body)) return {.what = Told::kRefused};
     const std::string outcome = heard.Field("/outcome");
     Answer answer{.what = Named(outcome.empty() ? heard.Field("/code") : outcome)};
+    answer.unclear = answer.what == Told::kNothing;
     if (answer.what == Told::kClaimed) answer.fence = NumberIn(heard.Field("/fence"));
     if (answer.what == Told::kReplay) {
       answer.result = ResultNumber("\"" + heard.Field("/result") + "\"");
     }
     return answer;
   }
+  bool HasAnswer() const override { return client_.HasInput(); }
   bool lost() const override { return lost_; }
 
  private:
@@ -138,6 +141,7 @@ class RedisDoor : public Door {
     const bool find = asked.what == Asked::kFind;
     Answer answer{.what = find ? FoundNamed(FieldOf(heard, "state"))
                                : Named(FieldOf(heard, "outcome"))};
+    answer.unclear = answer.what == Told::kNothing;
     if (find || answer.what == Told::kClaimed) answer.fence = NumberIn(FieldOf(heard, "fence"));
     if (answer.what == Told::kReplay || answer.what == Told::kFoundCompleted) {
       answer.result = ResultNumber(FieldOf(heard, "result"));

@@ -18,8 +18,7 @@ using std::chrono::steady_clock;
 // looks for room every five seconds. Nobody sleeps meanwhile, and giving up means not to know.
 constexpr std::chrono::seconds kSettlePatience{10};
 constexpr milliseconds kFullPause{100};
-constexpr milliseconds kLookMin{50};
-constexpr milliseconds kLookMax{1'000};
+constexpr milliseconds kLookMin{50}, kLookMax{1'000};
 constexpr int64_t kUsualOf = 8;  // runs
 constexpr size_t kSettledAtOnce = 64;
 

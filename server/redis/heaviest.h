@@ -16,8 +16,8 @@
 namespace onced::redis {
 
 // Those that keep the most, of the tenant whose connections keep the most together, until they make
-// `excess` bytes: so nobody who sends much in many small pieces has others closed. Nothing that they
-// were promised is lost: what ran has run, and who is cut off does not know how it ended.
+// `excess` bytes: so nobody who sends much in many small pieces has others closed. Nothing that
+// they were promised is lost: what ran has run, and who is cut off does not know how it ended.
 std::vector<std::shared_ptr<RedisConnection>> HeaviestOf(
     const std::unordered_map<uint64_t, std::shared_ptr<RedisConnection>>& connections,
     size_t excess);

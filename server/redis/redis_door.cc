@@ -391,7 +391,6 @@ Result<std::unique_ptr<RedisDoor>> RedisDoor::Start(RedisDoorOptions options,
 RedisDoor::~RedisDoor() { (void)Stop(milliseconds(0)); }
 
 uint16_t RedisDoor::port() const { return impl_->port(); }
-
 size_t RedisDoor::connections() const { return impl_->connections(); }
 
 void RedisDoor::JudgeTokens() { impl_->JudgeTokens(); }
