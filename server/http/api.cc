@@ -41,7 +41,7 @@ struct Api::Route {
 };
 
 // In the order of the README. Few enough that looking through them costs less than a hash.
-static constexpr size_t kRouteCount = 24;
+static constexpr size_t kRouteCount = 25;
 const Api::Route* Api::RoutesBegin() {
   using enum Route::For;
   static constexpr std::array<Route, kRouteCount> kRoutes = {{
@@ -63,6 +63,7 @@ const Api::Route* Api::RoutesBegin() {
       {"GET", "/api/payments/*", &Api::FindPayment},
       {"GET", "/api/payments", &Api::ListPayments, true},
       {"GET", "/v1/status", &Api::ServerStatus, false, kAdmin},
+      {"GET", "/openapi.json", &Api::Description, false, kAnybody},
       {"GET", "/metrics", &Api::Metrics, true, kAdmin},
       {"POST", kBackupPath, &Api::BackupCall, true, kAdmin},
       {"GET", "/livez", &Api::Liveness, false, kAnybody},
@@ -226,6 +227,20 @@ Answer Api::ServerStatus(Call& call) {
       .Field("clock_in_doubt", health.clock_in_doubt);
   if (options_.gateway_status) w.RawField("gateway", options_.gateway_status());
   return {.body = w.Take()};
+}
+
+std::vector<std::pair<std::string_view, std::string_view>> Api::Routes() {
+  std::vector<std::pair<std::string_view, std::string_view>> routes;
+  for (const Route* route = RoutesBegin(); route != RoutesEnd(); ++route) {
+    routes.emplace_back(route->method, route->pattern);
+  }
+  return routes;
+}
+
+Answer Api::Description(Call& call) {
+  Query query(call.target);
+  if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
+  return {.body = std::string(kOpenApi)};
 }
 
 Answer Api::BackupCall(Call& call) {

@@ -14,6 +14,9 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "engine/ledger.h"
 #include "engine/rocks_store.h"
@@ -51,6 +54,9 @@ struct ApiOptions {
   std::function<void(const std::string&)> report;
 };
 
+// openapi.json, which stands beside this file.
+extern const std::string_view kOpenApi;
+
 class Api {
  public:
   // The ledger must not wait at the gate, and must outlive this.
@@ -66,6 +72,9 @@ class Api {
 
   // Whether a request may take long: listings and histories read many rows.
   static bool Blocks(const wire::Request& request);
+
+  // Method and pattern of all there are; '*' is one segment.
+  static std::vector<std::pair<std::string_view, std::string_view>> Routes();
 
  private:
   // One request with its target taken apart.
@@ -86,6 +95,7 @@ class Api {
   // api.cc
   Answer WellKnown(Call& call);
   Answer ServerStatus(Call& call);
+  Answer Description(Call& call);
   Answer BackupCall(Call& call);
   Answer Metrics(Call& call);
   Answer Liveness(Call& call);
