@@ -153,8 +153,15 @@ void ExpectKept(Client& client, Note* note) {
   ASSERT_EQ(history.Field("/events/0/fence"), std::to_string(note->fence)) << history.body;
   if (note->fence % 2 == 0) return;
   note->result = "\"after the crash\"";
-  ASSERT_EQ(client.Ask("POST", "/v1/complete", CompleteBody(*note)).status, 200)
-      << "its owner cannot complete " << note->key;
+  // One that is killed several times a second never gets to its compactions, and may say 503: its
+  // owner asks again. (Seen at the 816th kill within three minutes.)
+  HttpAnswer completed_now;
+  EXPECT_TRUE(Eventually([&] {
+    completed_now = client.Ask("POST", "/v1/complete", CompleteBody(*note));
+    return completed_now.Field("/code") != "overloaded";
+  }));
+  ASSERT_EQ(completed_now.status, 200)
+      << "its owner cannot complete " << note->key << completed_now.body;
   note->completed = true;
 }
 void ExpectNothingLost(Client& client, std::vector<Notes>& all) {

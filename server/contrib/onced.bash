@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: MIT
+# Completion for bash: commands and flags, as `onced ... --help` tells them.
+_onced() {
+  local words=() word
+  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do [[ $word == -* ]] || words+=("$word"); done
+  case ${COMP_WORDS[COMP_CWORD - 1]} in
+    --config | --tokens | --tls-* | --token-file | --ca | --data | --into) COMPREPLY=($(compgen -f -- "$2")); return ;;
+    --durability) COMPREPLY=($(compgen -W 'sync interval os' -- "$2")); return ;;
+  esac
+  COMPREPLY=($(compgen -W "$(onced "${words[@]:0:2}" --help 2>/dev/null |
+    sed -nE 's/^  (-[a-z],)?(--[a-z-]+|[a-z]+) .*/\2/p')" -- "$2"))
+}
+complete -F _onced onced
