@@ -8,8 +8,8 @@
 //
 // Threads: each call from any one, on folders that nobody else changes.
 // Invariants: 1. The mark of a backup was taken before its data: what it holds is never less than
-// its mark says. 2. Nothing that is there already is overwritten. 3. A restore that was cut short
-// leaves a folder without a mark, which no start takes.
+// its mark says. 2. Nothing that is there already is overwritten. 3. What a restore or a
+// backup leaves that was cut short no start takes.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +46,9 @@ Result<FolderReport> VerifyFolder(const std::string& path, const Progress& progr
 Status RestoreBackup(const std::string& backup, const std::string& into,
                      const Progress& progress = nullptr);
 
-// Of a folder that holds one.
+// Of a folder that holds one, whole or not.
 bool IsBackup(const std::string& path);
+// Of one that a restore has begun to fill, and not ended.
+bool IsHalfRestored(const std::string& path);
 
 }  // namespace onced

@@ -42,6 +42,8 @@ Result<std::vector<fs::path>> EntriesOf(const std::string& folder) {
 bool IsOfDatabase(const fs::path& path) {
   const std::string name = path.filename().string();
   const std::string extension = path.extension().string();
+  // What a restore or a backup that was cut short has left is of one, too.
+  if (extension == ".unfinished") return true;
   return name == "CURRENT" || name == "IDENTITY" || name.starts_with("MANIFEST-") ||
          name.starts_with("OPTIONS-") || extension == ".log" || extension == ".sst" ||
          extension == ".blob" || extension == ".dbtmp";
@@ -101,12 +103,14 @@ Result<std::unique_ptr<DataFolder>> DataFolder::Open(const std::string& path) {
   return folder;
 }
 
-bool DataFolder::IsHeld(const std::string& path) {
+Result<std::shared_ptr<void>> DataFolder::KeepStill(const std::string& path) {
   const int fd = open(LockOf(path).c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  const bool held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if (fd < 0) return std::shared_ptr<void>();
+  if (flock(fd, LOCK_SH | LOCK_NB) == 0) {
+    return std::shared_ptr<void>(nullptr, [fd](void*) { close(fd); });
+  }
   close(fd);
-  return held;
+  return Status::Unavailable(path + ": in use by a onced; make a backup, and look at that");
 }
 
 DataFolder::~DataFolder() { close(lock_fd_); }

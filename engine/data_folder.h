@@ -26,8 +26,9 @@ class DataFolder {
  public:
   // Creates the folder when it is missing. Unavailable when another process has it.
   static Result<std::unique_ptr<DataFolder>> Open(const std::string& path);
-  // Whether a process has it now. For the moment in which it is asked nobody else can take it.
-  static bool IsHeld(const std::string& path);
+  // While what is returned lives nobody takes the folder, if it is one that can be taken.
+  // Unavailable when another process has it.
+  static Result<std::shared_ptr<void>> KeepStill(const std::string& path);
   ~DataFolder();
   DataFolder(const DataFolder&) = delete;
   DataFolder& operator=(const DataFolder&) = delete;

@@ -5,6 +5,7 @@
 #include <rocksdb/metadata.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "engine/backup.h"
+#include "engine/backup_list.h"
 #include "engine/rocks_options.h"
 #include "engine/rocks_parts.h"
 #include "engine/synced_files.h"
@@ -33,6 +35,7 @@ Status Take(const rocksdb::LiveFileStorageInfo& file, const std::string& folder)
   const std::string to = folder + "/" + file.relative_filename;
   if (!file.replacement_contents.empty()) return WriteWhole(to, file.replacement_contents);
   if (file.trim_to_size) return CopyWhole(from, to, file.size);
+  if (file.file_type != rocksdb::kTableFile) return CopyWhole(from, to);
   std::error_code error;
   fs::create_hard_link(from, to, error);
   return error ? CopyWhole(from, to) : Status::Ok();
@@ -50,50 +53,88 @@ class Kept {
   rocksdb::DB* const db_;
 };
 
-}  // namespace
-
-Status RocksStore::Backup(const std::string& folder) {
-  std::error_code error;
-  if (!fs::path(folder).is_absolute()) {
+// Where it lies, without what leads nowhere; or what is wrong with that.
+Result<std::string> PlaceOf(const std::string& folder, const std::string& data) {
+  const bool clean = std::none_of(folder.begin(), folder.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+  });
+  fs::path place = fs::path(folder).lexically_normal();
+  if (!place.has_filename()) place = place.parent_path();
+  if (!clean || !place.is_absolute() || !place.has_relative_path()) {
     return Status::InvalidArgument("folder: must be an absolute path");
   }
-  if (fs::exists(folder, error) || error) {
+  std::error_code error;
+  const auto real = fs::weakly_canonical(place, error).string() + "/";
+  if (!error && real.starts_with(fs::weakly_canonical(data, error).string() + "/")) {
+    return Status::InvalidArgument("folder: is within the data folder");
+  }
+  if (fs::exists(place, error) || error) {
     return Status::InvalidArgument(
         "folder: there is something already; a backup has one of its own");
   }
-  const std::string database = folder + "/db";
-  if (!fs::create_directory(folder, error)) {
-    return Status::InvalidArgument("folder: cannot be made: " +
-                                   (error ? error.message() : std::string("it is there")));
-  }
-  fs::permissions(folder, fs::perms::owner_all, error);
-  if (!error) fs::create_directory(database, error);
-  if (error) return FileFault("create", database, error);
+  return place.string();
+}
 
-  // Before the data: see backup.h.
-  HighWaterMark mark = parts_->high_water->mark().value_or(HighWaterMark{});
-  mark.synced_sequence = parts_->gate->durable();
-  if (parts_->guarded_clock != nullptr) mark.anchor = parts_->guarded_clock->Anchor();
+}  // namespace
+
+Status RocksStore::Backup(const std::string& folder) {
+  const Result<std::string> place = PlaceOf(folder, parts_->options.path);
+  if (!place.ok()) return place.status();
+  const std::string unfinished = *place + ".unfinished";
+  std::error_code error;
+  if (!fs::create_directory(unfinished, error)) {
+    return Status::InvalidArgument(
+        "folder: " + (error ? "cannot be made: " + error.message()
+                            : unfinished + " is in the way: what a backup that was cut short has "
+                                           "left, or one that is being made"));
+  }
+  Status made = parts_->FillBackup(unfinished);
+  if (made.ok()) {
+    fs::rename(unfinished, *place, error);
+    made = error ? FileFault("rename", unfinished, error)
+                 : SyncFolder(fs::path(*place).parent_path().string());
+  }
+  if (!made.ok()) fs::remove_all(unfinished, error);
+  return made;
+}
+
+void RocksStore::EndBackups() { parts_->no_backups = true; }
+
+Status RocksStore::Parts::FillBackup(const std::string& into) {
+  const std::string database = into + "/db";
+  std::error_code error;
+  fs::permissions(into, fs::perms::owner_all, error);
+  if (!error) fs::create_directory(database, error);
+  if (!error) fs::permissions(database, fs::perms::owner_all, error);
+  if (error) return FileFault("create", database, error);
+  // First: from now on no start takes it for a data folder.
+  ONCED_RETURN_IF_ERROR(
+      WriteWhole(into + "/backup", "A backup of onced. Restore it: onced restore\n"));
+  ONCED_RETURN_IF_ERROR(SyncFolder(into));
+
+  // Before the data: see backup.h. All up to here is written out as tables by what follows.
+  HighWaterMark mark = high_water->mark().value_or(HighWaterMark{});
+  mark.synced_sequence = db->LatestSequence();
+  if (guarded_clock != nullptr) mark.anchor = guarded_clock->Anchor();
   mark.manifest = {};
-  rocksdb::DB* const db = parts_->db->raw();
-  const Kept kept(db);
+  const Kept kept(db->raw());
   std::vector<rocksdb::LiveFileStorageInfo> files;
-  rocksdb::LiveFilesStorageInfoOptions options;
-  options.wal_size_for_flush = 0;  // always: little of the log is left to copy
-  const rocksdb::Status listed = db->GetLiveFilesStorageInfo(options, &files);
+  rocksdb::LiveFilesStorageInfoOptions all;
+  all.wal_size_for_flush = 0;  // always: little of the log is left to copy
+  const rocksdb::Status listed = db->raw()->GetLiveFilesStorageInfo(all, &files);
   if (!listed.ok()) return Told("list files for the backup", listed);
   for (const rocksdb::LiveFileStorageInfo& file : files) {
+    if (no_backups) return Status::Unavailable("backup: onced is stopping");
     ONCED_RETURN_IF_ERROR(Take(file, database));
   }
   ONCED_RETURN_IF_ERROR(SyncFolder(database));
-  Result<std::unique_ptr<HighWater>> high_water = HighWater::Open(folder + "/high-water");
-  if (!high_water.ok()) return high_water.status();
-  ONCED_RETURN_IF_ERROR((*high_water)->Update([&](HighWaterMark& next) { next = mark; }));
-  // Last: one that was cut short is none.
-  ONCED_RETURN_IF_ERROR(
-      WriteWhole(folder + "/backup", "A backup of onced. Restore it: onced restore\n"));
-  ONCED_RETURN_IF_ERROR(SyncFolder(folder));
-  return SyncFolder(fs::path(folder).parent_path().string());
+  ONCED_RETURN_IF_ERROR(WriteBackupList(into, database));
+  // Last, and into both slots. Without it nothing takes the folder for a whole backup.
+  Result<std::unique_ptr<HighWater>> marks = HighWater::Open(into + "/high-water");
+  if (!marks.ok()) return marks.status();
+  ONCED_RETURN_IF_ERROR((*marks)->Update([&](HighWaterMark& next) { next = mark; }));
+  ONCED_RETURN_IF_ERROR((*marks)->Update([](HighWaterMark&) {}));
+  return SyncFolder(into);
 }
 
 namespace {
@@ -124,6 +165,12 @@ class Reader {
   }
 
   uint64_t sequence() const { return db_->GetLatestSequenceNumber(); }
+
+  // Of tables also what no key leads to: their filters.
+  Status CheckSums() {
+    const rocksdb::Status checked = db_->VerifyChecksum();
+    return checked.ok() ? Status::Ok() : Status::Corruption(checked.ToString());
+  }
 
   Status Each(Family family, const Visit& visit) {
     rocksdb::ReadOptions options;
@@ -163,6 +210,7 @@ Status ReadThrough(const std::string& database, FolderReport* report, const Prog
   Reader reader;
   ONCED_RETURN_IF_ERROR(reader.Open(database));
   report->sequence = reader.sequence();
+  ONCED_RETURN_IF_ERROR(reader.CheckSums());
   uint64_t done = 0;
   const auto step = [&](std::string_view key, std::string_view value, uint64_t* count) {
     ++*count;
@@ -192,11 +240,18 @@ Status ReadThrough(const std::string& database, FolderReport* report, const Prog
 
 Result<FolderReport> VerifyFolder(const std::string& path, const Progress& progress) {
   FolderReport report{.is_backup = IsBackup(path)};
-  if (DataFolder::IsHeld(path)) {
-    return Status::Unavailable(path + ": in use by a onced; make a backup, and look at that");
+  std::error_code error;
+  if (!fs::exists(path + "/db", error) && !fs::exists(path + "/high-water", error)) {
+    return Status::InvalidArgument(path + ": is neither a backup nor a data folder");
   }
+  const Result<std::shared_ptr<void>> nobody = DataFolder::KeepStill(path);
+  if (!nobody.ok()) return nobody.status();
   const Result<HighWaterMark> mark = HighWater::Peek(path + "/high-water");
   if (!mark.ok()) return mark.status();
+  if (report.is_backup) {
+    const auto listed = CheckBackupList(path, path + "/db");
+    if (!listed.ok()) return listed.status();
+  }
   report.epoch = mark->epoch;
   report.synced_sequence = mark->synced_sequence;
   ONCED_RETURN_IF_ERROR(ReadThrough(path + "/db", &report, progress));

@@ -27,6 +27,10 @@ RocksStore::Parts::Parts(RocksStoreOptions o)
     : options(std::move(o)), stripes(StripesOf(options), options.waiters) {}
 
 Status RocksStore::Parts::OpenFolderAndClock() {
+  if (IsHalfRestored(options.path)) {
+    return Status::InvalidArgument(
+        "open " + options.path + ": a restore into it was cut short; remove it and restore again");
+  }
   if (IsBackup(options.path)) {
     return Status::InvalidArgument("open " + options.path +
                                    ": this is a backup; `onced restore` makes a data folder of it");

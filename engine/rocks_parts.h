@@ -52,6 +52,7 @@ struct RocksStore::Parts {
   std::atomic<bool> space_low{false};
   // Until then a write that found no room counts as the state of the disk, whatever that says.
   std::atomic<std::chrono::steady_clock::time_point> full_until{};
+  std::atomic<bool> no_backups{false};
   uint64_t marked_latest = 0;  // the caretaker's
   uint64_t looks = 0;          // the caretaker's
   std::unique_ptr<Rounds> caretaker;
@@ -64,6 +65,7 @@ struct RocksStore::Parts {
   void StartThreads();
   void LookAfter();
   Status SaveMark();
+  Status FillBackup(const std::string& into);  // rocks_backup.cc
   void CheckSpace();
   // A stored record as it is to this process. Nothing else decodes one.
   Result<Record> Decoded(std::string_view value) const;

@@ -117,7 +117,10 @@ class RocksStore : public Store {
   // Makes `folder`, which must be absolute and not be there, a backup of what there is now
   // (backup.h), while everything goes on. What was answered before the call is in it. Writes memory
   // out first; on the same disk tables are linked, not copied. InvalidArgument names the field.
+  // On any error nothing is left of it.
   Status Backup(const std::string& folder);
+  // For a stop: one that is being made is given up, Unavailable, and none is begun.
+  void EndBackups();
   // One round of the reaper, now.
   Status Reap();
   StoreHealth Health() const;

@@ -42,7 +42,7 @@ int Check(const ServeOptions& options) {
   if (!options.tokens.empty()) look(Doorkeeper::Open(options.tokens).status());
   if (const std::string folder = CheckFolder(options.data); !folder.empty())
     wrong.push_back(folder);
-  const bool runs = DataFolder::IsHeld(options.data);
+  const bool runs = !DataFolder::KeepStill(options.data).ok();
   if (!runs) look(Ports::Take(options).status());
   for (const std::string& line : wrong) std::fprintf(stderr, "onced: %s\n", line.c_str());
   if (!wrong.empty()) return kExitUsage;

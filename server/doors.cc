@@ -60,6 +60,7 @@ Result<std::unique_ptr<Doors>> Doors::Open(const ServeOptions& options, Ports po
     doors->quota_ = std::make_unique<KeyQuota>(&doors->ledger_);
     doors->quota_->Watch(*doors->ground_.doorkeeper->Book());
   }
+  if (doors->ground_.before_serving) doors->ground_.before_serving();
   if (ports.gateway != nullptr) {
     ONCED_RETURN_IF_ERROR(doors->OpenGateway(std::move(ports.gateway)));
   }

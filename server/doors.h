@@ -45,7 +45,8 @@ class Doors {
     RocksStore* store = nullptr;
     const Doorkeeper* doorkeeper = nullptr;  // absent: no tokens
     std::shared_ptr<wire::TlsCredentials> tls;
-    size_t connections_max = 0;  // of each
+    size_t connections_max = 0;            // of each
+    std::function<void()> before_serving;  // all is there, and the doors are about to open
     std::function<void(const std::string&)> report;
   };
   // `options` must outlive them.
@@ -59,7 +60,10 @@ class Doors {
   uint16_t gateway_port() const { return gateway_listener_->port(); }
 
   // From now on /readyz says that it drains; everything else is served as before.
-  void BeginDraining() { draining_ = true; }
+  void BeginDraining() {
+    draining_ = true;
+    ground_.store->EndBackups();
+  }
   // Whether the thread that tells that the process lives comes round.
   bool Lives() const { return api_listener_->SinceRound() < std::chrono::seconds(10); }
 

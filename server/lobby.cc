@@ -13,9 +13,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr size_t kGuestsMax = 64;  // probes: the files are the store's
+
 void Receive(httplib::Response& response, wire::Exchange& exchange) {
   const std::string_view target = exchange.request().target;
-  if (target == "/livez") {
+  if (target == "/livez" || target.starts_with("/livez?")) {
     response.status = 200;
     response.set_content("ok\n", "text/plain");
     return;
@@ -70,6 +72,7 @@ void Lobby::Run(milliseconds patience) {
   listening.limits = options_.limits;
   listening.deadlines = options_.deadlines;
   listening.io_threads = 1;
+  listening.connections_max = kGuestsMax;
   listening.handler = Receive;
   listening.wants_body = [](const wire::Request&, const wire::Peer&) { return false; };
   listening.blocks = [](const wire::Request&) { return false; };

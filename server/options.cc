@@ -24,13 +24,15 @@ using Given = std::map<std::string, std::string>;  // flags by their names, as t
 void AddFlags(const OptionTable& table, Given* given, CLI::App* app) {
   for (const Option& row : table.rows()) {
     const std::string name = row.name;
-    CLI::Option* const flag =
-        row.type.empty()
-            ? app->add_flag_function(
-                  row.flag(), [given, name](int64_t) { (*given)[name] = "on"; }, row.help)
-            : app->add_option_function<std::string>(
-                  row.flag(), [given, name](const std::string& text) { (*given)[name] = text; },
-                  row.help);
+    CLI::Option* flag = nullptr;
+    if (row.type.empty()) {
+      flag = app->add_flag_function(
+          row.flag(), [given, name](int64_t) { (*given)[name] = "on"; }, row.help);
+      flag->disable_flag_override();  // --NAME=false would be told as a flag that was given
+    } else {
+      flag = app->add_option_function<std::string>(
+          row.flag(), [given, name](const std::string& text) { (*given)[name] = text; }, row.help);
+    }
     if (!row.section.empty()) flag->group(row.section);
     if (row.type.empty()) continue;
     flag->type_name(row.type);

@@ -22,12 +22,15 @@
 #include "server/doors.h"
 #include "server/gateway/origin.h"
 #include "server/lobby.h"
+#include "server/operations/deadline.h"
 #include "server/operations/service_manager.h"
 #include "server/operations/signals.h"
 #include "server/wire/tls.h"
 
 namespace onced {
 namespace {
+
+constexpr std::chrono::seconds kLastSyncPatience{20};
 
 void Say(const std::string& line) { std::fprintf(stderr, "onced: %s\n", line.c_str()); }
 
@@ -82,7 +85,8 @@ int AwaitStop(const Signals& signals, const ServiceManager& manager, const Doors
 // left: it takes up to a quarter of what the system allows (rocks_options.cc). So of the
 // connections asked for this returns those that half of it holds, or a quarter where that is
 // little.
-// `ends`: how many files a connection may mean: two where a gateway passes requests on.
+// `ends`: how many files a connection may mean: every door has as many of its own, and the gateway
+// passes requests on.
 size_t ConnectionsWithinFileLimit(size_t wanted, size_t ends) {
   constexpr rlim_t kLittle = 256;
   rlimit limit{};
@@ -124,7 +128,7 @@ Status ReadConfigAgain(const ServeOptions& options,
                        const std::function<std::optional<ServeOptions>()>& read_again) {
   const std::optional<ServeOptions> again = read_again();
   if (!again.has_value()) {
-    return Status::InvalidArgument("what is asked for is not valid; everything stays as it was");
+    return Status::InvalidArgument("what is asked for is not valid; the options stay as they were");
   }
   std::string changed;
   for (size_t i = 0; i < options.written.size(); ++i) {
@@ -151,15 +155,24 @@ RocksStoreOptions StoreOptions(const ServeOptions& options) {
           .on_log_failure = EndWithLostLog};
 }
 
-// What a crash has left may take a while to be read: who asks meanwhile hears so, and the service
-// manager waits.
-Result<std::unique_ptr<RocksStore>> OpenStore(const ServeOptions& options,
-                                              const ServiceManager& manager, const wire::Port& port,
-                                              const std::shared_ptr<wire::TlsCredentials>& tls) {
-  const Extension longer(&manager, "opening the data folder");
-  const Lobby lobby(options, port, tls);
-  return RocksStore::Open(StoreOptions(options));
-}
+// What a crash has left may take a while to be read: who asks meanwhile hears so, the service
+// manager waits, and a stop is one at once: the next start goes on where this one was.
+class Opening {
+ public:
+  Opening(const Signals* signals, const ServiceManager* manager, const ServeOptions& options,
+          const wire::Port& port, const std::shared_ptr<wire::TlsCredentials>& tls)
+      : longer_(manager, "opening the data folder", std::chrono::hours(24)),
+        lobby_(options, port, tls),
+        impatience_(signals, [] {
+          Say("asked to stop while the data folder was being opened: leaving at once");
+          _exit(kExitCutOff);
+        }) {}
+
+ private:
+  const Extension longer_;
+  const Lobby lobby_;
+  const Impatience impatience_;
+};
 
 // From the outside in: first balancers are told, then nobody comes in, then what runs ends. False:
 // some of it did not in time.
@@ -244,8 +257,9 @@ int Serve(const ServeOptions& options,
           const std::function<std::optional<ServeOptions>()>& read_again) {
   const Signals signals;
   const ServiceManager manager;
-  const size_t connections_max =
-      ConnectionsWithinFileLimit(options.connections_max, options.gateway.enabled ? 3 : 1);
+  const size_t connections_max = ConnectionsWithinFileLimit(
+      options.connections_max,
+      1U + (options.redis.has_value() ? 1U : 0U) + (options.gateway.enabled ? 2U : 0U));
   std::vector<std::function<Status()>> reloads = {
       [&] { return ReadConfigAgain(options, read_again); }};
   std::shared_ptr<wire::TlsCredentials> tls;
@@ -266,13 +280,15 @@ int Serve(const ServeOptions& options,
   // connects while the store opens waits in the queue.
   Result<Ports> ports = Ports::Take(options);
   if (!ports.ok()) return Failed(ports.status());
-  Result<std::unique_ptr<RocksStore>> store = OpenStore(options, manager, *ports->api, tls);
+  auto opening = std::make_unique<Opening>(&signals, &manager, options, *ports->api, tls);
+  Result<std::unique_ptr<RocksStore>> store = RocksStore::Open(StoreOptions(options));
   if (!store.ok()) return Failed(store.status());
   Result<std::unique_ptr<Doors>> doors = Doors::Open(options, std::move(*ports),
                                                      {.store = store->get(),
                                                       .doorkeeper = doorkeeper.get(),
                                                       .tls = tls,
                                                       .connections_max = connections_max,
+                                                      .before_serving = [&] { opening.reset(); },
                                                       .report = SayOnceASecond});
   if (!doors.ok()) return Failed(doors.status());
   if (doorkeeper != nullptr) {
@@ -283,13 +299,21 @@ int Serve(const ServeOptions& options,
 
   const int stop = AwaitStop(signals, manager, **doors, reloads);
   Say(std::string(strsignal(stop)) + ": finishing what runs");
-  const Extension longer(&manager, "finishing what runs");
+  while (signals.Wait(std::chrono::milliseconds(0)).has_value()) {
+    // What has come together was one.
+  }
+  const Extension longer(&manager, "finishing what runs",
+                         options.drain_delay + options.drain_timeout + kLastSyncPatience);
   manager.Tell("STOPPING=1");
-  const SecondStop second(&signals, [] {
+  const Impatience second(&signals, [] {
     Say("asked again: leaving at once, as after a crash");
     _exit(kExitCutOff);
   });
   const bool finished = Drain(options, **doors);
+  const Deadline last_sync(kLastSyncPatience, [] {
+    Say("the storage does not answer; leaving without a last sync, as after a crash");
+    _exit(kExitFailure);
+  });
   doors->reset();
   store->reset();  // syncs and flushes
   Say("stopped");

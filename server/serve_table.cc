@@ -23,6 +23,14 @@ std::string AddressText(const std::string& host, uint16_t port) {
   return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
+// All of it, so that two that mean the same are spelled the same.
+std::string Spelled(const Setting& setting) {
+  std::string text = setting.name + "=" + setting.text + std::to_string(setting.integer) +
+                     std::to_string(setting.number) + (setting.flag ? "+" : "-") + "{";
+  for (const Setting& member : setting.members) text += Spelled(member) + ";";
+  return text + "}";
+}
+
 std::string PrincipalText(const GatewayOptions& gateway) {
   switch (gateway.principal) {
     case PrincipalSource::kUnset:
@@ -249,7 +257,9 @@ void ServeTable::AddLimits() {
       .For("who has more duplicates waiting than that, or little memory");
   rows_.Count("waiters-per-key-max", &o->waiters.per_key, 0, 1'000'000, "of them for one key")
       .For("the same");
-  rows_.Count("connections-max", &o->connections_max, 1, 1'000'000, "connections at a time")
+  rows_
+      .Count("connections-max", &o->connections_max, 1, 1'000'000,
+             "connections at a time, of each door")
       .For("who has more clients, or few open files");
   wire::RequestLimits& limits = o->limits;
   rows_.Size("head-bytes-max", &limits.head_bytes, 1024, 1 << 20, "of a request's head")
@@ -323,6 +333,9 @@ Status ServeTable::ReadFile(const std::map<std::string, std::string>& flags,
   unless_said.retention = options_.retention;
   if (const Setting* section = file.Find("gateway"); section != nullptr) {
     ReadGatewaySection(*section, config_, unless_said, &faults, &options_.gateway);
+    options_.written.emplace_back("[gateway]", Spelled(*section));
+  } else {
+    options_.written.emplace_back("[gateway]", "");
   }
   file.End();
   ONCED_RETURN_IF_ERROR(faults.First());

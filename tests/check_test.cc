@@ -37,11 +37,11 @@ TEST(Check, TellsAllThatIsWrong) {
   const OncedInAFolder other;
   const std::string taken = "127.0.0.1:" + std::to_string(other.program.port());
   const Ended ended =
-      Check({"--data", folder.path("plain"), "--http", taken, "--tls-cert", folder.path("none"),
-             "--tls-key", folder.path("none"), "--tokens", folder.path("none")});
+      Check({"--data", folder.path("plain"), "--http", taken, "--tls-cert", folder.path("no-cert"),
+             "--tls-key", folder.path("no-cert"), "--tokens", folder.path("no-tokens")});
   EXPECT_EQ(ended.code, kExitUsage);
-  for (const std::string& words :
-       {"--data: " + folder.path("plain") + " is no folder", taken, folder.path("none")}) {
+  for (const std::string& words : {"--data: " + folder.path("plain") + " is no folder", taken,
+                                   folder.path("no-cert"), folder.path("no-tokens")}) {
     EXPECT_NE(ended.err.find(words), std::string::npos) << words << " is not in " << ended.err;
   }
   const Ended invalid = Check({"--lease", "5"});
@@ -75,9 +75,11 @@ TEST(Reload, RefusesAnInvalidFileAndTellsWhatWaitsForAStart) {
     }
   };
   reload("lease = 5\n", "onced.toml:1:9: lease: must be a string");
-  reload("lease = 5\n", "everything stays as it was");
+  reload("lease = 5\n", "the options stay as they were");
   reload("lease = \"6s\"\naudit = false\n", "at the next start it changes: lease, audit");
-  EXPECT_EQ(program.Ask("POST", "/v1/claim", "{\"key\":\"k\"}").status, 201);
+  reload("lease = \"5s\"\n[gateway]\ntrusted_proxies = [\"10.0.0.1\"]\n", "it changes: [gateway]");
+  EXPECT_EQ(program.Ask("GET", "/.well-known/idempotency").Field("/defaults/lease_ms"), "5000")
+      << "what it was started with";
   EXPECT_EQ(program.Stop().code, kExitOk);
 }
 

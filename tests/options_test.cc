@@ -302,6 +302,15 @@ TEST(Options, HoldDurationsToTheirLimits) {
   }
 }
 
+// CLI11 takes --FLAG=false for a flag that was given: it opened a folder whose data was missing.
+TEST(Options, ThatAreFlagsTakeNoValue) {
+  for (const char* flag : {"--accept-data-loss", "--insecure-no-auth", "--insecure-plaintext"}) {
+    for (const char* value : {"=false", "=off", "=0"}) {
+      EXPECT_EQ(CodeOf({"serve", std::string(flag) + value}), kExitUsage) << flag << value;
+    }
+  }
+}
+
 TEST(Options, HoldChoicesToTheirNames) {
   for (const char* flag : {"--durability", "--audit", "--footprint"}) {
     for (const char* bad : {"", "Sync", "none", "true", "on,off"}) {

@@ -12,7 +12,6 @@ namespace {
 
 constexpr size_t kTokenMax = 4096;
 constexpr long kConnectMs = 5'000;
-constexpr long kStandstillS = 60;  // a backup may take long, but not without a byte
 
 size_t Append(const char* bytes, size_t size, size_t count, void* to) {
   static_cast<std::string*>(to)->append(bytes, size * count);
@@ -42,6 +41,9 @@ Result<std::unique_ptr<ApiClient>> ApiClient::Make(const ServerAddress& server) 
   auto impl = std::make_unique<Impl>();
   impl->server = server;
   while (impl->server.url.ends_with('/')) impl->server.url.pop_back();
+  if (server.url.find('@') != std::string::npos) {
+    return Status::InvalidArgument("--server: takes no name and password; see --token-file");
+  }
   if (!server.token_file.empty()) {
     Result<std::string> read = ReadCredentialFile(server.token_file, Readers::kGroup, kTokenMax);
     if (!read.ok()) {
@@ -54,7 +56,7 @@ Result<std::unique_ptr<ApiClient>> ApiClient::Make(const ServerAddress& server) 
 }
 
 Result<ApiClient::Reply> ApiClient::Ask(const char* method, const std::string& target,
-                                        const std::string& json) {
+                                        const std::string& json, std::chrono::seconds patience) {
   CURL* const curl = impl_->curl;
   curl_easy_reset(curl);
   const std::string url = impl_->server.url + target;
@@ -72,8 +74,8 @@ Result<ApiClient::Reply> ApiClient::Ask(const char* method, const std::string& t
   curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, kConnectMs);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, kStandstillS);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT, static_cast<long>(patience.count()));
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, Append);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply.body);

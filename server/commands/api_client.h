@@ -6,6 +6,7 @@
 // followed. It is read from a file, never from the command line, where others could see it.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -35,7 +36,9 @@ class ApiClient {
 
   // `target`: from the first '/'. An empty `json` is no body. Unavailable when no whole answer
   // came.
-  Result<Reply> Ask(const char* method, const std::string& target, const std::string& json = "");
+  // `patience` 0: however long it takes.
+  Result<Reply> Ask(const char* method, const std::string& target, const std::string& json = "",
+                    std::chrono::seconds patience = std::chrono::seconds(60));
 
   // Percent-encoded, for a segment or a value of a target.
   static std::string Escaped(std::string_view text);

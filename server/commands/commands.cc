@@ -82,9 +82,10 @@ class Session {
  private:
   // Asks, and gives what came to `use`, or tells why not.
   template <typename Use>
-  int Ask(const char* method, const std::string& target, const Json& body, const Use& use) {
+  int Ask(const char* method, const std::string& target, const Json& body, const Use& use,
+          std::chrono::seconds patience = std::chrono::seconds(60)) {
     const Result<ApiClient::Reply> reply =
-        client_->Ask(method, target, body.is_null() ? "" : body.dump());
+        client_->Ask(method, target, body.is_null() ? "" : body.dump(), patience);
     if (!reply.ok()) return Failed(kExitFailure, reply.status().message());
     if (reply->status < 200 || reply->status > 299) return Failed(kExitFailure, Complaint(*reply));
     const Json answer = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
@@ -236,12 +237,14 @@ class Session {
   }
 
   int Backup() {
-    return Ask("POST", "/v1/backup", Json{{"folder", o_.folder}},
-               [&](const Json&, const std::string& body) {
-                 return Print(o_.json ? body + "\n"
-                                      : o_.folder + ": a backup; look at it: onced verify " +
-                                            o_.folder + "\n");
-               });
+    return Ask(
+        "POST", "/v1/backup", Json{{"folder", o_.folder}},
+        [&](const Json&, const std::string& body) {
+          return Print(o_.json ? body + "\n"
+                               : o_.folder + ": a backup; look at it: onced verify " + o_.folder +
+                                     "\n");
+        },
+        std::chrono::seconds(0));
   }
 
   const CommandOptions& o_;

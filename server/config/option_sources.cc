@@ -102,7 +102,7 @@ Status ReadOptions(const std::vector<std::string>& environment, OptionTable* tab
 
 std::vector<std::string> StrangeVariables(const std::vector<std::string>& environment,
                                           const OptionTable& table) {
-  std::vector<std::string> known;
+  std::vector<std::string> known = {"ONCED_SERVER", "ONCED_TOKEN_FILE"};  // of the commands
   for (const Option& row : table.rows()) {
     if (row.in_environment) known.push_back(row.variable());
   }

@@ -56,8 +56,11 @@ void ServiceManager::Tell(const std::string& state) const {
   close(fd);
 }
 
-Extension::Extension(const ServiceManager* manager, std::string status)
-    : manager_(*manager), status_(std::move(status)), thread_([this] { Run(); }) {}
+Extension::Extension(const ServiceManager* manager, std::string status, milliseconds most)
+    : manager_(*manager),
+      status_(std::move(status)),
+      until_(std::chrono::steady_clock::now() + most),
+      thread_([this] { Run(); }) {}
 
 Extension::~Extension() {
   {
@@ -71,7 +74,7 @@ Extension::~Extension() {
 void Extension::Run() {
   const std::string state = kExtension + ("STATUS=" + status_);
   MutexLock lock(mutex_);
-  while (!over_) {
+  while (!over_ && std::chrono::steady_clock::now() < until_) {
     manager_.Tell(state);
     over_now_.WaitFor(mutex_, kExtensionEvery);
   }

@@ -34,10 +34,10 @@ class ServiceManager {
   std::optional<std::chrono::milliseconds> watchdog_;
 };
 
-// As long as it lives, a start or a stop that takes its time is given more of it.
+// As long as it lives, and for `most` at most, a start or a stop that takes its time is given more.
 class Extension {
  public:
-  Extension(const ServiceManager* manager, std::string status);
+  Extension(const ServiceManager* manager, std::string status, std::chrono::milliseconds most);
   ~Extension();
   Extension(const Extension&) = delete;
   Extension& operator=(const Extension&) = delete;
@@ -47,6 +47,7 @@ class Extension {
 
   const ServiceManager& manager_;
   const std::string status_;
+  const std::chrono::steady_clock::time_point until_;
   Mutex mutex_;
   CondVar over_now_;
   bool over_ GUARDED_BY(mutex_) = false;

@@ -25,16 +25,16 @@ std::optional<int> Signals::Wait(std::chrono::milliseconds patience) const {
   return number > 0 ? std::optional(number) : std::nullopt;
 }
 
-SecondStop::SecondStop(const Signals* signals, std::function<void()> cut)
+Impatience::Impatience(const Signals* signals, std::function<void()> cut)
     : thread_([this, signals, cut = std::move(cut)] {
-        constexpr std::chrono::milliseconds kLook{50};
+        constexpr std::chrono::milliseconds kLook{5};
         while (!over_) {
           const std::optional<int> number = signals->Wait(kLook);
           if (number.has_value() && *number != SIGHUP) cut();
         }
       }) {}
 
-SecondStop::~SecondStop() {
+Impatience::~Impatience() {
   over_ = true;
   thread_.join();
 }

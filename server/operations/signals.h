@@ -27,14 +27,14 @@ class Signals {
   sigset_t set_{};
 };
 
-// While a stop takes its time, whoever asks again for it is heard: `cut` is called, on a thread of
-// its own, and should end the process.
-class SecondStop {
+// While a start or a stop takes its time, whoever asks for an end is heard: `cut` is called, on a
+// thread of its own, and should end the process.
+class Impatience {
  public:
-  SecondStop(const Signals* signals, std::function<void()> cut);
-  ~SecondStop();
-  SecondStop(const SecondStop&) = delete;
-  SecondStop& operator=(const SecondStop&) = delete;
+  Impatience(const Signals* signals, std::function<void()> cut);
+  ~Impatience();
+  Impatience(const Impatience&) = delete;
+  Impatience& operator=(const Impatience&) = delete;
 
  private:
   std::atomic<bool> over_{false};
