@@ -126,7 +126,7 @@ Option& OptionTable::Count(std::string name, size_t* value, uint64_t least, uint
       [value](uint64_t read) { *value = read; }, least, most, std::move(help));
 }
 
-Option& OptionTable::Words(std::string name, std::vector<std::string> words,
+Option& OptionTable::Words(std::string name, const std::vector<std::string>& words,
                            const std::function<size_t()>& get,
                            const std::function<void(size_t)>& set, std::string help) {
   std::string all;
@@ -142,15 +142,14 @@ Option& OptionTable::Words(std::string name, std::vector<std::string> words,
   return Own(std::move(name), all, std::move(help), read, [=] { return words[get()]; });
 }
 
-Option& OptionTable::Switch(std::string name, bool* value, std::string help) {
-  Option& row =
-      Choice<bool>(std::move(name), value, {{"on", true}, {"off", false}}, std::move(help));
+Option& OptionTable::Switch(const std::string& name, bool* value, const std::string& help) {
+  Option& row = Choice<bool>(name, value, {{"on", true}, {"off", false}}, help);
   row.form = Option::Form::kSwitch;
   return row;
 }
 
-Option& OptionTable::Flag(std::string name, bool* value, std::string help) {
-  Option& row = Switch(std::move(name), value, std::move(help));
+Option& OptionTable::Flag(const std::string& name, bool* value, const std::string& help) {
+  Option& row = Switch(name, value, help);
   row.type.clear();
   return row;
 }

@@ -91,18 +91,19 @@ class OptionTable {
                    int64_t most_ms, std::string help);
   // Sizes with a unit, and counts without.
   template <typename Number>
-  Option& Size(std::string name, Number* value, uint64_t least, uint64_t most, std::string help) {
+  Option& Size(const std::string& name, Number* value, uint64_t least, uint64_t most,
+               const std::string& help) {
     return Amount(
-        std::move(name), "SIZE", [value] { return static_cast<uint64_t>(*value); },
-        [value](uint64_t read) { *value = static_cast<Number>(read); }, least, most,
-        std::move(help));
+        name, "SIZE", [value] { return static_cast<uint64_t>(*value); },
+        [value](uint64_t read) { *value = static_cast<Number>(read); }, least, most, help);
   }
   Option& Count(std::string name, size_t* value, uint64_t least, uint64_t most, std::string help);
-  Option& Switch(std::string name, bool* value, std::string help);  // NAME on|off
-  Option& Flag(std::string name, bool* value, std::string help);    // NAME alone
+  Option& Switch(const std::string& name, bool* value, const std::string& help);  // NAME on|off
+  Option& Flag(const std::string& name, bool* value, const std::string& help);    // NAME alone
   template <typename Enum>
-  Option& Choice(std::string name, Enum* value, std::vector<std::pair<std::string, Enum>> choices,
-                 std::string help) {
+  Option& Choice(const std::string& name, Enum* value,
+                 const std::vector<std::pair<std::string, Enum>>& choices,
+                 const std::string& help) {
     std::vector<std::string> words;
     for (const auto& [word, unused] : choices) words.push_back(word);
     const auto get = [value, choices] {
@@ -111,7 +112,7 @@ class OptionTable {
       return at;
     };
     const auto set = [value, choices](size_t at) { *value = choices[at].second; };
-    return Words(std::move(name), std::move(words), get, set, std::move(help));
+    return Words(name, words, get, set, help);
   }
   // A row of its own kind.
   Option& Own(std::string name, std::string type, std::string help,
@@ -126,7 +127,7 @@ class OptionTable {
   Option& Amount(std::string name, std::string type, const std::function<uint64_t()>& get,
                  const std::function<void(uint64_t)>& set, uint64_t least, uint64_t most,
                  std::string help);
-  Option& Words(std::string name, std::vector<std::string> words,
+  Option& Words(std::string name, const std::vector<std::string>& words,
                 const std::function<size_t()>& get, const std::function<void(size_t)>& set,
                 std::string help);
 
