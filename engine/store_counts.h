@@ -12,11 +12,10 @@
 namespace onced {
 
 struct StoreCounts {
-  Durations syncs;                   // of the log
-  std::atomic<uint64_t> dropped{0};  // records and rows that compactions found dead
-  std::atomic<uint64_t> stalled{0};  // writes that were refused for a moment: RocksDB would stall
-  std::atomic<uint64_t> troubles{
-      0};  // that RocksDB's own threads have told: a full or failing disk
+  Durations syncs;                    // of the log
+  std::atomic<uint64_t> dropped{0};   // records and rows that compactions found dead
+  std::atomic<uint64_t> stalled{0};   // writes that were refused for a moment: RocksDB would stall
+  std::atomic<uint64_t> troubles{0};  // told by RocksDB's own threads: a full, a failing disk
 };
 
 }  // namespace onced

@@ -21,30 +21,29 @@ Status FileFault(const std::string& what, const std::string& path, const std::er
                                                 : Status::IoError(std::move(message));
 }
 
-Status SyncFolder(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return FileFault("open folder", path, LastError());
+namespace {
+
+// `what`: of messages.
+Status Synced(const std::string& path, int flags, const std::string& what) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | flags);
+  if (fd < 0) return FileFault("open" + what, path, LastError());
   const int synced = fsync(fd);
   const std::error_code error = LastError();
   close(fd);
-  return synced == 0 ? Status::Ok() : FileFault("sync folder", path, error);
+  return synced == 0 ? Status::Ok() : FileFault("sync" + what, path, error);
 }
-
-namespace {
 
 // What was written as `unfinished` becomes `path`.
 Status Finish(const std::string& unfinished, const std::string& path) {
-  const int fd = open(unfinished.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return FileFault("open", unfinished, LastError());
-  const int synced = fsync(fd);
-  std::error_code error = LastError();
-  close(fd);
-  if (synced != 0) return FileFault("sync", unfinished, error);
+  ONCED_RETURN_IF_ERROR(Synced(unfinished, 0, ""));
+  std::error_code error;
   std::filesystem::rename(unfinished, path, error);
   return error ? FileFault("rename", unfinished, error) : Status::Ok();
 }
 
 }  // namespace
+
+Status SyncFolder(const std::string& path) { return Synced(path, O_DIRECTORY, " folder"); }
 
 Status CopyWhole(const std::string& from, const std::string& to, std::optional<uint64_t> bytes) {
   namespace fs = std::filesystem;

@@ -42,31 +42,12 @@ Lobby::Lobby(const ServeOptions& options, const wire::Port& port,
 }
 
 Lobby::~Lobby() {
-  {
-    MutexLock lock(mutex_);
-    over_ = true;
-    over_now_.NotifyAll();
-  }
+  over_.Say();
   thread_.join();
 }
 
-bool Lobby::AwaitOver(std::optional<milliseconds> patience) {
-  const auto until = std::chrono::steady_clock::now() + patience.value_or(milliseconds(0));
-  MutexLock lock(mutex_);
-  while (!over_) {
-    if (!patience.has_value()) {
-      over_now_.Wait(mutex_);
-    } else if (std::chrono::steady_clock::now() >= until) {
-      return false;
-    } else {
-      over_now_.WaitFor(mutex_, *patience);
-    }
-  }
-  return true;
-}
-
 void Lobby::Run(milliseconds patience) {
-  if (AwaitOver(patience) || port_ == nullptr) return;
+  if (over_.Await(patience) || port_ == nullptr) return;
   wire::ListenerOptions listening;
   listening.tls = tls_;
   listening.limits = options_.limits;
@@ -80,7 +61,7 @@ void Lobby::Run(milliseconds patience) {
   const Result<std::unique_ptr<wire::Listener>> opened =
       wire::Listener::Start(std::move(listening), std::move(port_));
   if (!opened.ok()) return;  // whoever comes then waits
-  (void)AwaitOver(std::nullopt);
+  (void)over_.Await(std::nullopt);
   (void)(*opened)->Stop(milliseconds(100));
 }
 

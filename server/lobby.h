@@ -9,10 +9,9 @@
 
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <thread>
 
-#include "engine/mutex.h"
+#include "server/operations/over.h"
 #include "server/options.h"
 #include "server/wire/port.h"
 #include "server/wire/tls.h"
@@ -31,15 +30,11 @@ class Lobby {
 
  private:
   void Run(std::chrono::milliseconds patience);
-  // Whether it is over; waits for that, for `patience` or for ever.
-  bool AwaitOver(std::optional<std::chrono::milliseconds> patience) EXCLUDES(mutex_);
 
   const ServeOptions& options_;
   std::unique_ptr<wire::Port> port_;
   const std::shared_ptr<wire::TlsCredentials> tls_;
-  Mutex mutex_;
-  CondVar over_now_;
-  bool over_ GUARDED_BY(mutex_) = false;
+  Over over_;
   std::thread thread_;
 };
 

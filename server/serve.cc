@@ -4,7 +4,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstring>
@@ -18,6 +17,7 @@
 
 #include "engine/rocks_store.h"
 #include "server/access/doorkeeper.h"
+#include "server/config/address.h"
 #include "server/config/quantity.h"
 #include "server/doors.h"
 #include "server/gateway/origin.h"
@@ -52,6 +52,11 @@ void SayOnceASecond(const std::string& line) {
   // A table that is damaged is damaged again after a restart; a log that failed may come back
   // whole.
   _exit(why.fault() == Fault::kCorruption ? kExitDataMissing : kExitLogFailed);
+}
+
+[[noreturn]] void LeaveWithoutSync() {
+  Say("the storage does not answer; leaving without a last sync, as after a crash");
+  _exit(kExitFailure);
 }
 
 int Failed(const Status& status) {
@@ -190,16 +195,13 @@ bool Drain(const ServeOptions& options, Doors& doors) {
       Say("some requests did not finish in time and were cut off");
       return false;
     case Doors::Closed::kHeldUp:
-      Say("the storage does not answer; leaving without a last sync, as after a crash");
-      _exit(kExitFailure);
+      LeaveWithoutSync();
   }
   return false;
 }
 
 std::string UrlOf(const ServeOptions& options, const std::string& host, uint16_t port) {
-  const bool v6 = host.find(':') != std::string::npos;
-  return (options.tls.certificate.empty() ? "http://" : "https://") +
-         (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+  return (options.tls.certificate.empty() ? "http://" : "https://") + AddressText(host, port);
 }
 
 void Banner(const ServeOptions& options, const Doors& doors) {
@@ -218,10 +220,8 @@ void Banner(const ServeOptions& options, const Doors& doors) {
                ONCED_VERSION, url.c_str(), url.c_str(), folder.c_str(),
                DurabilityName(options.durability));
   if (options.redis.has_value()) {
-    const bool v6 = options.redis->host.find(':') != std::string::npos;
-    std::fprintf(stderr, "  redis      %s:%u\n",
-                 (v6 ? "[" + options.redis->host + "]" : options.redis->host).c_str(),
-                 static_cast<unsigned>(doors.redis_port()));
+    std::fprintf(stderr, "  redis      %s\n",
+                 AddressText(options.redis->host, doors.redis_port()).c_str());
   }
   if (options.gateway.enabled) {
     const std::string before = UrlOf(options, options.gateway.host, doors.gateway_port());
@@ -310,10 +310,7 @@ int Serve(const ServeOptions& options,
     _exit(kExitCutOff);
   });
   const bool finished = Drain(options, **doors);
-  const Deadline last_sync(kLastSyncPatience, [] {
-    Say("the storage does not answer; leaving without a last sync, as after a crash");
-    _exit(kExitFailure);
-  });
+  const Deadline last_sync(kLastSyncPatience, LeaveWithoutSync);
   doors->reset();
   store->reset();  // syncs and flushes
   Say("stopped");

@@ -18,11 +18,6 @@ constexpr size_t kFileMax = size_t{1} << 20;
 
 std::string NotEmpty(const std::string& text) { return text.empty() ? "must not be empty" : ""; }
 
-std::string AddressText(const std::string& host, uint16_t port) {
-  const bool v6 = host.find(':') != std::string::npos;
-  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
-}
-
 // All of it, so that two that mean the same are spelled the same.
 std::string Spelled(const Setting& setting) {
   std::string text = setting.name + "=" + setting.text + std::to_string(setting.integer) +
@@ -307,12 +302,7 @@ Status ServeTable::ReadFile(const std::map<std::string, std::string>& flags,
                             const std::vector<std::string>& environment) {
   const auto flag = flags.find("config");
   if (flag != flags.end()) config_ = flag->second;
-  if (config_.empty()) {
-    const std::string lead = "ONCED_CONFIG=";
-    for (const std::string& variable : environment) {
-      if (variable.starts_with(lead)) config_ = variable.substr(lead.size());
-    }
-  }
+  if (config_.empty()) config_ = ValueOf(environment, "ONCED_CONFIG");
   Setting whole;
   if (!config_.empty()) {
     const Result<std::string> text = ReadCredentialFile(config_, Readers::kAnybody, kFileMax);
@@ -328,11 +318,8 @@ Status ServeTable::ReadFile(const std::map<std::string, std::string>& flags,
   ReadOptions(whole, std::filesystem::path(config_).parent_path().string(), &file, &rows_);
   ONCED_RETURN_IF_ERROR(ReadOptions(environment, &rows_));
   ONCED_RETURN_IF_ERROR(ReadFlags(flags));
-  Route unless_said;
-  unless_said.lease = options_.lease;
-  unless_said.retention = options_.retention;
   if (const Setting* section = file.Find("gateway"); section != nullptr) {
-    ReadGatewaySection(*section, config_, unless_said, &faults, &options_.gateway);
+    ReadGatewaySection(*section, config_, UnlessSaid(), &faults, &options_.gateway);
     options_.written.emplace_back("[gateway]", Spelled(*section));
   } else {
     options_.written.emplace_back("[gateway]", "");
@@ -352,6 +339,13 @@ Status ServeTable::ReadFlags(const std::map<std::string, std::string>& flags) {
   return Status::Ok();
 }
 
+Route ServeTable::UnlessSaid() const {
+  Route route;
+  route.lease = options_.lease;
+  route.retention = options_.retention;
+  return route;
+}
+
 Status ServeTable::SettleGateway() {
   GatewayOptions& gateway = options_.gateway;
   if (gateway_.has_value()) {
@@ -368,10 +362,7 @@ Status ServeTable::SettleGateway() {
     return Status::InvalidArgument(Written("upstream") + ": " + config_ +
                                    " has routes of its own: choose one");
   }
-  Route unless_said;
-  unless_said.lease = options_.lease;
-  unless_said.retention = options_.retention;
-  gateway.routes.push_back(*OnlyRoute(upstream_, unless_said));
+  gateway.routes.push_back(*OnlyRoute(upstream_, UnlessSaid()));
   return Status::Ok();
 }
 

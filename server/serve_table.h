@@ -47,6 +47,7 @@ class ServeTable {
                   const std::vector<std::string>& environment);
   Status ReadFlags(const std::map<std::string, std::string>& flags);
   Status SettleGateway();
+  Route UnlessSaid() const;  // what a route begins with
   Status CheckTogether();
   Status CheckAccess() const;
   Status CheckTransport() const;

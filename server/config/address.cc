@@ -28,4 +28,9 @@ std::optional<Address> ParseAddress(std::string_view text, std::optional<uint16_
   return Address{.host = host == "localhost" ? "127.0.0.1" : std::string(host), .port = *port};
 }
 
+std::string AddressText(const std::string& host, uint16_t port) {
+  const bool v6 = host.find(':') != std::string::npos;
+  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
 }  // namespace onced

@@ -17,6 +17,9 @@ struct Address {
   uint16_t port = 0;
 };
 
+// As ParseAddress reads it.
+std::string AddressText(const std::string& host, uint16_t port);
+
 // nullopt: it is none. `port`: when the text has none; nullopt: it must have one.
 std::optional<Address> ParseAddress(std::string_view text, std::optional<uint16_t> port);
 

@@ -86,16 +86,21 @@ void ReadOptions(const Setting& whole, const std::string& folder, Settings* file
   }
 }
 
+std::string ValueOf(const std::vector<std::string>& environment, const std::string& variable) {
+  std::string value;
+  for (const std::string& one : environment) {
+    auto [name, said] = Split(one);
+    if (name == variable) value = std::move(said);
+  }
+  return value;
+}
+
 Status ReadOptions(const std::vector<std::string>& environment, OptionTable* table) {
-  for (const std::string& variable : environment) {
-    if (!variable.starts_with(kPrefix)) continue;
-    const auto [name, value] = Split(variable);
+  for (Option& row : table->rows()) {
+    const std::string value = row.in_environment ? ValueOf(environment, row.variable()) : "";
     if (value.empty()) continue;
-    for (Option& row : table->rows()) {
-      if (!row.in_environment || row.variable() != name) continue;
-      const Status set = row.Set(value, Source::kEnvironment);
-      if (!set.ok()) return Status::InvalidArgument(name + ": " + set.message());
-    }
+    const Status set = row.Set(value, Source::kEnvironment);
+    if (!set.ok()) return Status::InvalidArgument(row.variable() + ": " + set.message());
   }
   return Status::Ok();
 }

@@ -22,6 +22,9 @@ void ReadOptions(const Setting& whole, const std::string& folder, Settings* file
 // it, "NAME=value". An empty value is none.
 Status ReadOptions(const std::vector<std::string>& environment, OptionTable* table);
 
+// "" when it is not there, or empty; of several the last.
+std::string ValueOf(const std::vector<std::string>& environment, const std::string& variable);
+
 // Of the ONCED_ names in the environment that are no option's: one line each, for a warning.
 std::vector<std::string> StrangeVariables(const std::vector<std::string>& environment,
                                           const OptionTable& table);

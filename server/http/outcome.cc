@@ -180,8 +180,7 @@ const char* StateName(State state) {
 Answer OutcomeAnswer(const Command& command, const Reply& reply, bool in_batch) {
   Answer answer = Told(command, reply, in_batch);
   answer.sequence = reply.sequence;
-  answer.came_to =
-      CameToOf(reply.outcome, reply.record.has_value() ? reply.record->attempt : uint32_t{0});
+  answer.came_to = CameToOf(reply.outcome, reply.record);
   return answer;
 }
 

@@ -8,7 +8,7 @@
 #include <functional>
 #include <thread>
 
-#include "engine/mutex.h"
+#include "server/operations/over.h"
 
 namespace onced {
 
@@ -21,9 +21,7 @@ class Deadline {
   Deadline& operator=(const Deadline&) = delete;
 
  private:
-  Mutex mutex_;
-  CondVar over_now_;
-  bool over_ GUARDED_BY(mutex_) = false;
+  Over over_;
   std::thread thread_;
 };
 

@@ -63,21 +63,15 @@ Extension::Extension(const ServiceManager* manager, std::string status, millisec
       thread_([this] { Run(); }) {}
 
 Extension::~Extension() {
-  {
-    MutexLock lock(mutex_);
-    over_ = true;
-    over_now_.NotifyAll();
-  }
+  over_.Say();
   thread_.join();
 }
 
 void Extension::Run() {
   const std::string state = kExtension + ("STATUS=" + status_);
-  MutexLock lock(mutex_);
-  while (!over_ && std::chrono::steady_clock::now() < until_) {
+  do {
     manager_.Tell(state);
-    over_now_.WaitFor(mutex_, kExtensionEvery);
-  }
+  } while (!over_.Await(kExtensionEvery) && std::chrono::steady_clock::now() < until_);
 }
 
 }  // namespace onced

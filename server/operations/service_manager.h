@@ -5,15 +5,12 @@
 // Threads: any. Invariants: nothing here blocks, or fails: a manager that does not listen is none.
 #pragma once
 
-#include <atomic>
 #include <chrono>
-#include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 
-#include "engine/mutex.h"
+#include "server/operations/over.h"
 
 namespace onced {
 
@@ -48,9 +45,7 @@ class Extension {
   const ServiceManager& manager_;
   const std::string status_;
   const std::chrono::steady_clock::time_point until_;
-  Mutex mutex_;
-  CondVar over_now_;
-  bool over_ GUARDED_BY(mutex_) = false;
+  Over over_;
   std::thread thread_;
 };
 

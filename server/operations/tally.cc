@@ -16,10 +16,10 @@ std::string_view NameOf(CameTo came_to) {
   return kNames[static_cast<size_t>(came_to)];
 }
 
-CameTo CameToOf(Outcome outcome, uint32_t attempt) {
+CameTo CameToOf(Outcome outcome, const std::optional<Record>& record) {
   switch (outcome) {
     case Outcome::kClaimed:
-      return attempt > 1 ? CameTo::kRetaken : CameTo::kExecuted;
+      return record.has_value() && record->attempt > 1 ? CameTo::kRetaken : CameTo::kExecuted;
     case Outcome::kReplay:
       return CameTo::kReplayed;
     case Outcome::kConflict:

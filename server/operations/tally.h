@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "engine/durations.h"
@@ -45,7 +46,8 @@ inline constexpr size_t kCameTo = 15;
 std::string_view NameOf(CameTo came_to);
 inline constexpr size_t kStatusClasses = 5;  // 1xx .. 5xx
 
-CameTo CameToOf(Outcome outcome, uint32_t attempt);
+// `record`: as it is after the command, where there is one.
+CameTo CameToOf(Outcome outcome, const std::optional<Record>& record);
 // What is left unmarked.
 CameTo CameToOfStatus(int status);
 

@@ -182,9 +182,7 @@ void Do(Call& call, std::string_view scope, const onced::Command& command) {
   }
   if (parts.tally != nullptr) {
     ++call.redis.counted_commands;
-    parts.tally->Count(
-        Door::kRedis,
-        CameToOf(reply->outcome, reply->record.has_value() ? reply->record->attempt : uint32_t{0}));
+    parts.tally->Count(Door::kRedis, CameToOf(reply->outcome, reply->record));
   }
   Tell(call, *reply);
 }
