@@ -62,9 +62,11 @@ TEST(Commands, LookAtKeysAndDecideAboutThem) {
   EXPECT_EQ(Json::parse(asked.Out({"keys", "get", odd, "--json"}))["state"], "in_flight");
   EXPECT_NE(asked.Out({"keys", "history", "lost"}).find("marked_unknown"), std::string::npos);
 
-  EXPECT_EQ(asked.Out({"keys", "resolve", "lost", "completed", "--result", "{\"paid\":true}"}),
+  EXPECT_EQ(asked.Out({"keys", "resolve", "lost", "completed", "--result",
+                       "{\"to\": 1.0e2, \"paid\": true}"}),
             "lost: completed\n");
-  EXPECT_EQ(here.program.Ask("GET", "/v1/keys/lost/result").body, "{\"paid\":true}");
+  EXPECT_EQ(here.program.Ask("GET", "/v1/keys/lost/result").body, "{\"to\": 1.0e2, \"paid\": true}")
+      << "byte for byte";
   const Ended held = asked.Run({"keys", "forget", "one"});
   EXPECT_EQ(held.code, kExitFailure) << "somebody holds it";
   EXPECT_NE(held.err.find("409"), std::string::npos) << held.err;

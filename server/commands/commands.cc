@@ -13,6 +13,7 @@
 
 #include "engine/backup.h"
 #include "server/commands/table.h"
+#include "server/json/json_writer.h"
 #include "server/options.h"
 #include "server/serve.h"
 
@@ -82,10 +83,9 @@ class Session {
  private:
   // Asks, and gives what came to `use`, or tells why not.
   template <typename Use>
-  int Ask(const char* method, const std::string& target, const Json& body, const Use& use,
+  int Ask(const char* method, const std::string& target, const std::string& body, const Use& use,
           std::chrono::seconds patience = std::chrono::seconds(60)) {
-    const Result<ApiClient::Reply> reply =
-        client_->Ask(method, target, body.is_null() ? "" : body.dump(), patience);
+    const Result<ApiClient::Reply> reply = client_->Ask(method, target, body, patience);
     if (!reply.ok()) return Failed(kExitFailure, reply.status().message());
     if (reply->status < 200 || reply->status > 299) return Failed(kExitFailure, Complaint(*reply));
     const Json answer = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
@@ -123,15 +123,15 @@ class Session {
       if (!o_.prefix.empty()) values.emplace_back("prefix", o_.prefix);
       if (!o_.state.empty()) values.emplace_back("state", o_.state);
       if (!cursor.empty()) values.emplace_back("cursor", cursor);
-      const int code = Ask("GET", "/v1/keys" + Query(values), nullptr,
-                           [&](const Json& answer, const std::string&) {
-                             for (const Json& key : answer.value("keys", Json::array())) {
-                               AddRow(key, &table);
-                               all.push_back(key);
-                             }
-                             cursor = Text(answer, "cursor");
-                             return kExitOk;
-                           });
+      const int code =
+          Ask("GET", "/v1/keys" + Query(values), "", [&](const Json& answer, const std::string&) {
+            for (const Json& key : answer.value("keys", Json::array())) {
+              AddRow(key, &table);
+              all.push_back(key);
+            }
+            cursor = Text(answer, "cursor");
+            return kExitOk;
+          });
       if (code != kExitOk) return code;
       left = o_.limit - static_cast<uint32_t>(std::min<size_t>(all.size(), o_.limit));
     } while (!cursor.empty() && left > 0);
@@ -147,7 +147,7 @@ class Session {
   }
 
   int Get() {
-    return Ask("GET", Target(Query({{"scope", o_.scope}})), nullptr,
+    return Ask("GET", Target(Query({{"scope", o_.scope}})), "",
                [&](const Json& answer, const std::string& body) {
                  if (o_.json) return Print(body + "\n");
                  Table table({});
@@ -159,7 +159,7 @@ class Session {
   }
 
   int History() {
-    return Ask("GET", Target("/history" + Query({{"scope", o_.scope}})), nullptr,
+    return Ask("GET", Target("/history" + Query({{"scope", o_.scope}})), "",
                [&](const Json& answer, const std::string& body) {
                  if (o_.json) return Print(body + "\n");
                  Table table({"AT", "EVENT", "ATTEMPT", "FENCE", "HOLDER"});
@@ -172,14 +172,14 @@ class Session {
   }
 
   int Resolve() {
-    Json body = {{"key", o_.key}, {"scope", o_.scope}, {"decision", o_.decision}};
-    if (!o_.tenant.empty()) body["tenant"] = o_.tenant;
-    if (!o_.result.empty()) {
-      const Json result = Json::parse(o_.result, nullptr, /*allow_exceptions=*/false);
-      if (result.is_discarded()) return Failed(kExitUsage, "--result: is no JSON");
-      body["result"] = result;
+    if (!o_.result.empty() && !Json::accept(o_.result)) {
+      return Failed(kExitUsage, "--result: is no JSON");
     }
-    return Ask("POST", "/v1/resolve", body, [&](const Json&, const std::string& answer) {
+    JsonWriter w;
+    w.Field("key", o_.key).Field("scope", o_.scope).Field("decision", o_.decision);
+    if (!o_.tenant.empty()) w.Field("tenant", o_.tenant);
+    if (!o_.result.empty()) w.RawField("result", o_.result);  // byte for byte, as it is kept
+    return Ask("POST", "/v1/resolve", w.Take(), [&](const Json&, const std::string& answer) {
       return Print(o_.json ? answer + "\n" : o_.key + ": " + o_.decision + "\n");
     });
   }
@@ -187,13 +187,13 @@ class Session {
   int Forget() {
     std::vector<std::pair<std::string, std::string>> values = {{"scope", o_.scope}};
     if (o_.force) values.emplace_back("force", "true");
-    return Ask("DELETE", Target(Query(values)), nullptr, [&](const Json&, const std::string&) {
+    return Ask("DELETE", Target(Query(values)), "", [&](const Json&, const std::string&) {
       return Print(o_.json ? "{\"outcome\":\"forgotten\"}\n" : o_.key + ": forgotten\n");
     });
   }
 
   int Stats() {
-    return Ask("GET", "/v1/status", nullptr, [&](const Json& answer, const std::string& body) {
+    return Ask("GET", "/v1/status", "", [&](const Json& answer, const std::string& body) {
       if (o_.json) return Print(body + "\n");
       Table table({});
       for (const auto& [name, value] : answer.items()) {
@@ -215,30 +215,21 @@ class Session {
   }
 
   int Keygen() {
-    Json body = Json::object();
-    if (o_.data.empty()) {
-      body["unique"] = true;
-    } else {
-      // Byte for byte: what the key is made of is the server's to read.
-      if (!Json::accept(o_.data)) return Failed(kExitUsage, "--data: is no JSON");
+    if (!o_.data.empty() && !Json::accept(o_.data)) {
+      return Failed(kExitUsage, "--data: is no JSON");
     }
-    if (!o_.prefix.empty()) body["prefix"] = o_.prefix;
-    std::string text = body.dump();
-    if (!o_.data.empty()) {
-      text = "{\"data\":" + o_.data + (body.empty() ? "" : "," + text.substr(1, text.size() - 2)) +
-             "}";
-    }
-    const Result<ApiClient::Reply> reply = client_->Ask("POST", "/v1/keygen", text);
-    if (!reply.ok()) return Failed(kExitFailure, reply.status().message());
-    if (reply->status != 200) return Failed(kExitFailure, Complaint(*reply));
-    const Json answer = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
-    if (!answer.is_object()) return Failed(kExitFailure, o_.server.url + ": no key came");
-    return Print(o_.json ? reply->body + "\n" : Text(answer, "key") + "\n");
+    JsonWriter w;
+    // Byte for byte: what the key is made of is the server's to read.
+    o_.data.empty() ? w.Field("unique", true) : w.RawField("data", o_.data);
+    if (!o_.prefix.empty()) w.Field("prefix", o_.prefix);
+    return Ask("POST", "/v1/keygen", w.Take(), [&](const Json& answer, const std::string& body) {
+      return Print(o_.json ? body + "\n" : Text(answer, "key") + "\n");
+    });
   }
 
   int Backup() {
     return Ask(
-        "POST", "/v1/backup", Json{{"folder", o_.folder}},
+        "POST", "/v1/backup", JsonWriter().Field("folder", o_.folder).Take(),
         [&](const Json&, const std::string& body) {
           return Print(o_.json ? body + "\n"
                                : o_.folder + ": a backup; look at it: onced verify " + o_.folder +
