@@ -109,7 +109,7 @@ Result<Applied> RocksStore::Update(const Key& key, Needs needs, const Decider& d
                                    std::optional<Found> guess, const Waiter* waiter) {
   KeyLock lock(parts_->stripes, key);
   const auto failed = [&](const Status& why) {
-    if (waiter != nullptr) parts_->stripes.Seated(lock, *waiter, false, false);
+    if (waiter != nullptr) parts_->stripes.Left(lock, *waiter);
     return why;
   };
   std::optional<Record> current;
@@ -133,11 +133,9 @@ Result<Applied> RocksStore::Update(const Key& key, Needs needs, const Decider& d
   if (!sequence.ok()) return failed(sequence.status());
   applied.sequence = *sequence;
 
-  parts_->stripes.Settle(lock, key, applied.decision.wake);
+  parts_->stripes.Settle(lock, key, applied.decision);
   if (waiter != nullptr) {
-    const bool stays = applied.decision.outcome == Outcome::kInFlight;
-    const bool takes = stays || applied.decision.outcome == Outcome::kClaimed;
-    applied.waiting = parts_->stripes.Seated(lock, *waiter, stays, takes);
+    applied.waiting = parts_->stripes.Seated(lock, *waiter, applied.decision);
   }
   return applied;
 }
@@ -194,7 +192,7 @@ Result<std::vector<Applied>> RocksStore::UpdateAll(std::span<const UpdateStep> s
   const uint64_t latest = parts_->db->LatestSequence();
   for (size_t i = 0; i < steps.size(); ++i) {
     all[i].sequence = latest;
-    parts_->stripes.Settle(lock, *steps[i].key, all[i].decision.wake);
+    parts_->stripes.Settle(lock, *steps[i].key, all[i].decision);
   }
   return all;
 }
@@ -225,7 +223,7 @@ Result<Applied> RocksStore::UpdateWithEffects(const Key& key, Needs needs,
   if (!sequence.ok()) return sequence.status();
   // A function that only looked was shown other keys' stripes too.
   applied.sequence = std::max(*sequence, parts_->db->LatestSequence());
-  parts_->stripes.Settle(lock, key, applied.decision.wake);
+  parts_->stripes.Settle(lock, key, applied.decision);
   return applied;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <iterator>
+#include <utility>
 
 namespace onced {
 
@@ -17,6 +18,7 @@ struct Seat {
   uint64_t ticket = 0;  // 0: has never stood in line
   bool in_line = false;
   bool baton = false;
+  int64_t relies_on_ms = 0;  // the end of the lease it was told of: until then it need not ask
 };
 
 Waiter::Waiter(Stripes* stripes, const Key& key, bool claims, std::function<void()> wake)
@@ -24,7 +26,7 @@ Waiter::Waiter(Stripes* stripes, const Key& key, bool claims, std::function<void
 
 Waiter::~Waiter() {
   KeyLock lock(*stripes_, seat_->key);
-  stripes_->Seated(lock, *this, /*stays=*/false, /*takes=*/false);
+  stripes_->Left(lock, *this);
 }
 
 Stripes::Stripes(size_t count, WaiterLimits limits)
@@ -69,30 +71,33 @@ bool Stripes::FirstInLine(const KeyLock& lock, const Key& key, const Waiter* wai
   const Seat& seat = *waiter->seat_;
   Line* line = LineOf(StripeOf(lock, key), key);
   if (line == nullptr || !seat.in_line) return true;
-  return std::none_of(line->begin(), line->lower_bound(seat.ticket),
+  return std::none_of(line->seats.begin(), line->seats.lower_bound(seat.ticket),
                       [](const auto& older) { return older.second->claims; });
 }
 
-void Stripes::WakeSeat(KeyLock& lock, Line& line, Line::iterator at, bool baton) {
-  at->second->in_line = false;
-  at->second->baton = baton;
-  lock.to_wake_.push_back(std::move(at->second));
-  line.erase(at);
+void Stripes::WakeSeat(KeyLock& lock, Line& line, std::shared_ptr<Seat> seat, bool baton) {
+  seat->in_line = false;
+  seat->baton = baton;
+  line.seats.erase(seat->ticket);
+  lock.to_wake_.push_back(std::move(seat));
   waiting_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void Stripes::PassBaton(KeyLock& lock, Stripe& stripe, const Key& key) {
   Line* line = LineOf(stripe, key);
   if (line == nullptr) return;
-  const auto oldest = std::find_if(line->begin(), line->end(),
+  const auto oldest = std::find_if(line->seats.begin(), line->seats.end(),
                                    [](const auto& entry) { return entry.second->claims; });
-  if (oldest != line->end()) WakeSeat(lock, *line, oldest, /*baton=*/true);
-  if (line->empty()) stripe.lines->erase(key.encoded());
+  if (oldest != line->seats.end()) WakeSeat(lock, *line, oldest->second, /*baton=*/true);
+  if (line->seats.empty()) stripe.lines->erase(key.encoded());
 }
 
-void Stripes::Settle(KeyLock& lock, const Key& key, Wake wake) {
+void Stripes::Settle(KeyLock& lock, const Key& key, const Decision& change) {
   Stripe& stripe = StripeOf(lock, key);
-  switch (wake) {
+  if (change.write == Write::kPut && change.record->state == State::kInFlight) {
+    TellOfLease(lock, stripe, key, change.record->lease_until_ms);
+  }
+  switch (change.wake) {
     case Wake::kNobody:
       return;
     case Wake::kOldest:
@@ -111,43 +116,68 @@ void Stripes::Settle(KeyLock& lock, const Key& key, Wake wake) {
 void Stripes::WakeWithoutBaton(KeyLock& lock, Stripe& stripe, const Key& key, bool claimers) {
   Line* line = LineOf(stripe, key);
   if (line == nullptr) return;
-  for (auto at = line->begin(); at != line->end();) {
+  for (auto at = line->seats.begin(); at != line->seats.end();) {
     const auto next = std::next(at);
-    if (claimers || !at->second->claims) WakeSeat(lock, *line, at, /*baton=*/false);
+    if (claimers || !at->second->claims) WakeSeat(lock, *line, at->second, /*baton=*/false);
     at = next;
   }
-  if (line->empty()) stripe.lines->erase(key.encoded());
+  if (line->seats.empty()) stripe.lines->erase(key.encoded());
+}
+
+void Stripes::TellOfLease(KeyLock& lock, Stripe& stripe, const Key& key, int64_t until_ms) {
+  Line* line = LineOf(stripe, key);
+  // Leases mostly end later than those before, so the line is hardly ever walked.
+  if (line == nullptr || line->relied_on_ms <= until_ms) return;
+  line->relied_on_ms = until_ms;
+  for (const auto& [ticket, seat] : line->seats) {
+    if (!seat->claims || seat->relies_on_ms <= until_ms) continue;
+    seat->relies_on_ms = until_ms;
+    lock.to_wake_.push_back(seat);  // stays in line: it is called only so that it looks
+  }
+}
+
+bool Stripes::Enter(Stripe& stripe, const std::shared_ptr<Seat>& seat, int64_t lease_until_ms) {
+  if (!seat->in_line && waiting_.load(std::memory_order_relaxed) >= limits_.in_all) return false;
+  if (stripe.lines == nullptr) {
+    stripe.lines = std::make_unique<std::unordered_map<std::string, Line>>();
+  }
+  Line& line = (*stripe.lines)[seat->key.encoded()];
+  if (!seat->in_line) {
+    if (line.seats.size() >= limits_.per_key) return false;  // so the line is not empty, and stays
+    if (seat->ticket == 0) seat->ticket = next_ticket_.fetch_add(1, std::memory_order_relaxed);
+    line.seats.emplace(seat->ticket, seat);
+    seat->in_line = true;
+    waiting_.fetch_add(1, std::memory_order_relaxed);
+  }
+  seat->relies_on_ms = lease_until_ms;
+  if (seat->claims) line.relied_on_ms = std::max(line.relied_on_ms, lease_until_ms);
+  return true;
 }
 
 void Stripes::Leave(Stripe& stripe, Seat& seat) {
   if (!seat.in_line) return;
   seat.in_line = false;
   Line* line = LineOf(stripe, seat.key);
-  ONCED_CHECK(line != nullptr && line->erase(seat.ticket) == 1);
+  ONCED_CHECK(line != nullptr && line->seats.erase(seat.ticket) == 1);
   waiting_.fetch_sub(1, std::memory_order_relaxed);
-  if (line->empty()) stripe.lines->erase(seat.key.encoded());
+  if (line->seats.empty()) stripe.lines->erase(seat.key.encoded());
 }
 
-bool Stripes::Seated(KeyLock& lock, const Waiter& waiter, bool stays, bool takes) {
+bool Stripes::Seated(KeyLock& lock, const Waiter& waiter, const Decision& came_to) {
+  if (came_to.outcome == Outcome::kInFlight) {
+    waiter.seat_->baton = false;  // spent: it watches somebody run, or the oldest has been called
+    return Enter(StripeOf(lock, waiter.seat_->key), waiter.seat_, came_to.record->lease_until_ms);
+  }
+  if (came_to.outcome == Outcome::kClaimed) waiter.seat_->baton = false;
+  Left(lock, waiter);
+  return false;
+}
+
+void Stripes::Left(KeyLock& lock, const Waiter& waiter) {
   Seat& seat = *waiter.seat_;
   Stripe& stripe = StripeOf(lock, seat.key);
-  const bool owes_baton = seat.baton && !takes;
-  seat.baton = false;
-  if (!stays) Leave(stripe, seat);
-  // Passed on before it may line up again itself: it is the oldest, and would be handed it back.
-  if (owes_baton) PassBaton(lock, stripe, seat.key);
-  if (!stays || seat.in_line) return seat.in_line;
-  if (waiting_.load(std::memory_order_relaxed) >= limits_.in_all) return false;
-  if (stripe.lines == nullptr) {
-    stripe.lines = std::make_unique<std::unordered_map<std::string, Line>>();
-  }
-  Line& line = (*stripe.lines)[seat.key.encoded()];
-  if (line.size() >= limits_.per_key) return false;  // so the line is not empty, and stays
-  if (seat.ticket == 0) seat.ticket = next_ticket_.fetch_add(1, std::memory_order_relaxed);
-  line.emplace(seat.ticket, waiter.seat_);
-  seat.in_line = true;
-  waiting_.fetch_add(1, std::memory_order_relaxed);
-  return true;
+  Leave(stripe, seat);
+  if (std::exchange(seat.baton, false)) PassBaton(lock, stripe, seat.key);
 }
 
 KeyLock::KeyLock(Stripes& stripes, const Key& key)

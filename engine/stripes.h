@@ -12,9 +12,13 @@
 // Threads: all of it, from any thread. Order: a KeyLock takes its stripes in ascending index, and
 // while one is held nothing else is waited for and nothing outside the engine is called; the wakes
 // it owes are paid after it has let go.
-// Invariants: 1. A waiter is in at most one line, and is woken at most once per enrolment. 2. The
-// baton (the right of the oldest waiter to ask first after a release or a lapse) is never lost: who
-// has it claims, or passes it on, also by going away.
+// Invariants: 1. A waiter is in at most one line, and is called out of it at most once per
+// enrolment.
+// 2. The baton (the right of the oldest waiter to ask first after a release or a lapse) is never
+// lost: who has it claims, or passes it on, also by going away. 3. Nobody in line relies on a lease
+// that ends later than the one there is: whoever does is called when the shorter one is written,
+// and keeps its place. So a key whose holder is gone is asked for when its lease ends, by whoever
+// is then the oldest.
 #pragma once
 
 #include <atomic>
@@ -83,21 +87,26 @@ class Stripes {
   // that does not stand in line.
   bool FirstInLine(const KeyLock& lock, const Key& key, const Waiter* waiter);
 
-  // Notes who must be woken by a change of the key; they are called when `lock` has let go.
-  void Settle(KeyLock& lock, const Key& key, Wake wake);
+  // Notes who must be called because of a change of the key; they are when `lock` has let go.
+  void Settle(KeyLock& lock, const Key& key, const Decision& change);
 
-  // What an ask by `waiter` came to. With `stays`, it is put in line, where it keeps its seniority;
-  // otherwise it leaves the line. `takes` says that it now runs, or watches somebody run: only
-  // then is a baton it held spent and not passed on.
+  // After an ask by `waiter` and what it came to, settled: if the key is in flight, it is put in
+  // line, where it keeps its seniority; otherwise it leaves the line. A baton that it held is spent
+  // if it now runs, or watches somebody run, and is passed on otherwise.
   // Returns whether it stands in line: false when a limit forbids it.
-  bool Seated(KeyLock& lock, const Waiter& waiter, bool stays, bool takes);
+  bool Seated(KeyLock& lock, const Waiter& waiter, const Decision& came_to);
+  // After an ask that failed, or for good: it leaves the line, and passes on what it holds.
+  void Left(KeyLock& lock, const Waiter& waiter);
 
   size_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
 
  private:
   friend class KeyLock;
   friend class Waiter;
-  using Line = std::map<uint64_t, std::shared_ptr<Seat>>;  // by ticket: the oldest first
+  struct Line {
+    std::map<uint64_t, std::shared_ptr<Seat>> seats;  // by ticket: the oldest first
+    int64_t relied_on_ms = 0;  // no claimer in it relies on a lease that ends later
+  };
   struct alignas(64) Stripe {
     Mutex mutex;
     std::atomic<uint64_t> sequence{0};
@@ -107,9 +116,11 @@ class Stripes {
   size_t IndexOf(const Key& key) const;
   Stripe& StripeOf(const KeyLock& lock, const Key& key);
   Line* LineOf(Stripe& stripe, const Key& key);
-  void WakeSeat(KeyLock& lock, Line& line, Line::iterator at, bool baton);
+  void WakeSeat(KeyLock& lock, Line& line, std::shared_ptr<Seat> seat, bool baton);
   void WakeWithoutBaton(KeyLock& lock, Stripe& stripe, const Key& key, bool claimers);
   void PassBaton(KeyLock& lock, Stripe& stripe, const Key& key);
+  void TellOfLease(KeyLock& lock, Stripe& stripe, const Key& key, int64_t until_ms);
+  bool Enter(Stripe& stripe, const std::shared_ptr<Seat>& seat, int64_t lease_until_ms);
   void Leave(Stripe& stripe, Seat& seat);
 
   const size_t mask_;

@@ -187,11 +187,9 @@ Result<Applied> MemoryStore::Update(const Key& key, Needs needs, const Decider& 
   Applied applied{.decision = decide(std::move(current), *moment), .now_ms = moment->now_ms};
   const int64_t audit_dead_at_ms = moment->now_ms + options_.audit_retention_ms;
   applied.sequence = Write(lock, {.rows = {{key, applied.decision, audit_dead_at_ms}}});
-  stripes_.Settle(lock, key, applied.decision.wake);
+  stripes_.Settle(lock, key, applied.decision);
   if (waiter != nullptr) {
-    const bool stays = applied.decision.outcome == Outcome::kInFlight;
-    const bool takes = stays || applied.decision.outcome == Outcome::kClaimed;
-    applied.waiting = stripes_.Seated(lock, *waiter, stays, takes);
+    applied.waiting = stripes_.Seated(lock, *waiter, applied.decision);
   }
   return applied;
 }
@@ -229,7 +227,7 @@ Result<std::vector<Applied>> MemoryStore::UpdateAll(std::span<const UpdateStep> 
   (void)Write(lock, std::move(change));
   for (size_t i = 0; i < steps.size(); ++i) {
     all[i].sequence = shelf_->LatestSequence();
-    stripes_.Settle(lock, *steps[i].key, all[i].decision.wake);
+    stripes_.Settle(lock, *steps[i].key, all[i].decision);
   }
   return all;
 }
@@ -253,7 +251,7 @@ Result<Applied> MemoryStore::UpdateWithEffects(const Key& key, Needs needs,
   (void)Write(lock,
               {.rows = {{key, applied.decision, audit_dead_at_ms}}, .effects = batch.values()});
   applied.sequence = shelf_->LatestSequence();
-  stripes_.Settle(lock, key, applied.decision.wake);
+  stripes_.Settle(lock, key, applied.decision);
   return applied;
 }
 

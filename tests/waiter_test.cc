@@ -112,7 +112,7 @@ TEST(Waiter, IsNotCalledForAnotherKey) {
   Line line(1);
   const Reply other = Value(line.here->Claim(K("b"), AClaim()));
   (void)Value(line.here->Complete(K("b"), {.fence = other.record->fence}));
-  (void)Value(line.here->Renew(K("a"), {.fence = line.fence, .lease_ms = 5'000}));
+  (void)Value(line.here->Renew(K("a"), {.fence = line.fence, .lease_ms = 60'000}));
   (void)Value(line.here->Release(K("a"), {.fence = line.fence + 1}));
   EXPECT_EQ(line.called(), Calls({0}));
 }
@@ -235,6 +235,62 @@ TEST(Baton, OfALapseIntoUnknownIsNobodysForEverybodyHears) {
   EXPECT_EQ(first.called(), 1);
   EXPECT_EQ(first.Ask().outcome, Outcome::kUnknown);
   EXPECT_EQ(here.store->Health().waiters, 0u);
+}
+
+// A story: the oldest in line won the key for a tenth of a second in the moment in which it hung
+// up. The next one had been told of half a minute, the lease before that, and slept it out.
+TEST(ShorterLease, IsToldToAllInLine) {
+  Line line(3);
+  line.Release();
+  ClaimCommand brief = AClaim();
+  brief.lease_ms = 1'000;
+  EXPECT_EQ(line[0].Ask(brief).outcome, Outcome::kClaimed);
+  line[0].Leave();
+  EXPECT_EQ(line.called(), Calls({1, 1, 1})) << "the next may leave too, so all must know";
+  EXPECT_EQ(line.waiting(), 2u) << "nobody lost its place";
+  EXPECT_TRUE(line[2].Ask().waiting);
+  EXPECT_TRUE(line[1].Ask().waiting);
+  line.here.clock.Advance(1 * kSecondMs);
+  EXPECT_EQ(line[1].Ask().outcome, Outcome::kClaimed) << "and kept its seniority";
+  EXPECT_EQ(line.called(), Calls({1, 1, 1})) << "a longer lease is met when the shorter one ends";
+}
+
+TEST(ShorterLease, OfANewcomerIsTold) {
+  Line line(2);
+  line.Release();
+  ClaimCommand brief = AClaim();
+  brief.lease_ms = 1'000;
+  EXPECT_EQ(Value(line.here->Claim(K("a"), brief)).outcome, Outcome::kClaimed);
+  EXPECT_EQ(line.called(), Calls({1, 1}));
+}
+
+TEST(ShorterLease, OfARenewalIsTold) {
+  Line line(2);
+  (void)line.Join(/*claims=*/false);
+  (void)Value(line.here->Renew(K("a"), {.fence = line.fence, .lease_ms = 60'000}));
+  EXPECT_EQ(line.called(), Calls({0, 0, 0}));
+  (void)Value(line.here->Renew(K("a"), {.fence = line.fence, .lease_ms = 1'000}));
+  EXPECT_EQ(line.called(), Calls({1, 1, 0})) << "one that only watches does not mean to take it";
+  (void)Value(line.here->Renew(K("a"), {.fence = line.fence, .lease_ms = 500}));
+  EXPECT_EQ(line.called(), Calls({2, 2, 0})) << "though they have not asked in between";
+}
+
+TEST(ShorterLease, OfABatchIsTold) {
+  Line line(1);
+  const std::vector<Operation> operations = {
+      {K("a"), RenewCommand{.fence = line.fence, .lease_ms = 1'000}}};
+  (void)Value(line.here->DoAll(operations));
+  EXPECT_EQ(line.called(), Calls({1}));
+}
+
+// Who was called without leaving the line needs no room in it.
+TEST(ShorterLease, IsToldInAFullLine) {
+  Line line(2, {.in_all = 2, .per_key = 2});
+  (void)Value(line.here->Renew(K("a"), {.fence = line.fence, .lease_ms = 1'000}));
+  Caller newcomer(line.here, "a");
+  EXPECT_FALSE(newcomer.Ask().waiting);
+  EXPECT_TRUE(line[0].Ask().waiting);
+  EXPECT_TRUE(line[1].Ask().waiting);
 }
 
 TEST(Seniority, IsKeptByOneWhoAsksAgain) {
