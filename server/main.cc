@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "server/access/token_book.h"
 #include "server/check.h"
 #include "server/config/option_sources.h"
+#include "server/operations/last_resort.h"
 #include "server/options.h"
 #include "server/serve.h"
 
@@ -62,9 +64,14 @@ int RunProgram(const std::vector<std::string>& arguments) {
 }  // namespace onced
 
 int main(int argc, char** argv) {
+  onced::InstallLastResort();
   try {
     return onced::RunProgram({argv + 1, argv + argc});
-  } catch (const std::exception& error) {  // of a library: out of memory, out of threads
+  } catch (const std::system_error& error) {
+    const bool threads = error.code() == std::errc::resource_unavailable_try_again;
+    std::fprintf(stderr, "onced: %s%s\n", threads ? "out of threads: " : "", error.what());
+    return threads ? onced::kExitNoResources : onced::kExitFailure;
+  } catch (const std::exception& error) {  // of a library
     std::fprintf(stderr, "onced: %s\n", error.what());
     return onced::kExitFailure;
   }

@@ -31,6 +31,7 @@ enum ExitCode : int {
   kExitCutOff = 3,        // a stop that did not wait for all that ran: time was up, or asked twice
   kExitInUse = 4,         // port or data folder
   kExitDataMissing = 65,  // synced data is missing, or of a newer format
+  kExitNoResources = 71,  // out of memory, or of threads
   kExitLogFailed = 74,    // the log could not be written or synced
 };
 

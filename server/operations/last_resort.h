@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// What the process does when the machine gives it no more memory or threads.
+//
+// The storage below cannot be trusted to go on after a failed allocation in the middle of a write,
+// so nothing goes on: a line on stderr, and the end, as after a crash. What was answered is on the
+// disk; what was not is unknown, as after every crash; a service manager starts it again.
+//
+// Threads: Install once, in main, before there are others. What it installs is called on any.
+#pragma once
+
+namespace onced {
+
+// From here on operator new and std::terminate end the process with kExitNoResources; terminate by
+// an exception of another kind is our own bug and aborts, as without this.
+void InstallLastResort();
+
+}  // namespace onced
