@@ -91,6 +91,7 @@ Status RestoreBackup(const std::string& backup, const std::string& into, const P
   const auto restore = [&](HighWaterMark& next) {
     next = *mark;
     next.manifest = {};
+    next.logs = {};
     next.epoch = *epoch;
   };
   // Into both slots: one of them may be damaged later.

@@ -187,18 +187,6 @@ Result<bool> DataFolder::Quarantine(const std::string& extension, bool may_copy)
   return true;
 }
 
-std::string DataFolder::QuarantinedLogs() const {
-  std::set<std::string> logs;
-  std::error_code error;
-  for (fs::directory_iterator at(quarantine(), error), end; !error && at != end;
-       at.increment(error)) {
-    logs.insert(at->path().filename().string());
-  }
-  std::string names;
-  for (const std::string& log : logs) names += (names.empty() ? "" : ", ") + log;
-  return names.empty() ? "there are none" : names;
-}
-
 Status DataFolder::SyncEntries() const { return SyncFolder(path_); }
 
 Status DataFolder::DropQuarantine() {

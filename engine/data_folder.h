@@ -57,8 +57,6 @@ class DataFolder {
   Status QuarantineLogs();
   // The same with its tables, but never by copies. False: no links can be made there.
   Result<bool> QuarantineTables();
-  // Their names, for a message.
-  std::string QuarantinedLogs() const;
   Status DropQuarantine();
   // Puts it aside for good, as quarantine-<number>: for logs whose loss was accepted.
   Status KeepQuarantine();

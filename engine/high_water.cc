@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -48,6 +49,12 @@ std::string EncodeSlot(const HighWaterMark& mark, uint64_t generation) {
   w.Fixed(mark.manifest.in_use);
   w.Fixed(mark.manifest.before);  // likewise
   w.Fixed(mark.manifest.before_bytes);
+  const size_t logs = std::min(mark.logs.size(), HighWaterMark::kLogsMax);
+  w.Fixed(static_cast<uint32_t>(logs));  // likewise
+  for (size_t i = 0; i < logs; ++i) {
+    w.Fixed(mark.logs[i].number);
+    w.Fixed(mark.logs[i].bytes);
+  }
   out.resize(kSlotSize - sizeof(uint32_t));
   w.Fixed(Crc(out));
   return out;
@@ -82,6 +89,11 @@ Result<std::optional<Slot>> DecodeSlot(std::string_view bytes) {
   slot.mark.manifest.in_use = in.Fixed<uint64_t>();
   slot.mark.manifest.before = in.Fixed<uint64_t>();
   slot.mark.manifest.before_bytes = in.Fixed<uint64_t>();
+  const size_t logs = std::min<size_t>(in.Fixed<uint32_t>(), HighWaterMark::kLogsMax);
+  for (size_t i = 0; i < logs; ++i) {
+    const auto number = in.Fixed<uint64_t>();
+    slot.mark.logs.push_back({.number = number, .bytes = in.Fixed<uint64_t>()});
+  }
   return std::optional<Slot>(std::move(slot));
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // HighWater: a small fsynced file beside the store that says how far things had certainly come: the
-// fence epoch, the newest synced sequence number, where the clock stood, and the extent of the
-// store's MANIFEST.
+// fence epoch, the newest synced sequence number, where the clock stood, and the extents of the
+// store's MANIFEST and of its logs.
 //
 // It exists because the store's own recovery stops silently at the first damaged byte of its log
 // and calls that success. With the mark, "recovered less than was synced" is found and refused.
@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/clock.h"
 #include "engine/mutex.h"
@@ -54,11 +55,20 @@ struct ManifestExtent {
   }
 };
 
+// How much of which log was synced, and is needed until the log is gone (rocks_synced_logs.h).
+struct LogExtent {
+  uint64_t number = 0;
+  uint64_t bytes = 0;
+};
+
 struct HighWaterMark {
   uint32_t epoch = 0;
   uint64_t synced_sequence = 0;
   ClockAnchor anchor;
   ManifestExtent manifest;
+  std::vector<LogExtent> logs;  // the oldest first; of the oldest kLogsMax are kept
+
+  static constexpr size_t kLogsMax = 128;
 };
 
 class HighWater {

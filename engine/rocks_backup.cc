@@ -117,6 +117,7 @@ Status RocksStore::Parts::FillBackup(const std::string& into) {
   mark.synced_sequence = db->LatestSequence();
   if (guarded_clock != nullptr) mark.anchor = guarded_clock->Anchor();
   mark.manifest = {};
+  mark.logs = {};
   const Kept kept(db->raw());
   std::vector<rocksdb::LiveFileStorageInfo> files;
   rocksdb::LiveFilesStorageInfoOptions all;

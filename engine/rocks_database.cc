@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "engine/mutex.h"
-#include "engine/rocks_log.h"
 #include "engine/rocks_options.h"
 
 namespace onced {
@@ -150,19 +149,23 @@ class RocksDatabase::Listener : public rocksdb::EventListener {
 
 Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& path,
                                                            const RocksStoreOptions& options,
-                                                           Clock* clock, ManifestKeeper keep) {
+                                                           Clock* clock, ManifestKeeper keep,
+                                                           LogForgetter forget) {
   std::unique_ptr<RocksDatabase> database(new RocksDatabase());
   database->listener_ =
       std::make_shared<Listener>(&database->log_guard_, database->room_, &database->counts_);
   rocksdb::DBOptions db_options = DatabaseOptions(options.footprint);
   db_options.listeners.push_back(database->listener_);
   rocksdb::Env* const base = options.env != nullptr ? options.env : rocksdb::Env::Default();
+  const std::unique_ptr<rocksdb::Env> with_logs =
+      rocksdb::NewCompositeEnv(database->synced_logs_->Watch(base->GetFileSystem(), forget));
   database->env_ = database->log_guard_.Watch(
-      keep != nullptr ? WatchManifest(base, std::move(keep)).get() : base);
+      keep != nullptr ? WatchManifest(with_logs.get(), std::move(keep)).get() : with_logs.get());
   db_options.env = database->env_.get();
   std::error_code failed;
   std::filesystem::create_directories(path, failed);
-  db_options.info_log = std::make_shared<RocksLog>(path, db_options.info_log_level, clock);
+  database->text_log_ = std::make_shared<RocksLog>(path, db_options.info_log_level, clock);
+  db_options.info_log = database->text_log_;
   const SharedMemory memory = NewSharedMemory(options.footprint);
   db_options.write_buffer_manager = memory.write_buffers;
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
@@ -178,8 +181,11 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& pa
   for (const auto& family : families) {
     reserve = std::max<uint64_t>(reserve, family.options.write_buffer_size);
   }
-  db_options.sst_file_manager.reset(rocksdb::NewSstFileManager(
-      rocksdb::Env::Default(), database->room_->Watch(rocksdb::FileSystem::Default(), reserve)));
+  // Logs, too, are deleted by it.
+  const auto files =
+      database->synced_logs_->Watch(base->GetFileSystem(), std::move(forget));
+  db_options.sst_file_manager.reset(
+      rocksdb::NewSstFileManager(rocksdb::Env::Default(), database->room_->Watch(files, reserve)));
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened =
       rocksdb::DB::Open(db_options, path, families, &database->handles_, &db);
@@ -187,6 +193,10 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& pa
   // A file that the others name is missing, or the format is newer: not a disk that fails.
   if (opened.IsPathNotFound() || opened.IsNotFound() || opened.IsNotSupported()) {
     return Status::Corruption("open database: " + opened.ToString());
+  }
+  const std::string unreadable = database->Unreadable();
+  if (opened.IsCorruption() && !unreadable.empty()) {
+    return Status::Corruption("open database: " + opened.ToString() + ": " + unreadable);
   }
   ONCED_RETURN_IF_ERROR(Converted("open database", opened));
   return database;
@@ -254,7 +264,9 @@ Status RocksDatabase::Sync() {
   // Whoever failed to append has told, or is about to tell, the error handler.
   if (!log_guard_.BeginSync()) return Status::Unavailable("sync log: a write to it has failed");
   const auto begun = std::chrono::steady_clock::now();
+  const uint64_t newest = synced_logs_->Newest();
   const rocksdb::Status synced = db_->SyncWAL();
+  if (synced.ok()) synced_logs_->SyncedUpTo(newest);
   counts_.syncs.Add(std::chrono::steady_clock::now() - begun);
   log_guard_.EndSync();
   return Converted("sync log", synced);

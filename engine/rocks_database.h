@@ -25,10 +25,12 @@
 #include "engine/clock.h"
 #include "engine/commit_gate.h"
 #include "engine/key.h"
+#include "engine/rocks_log.h"
 #include "engine/rocks_log_guard.h"
 #include "engine/rocks_manifest.h"
 #include "engine/rocks_room.h"
 #include "engine/rocks_store.h"
+#include "engine/rocks_synced_logs.h"
 #include "engine/store_counts.h"
 
 namespace onced {
@@ -50,11 +52,12 @@ struct ErrorHandler {
 
 class RocksDatabase : public Log {
  public:
-  // Corruption when the database cannot be read. `clock` must outlive it. `keep`: see
-  // WatchManifest; may be absent.
+  // Corruption when the database cannot be read. `clock` must outlive it. `keep`, `forget`: see
+  // WatchManifest and SyncedLogs; may be absent.
   static Result<std::unique_ptr<RocksDatabase>> Open(const std::string& path,
                                                      const RocksStoreOptions& options, Clock* clock,
-                                                     ManifestKeeper keep = nullptr);
+                                                     ManifestKeeper keep = nullptr,
+                                                     LogForgetter forget = nullptr);
   ~RocksDatabase() override;
 
   // REQUIRES: called before the first Write.
@@ -81,6 +84,9 @@ class RocksDatabase : public Log {
   uint64_t Property(Family family, const std::string& name) const;
 
   const StoreCounts& counts() const { return counts_; }
+  const SyncedLogs& synced_logs() const { return *synced_logs_; }
+  // What could not be read of a log when this was opened, with the log's name; "": nothing.
+  std::string Unreadable() const { return text_log_->Unreadable(); }
 
   rocksdb::ColumnFamilyHandle* handle(Family family) const {
     return handles_[static_cast<size_t>(family)];
@@ -93,6 +99,8 @@ class RocksDatabase : public Log {
 
   StoreCounts counts_;  // before the database, whose filters count here
   LogGuard log_guard_;
+  const std::shared_ptr<SyncedLogs> synced_logs_ = std::make_shared<SyncedLogs>();
+  std::shared_ptr<RocksLog> text_log_;
   const std::shared_ptr<RoomWatch> room_ = std::make_shared<RoomWatch>();
   std::unique_ptr<rocksdb::Env> env_;
   std::shared_ptr<Listener> listener_;

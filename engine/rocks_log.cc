@@ -29,6 +29,14 @@ size_t BlankKeys(char* line, size_t size) {
   return static_cast<size_t>(out - line);
 }
 
+// What of a line tells that a log is damaged: "[(ignoring error) ]PATH.log: dropping N bytes; WHY".
+std::string DroppedOf(std::string_view line) {
+  const size_t name_end = line.find(".log: dropping ");
+  if (name_end == std::string_view::npos) return "";
+  const size_t before = line.substr(0, name_end).find_last_of("/ ");
+  return std::string(line.substr(before + 1));
+}
+
 }  // namespace
 
 RocksLog::RocksLog(const std::string& folder, rocksdb::InfoLogLevel level, Clock* clock)
@@ -48,6 +56,11 @@ void RocksLog::Reopen() {
   bytes_ = 0;
 }
 
+std::string RocksLog::Unreadable() const {
+  MutexLock lock(mutex_);
+  return unreadable_;
+}
+
 void RocksLog::Logv(const char* format, va_list arguments) {
   std::array<char, 4096> line{};
   const time_t now = clock_->NowMs() / 1000;
@@ -60,6 +73,7 @@ void RocksLog::Logv(const char* format, va_list arguments) {
   size = BlankKeys(line.data(), size);
   if (line[size - 1] != '\n') line[size++] = '\n';
   MutexLock lock(mutex_);
+  if (unreadable_.empty()) unreadable_ = DroppedOf({line.data(), size - 1});
   if (bytes_ >= kMaxBytes) Reopen();
   if (fd_ < 0) return;
   const ssize_t written = write(fd_, line.data(), size);

@@ -32,14 +32,19 @@ class RocksLog : public rocksdb::Logger {
   using rocksdb::Logger::Logv;
   void Logv(const char* format, va_list arguments) override;
 
+  // The first line that told of a log that could be read only in part; "" when none did. This file
+  // is the only place where RocksDB names that log.
+  std::string Unreadable() const EXCLUDES(mutex_);
+
  private:
   void Reopen() REQUIRES(mutex_);
 
   const std::string path_;
   Clock* const clock_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   int fd_ GUARDED_BY(mutex_) = -1;
   size_t bytes_ GUARDED_BY(mutex_) = 0;
+  std::string unreadable_ GUARDED_BY(mutex_);
 };
 
 }  // namespace onced

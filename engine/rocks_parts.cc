@@ -93,6 +93,7 @@ Status RocksStore::Parts::OpenDatabase() {
   if (*has_database) ONCED_RETURN_IF_ERROR(folder->QuarantineLogs());
   if (!options.accept_data_loss) {
     ONCED_RETURN_IF_ERROR(CheckManifest(folder->database(), mark.manifest));
+    ONCED_RETURN_IF_ERROR(CheckLogs(folder->database(), mark.logs));
   }
   // A mark that was lost is not made anew here: it would look like that of a first start.
   const auto keep = [this](const ManifestExtent& synced) {
@@ -102,7 +103,15 @@ Status RocksStore::Parts::OpenDatabase() {
       next.manifest = next.manifest.With(synced.number, synced.bytes, current);
     });
   };
-  const auto open = [&] { return RocksDatabase::Open(folder->database(), options, clock, keep); };
+  const auto forget = [this](uint64_t log) {
+    if (!high_water->mark().has_value()) return Status::Ok();
+    return high_water->Update([&](HighWaterMark& next) {
+      std::erase_if(next.logs, [log](const LogExtent& one) { return one.number == log; });
+    });
+  };
+  const auto open = [&] {
+    return RocksDatabase::Open(folder->database(), options, clock, keep, forget);
+  };
   Result<std::unique_ptr<RocksDatabase>> opened = open();
   if (!opened.ok() && opened.status().fault() == Fault::kCorruption) {
     // RocksDB deletes the tables that a MANIFEST does not name: should the cut be a mistake, they
@@ -126,11 +135,12 @@ Status RocksStore::Parts::CheckRecovered() {
   if (mark.has_value() && recovered >= mark->synced_sequence) return folder->DropQuarantine();
   if (options.accept_data_loss) return folder->KeepQuarantine();
   if (!mark.has_value()) return Status::Ok();  // a new folder
+  const std::string unreadable = db->Unreadable();
   return Status::Corruption(
       "open " + options.path + ": synced data is missing: recovered up to sequence number " +
-      std::to_string(recovered) + ", but " + std::to_string(mark->synced_sequence) +
-      " was synced. The logs as found are in " + folder->quarantine() + " (" +
-      folder->QuarantinedLogs() + "); --accept-data-loss opens without what is missing");
+      std::to_string(recovered) + ", but " + std::to_string(mark->synced_sequence) + " was synced" +
+      (unreadable.empty() ? "" : ": " + unreadable) + ". The logs as found are in " +
+      folder->quarantine() + "; --accept-data-loss opens without what is missing");
 }
 
 Status RocksStore::Parts::TakeEpoch() {
@@ -146,6 +156,7 @@ Status RocksStore::Parts::TakeEpoch() {
     // With accepted data loss this is where the mark comes down to what there is.
     mark.synced_sequence = db->LatestSequence();
     mark.manifest.in_use = mark.manifest.number;
+    mark.logs = db->synced_logs().List();  // what was in others has been recovered into tables
     if (guarded_clock != nullptr) mark.anchor = guarded_clock->Anchor();
   }));
   // And into the other slot: with one of them damaged, the epoch of this start is known all the
@@ -217,6 +228,7 @@ void RocksStore::Parts::LookAfter() {
 Status RocksStore::Parts::SaveMark() {
   return high_water->Update([this](HighWaterMark& mark) {
     mark.synced_sequence = gate->durable();
+    mark.logs = db->synced_logs().List();  // after it: all up to it is in them, or in tables
     if (guarded_clock != nullptr) mark.anchor = guarded_clock->Anchor();
   });
 }

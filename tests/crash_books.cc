@@ -145,6 +145,7 @@ void CrashBooks::Moved(const std::string& from, const std::string& to) {
 CrashBooks::FilePtr CrashBooks::Create(const std::string& path) {
   entries_.push_back(
       {.kind = Entry::Kind::kCreated, .path = path, .from = "", .kept = SetAside(path)});
+  if (IsLog(path)) ++logs_begun_;
   auto file = std::make_shared<File>(File{.path = path, .log_begin = log_bytes_});
   files_[path] = file;
   return file;
@@ -349,7 +350,7 @@ void CrashBooks::Lose(Loss loss, std::mt19937_64& random) {
   fs::create_directories(aside_);
   trouble_ = Trouble::kNone;
   cut_ = lies_ = false;
-  cut_at_ = calls_ = troubles_ = log_bytes_ = 0;
+  cut_at_ = calls_ = troubles_ = log_bytes_ = logs_begun_ = 0;
   log_syncs_.clear();
 }
 

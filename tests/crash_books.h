@@ -83,6 +83,7 @@ class CrashBooks {
   uint64_t chances() const REQUIRES(mutex) { return chances_; }
   CrashDisk::Clock::time_point power_cut_at() const REQUIRES(mutex) { return power_cut_at_; }
   uint64_t log_bytes() const REQUIRES(mutex) { return log_bytes_; }
+  uint64_t logs_begun() const REQUIRES(mutex) { return logs_begun_; }
   const std::vector<CrashDisk::LogSync>& log_syncs() const REQUIRES(mutex) { return log_syncs_; }
 
  private:
@@ -114,6 +115,7 @@ class CrashBooks {
   std::string high_water_lost_ GUARDED_BY(mutex);  // as it was when a sync of it failed
 
   uint64_t log_bytes_ GUARDED_BY(mutex) = 0;
+  uint64_t logs_begun_ GUARDED_BY(mutex) = 0;
   std::vector<CrashDisk::LogSync> log_syncs_ GUARDED_BY(mutex);
 
   uint64_t calls_ GUARDED_BY(mutex) = 0;

@@ -279,6 +279,11 @@ CrashDisk::Clock::time_point CrashDisk::cut_at() const {
   return books_->power_cut_at();
 }
 
+uint64_t CrashDisk::LogsBegun() const {
+  MutexLock lock(books_->mutex);
+  return books_->logs_begun();
+}
+
 uint64_t CrashDisk::LogBytes() const {
   MutexLock lock(books_->mutex);
   return books_->log_bytes();

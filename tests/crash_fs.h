@@ -95,6 +95,7 @@ class CrashDisk {
   // What this disk itself knows of the logs (files named *.log), since the power came: how many
   // bytes were appended to them...
   uint64_t LogBytes() const;
+  uint64_t LogsBegun() const;  // and how many there were
   // ...and each sync that made some of them durable, in order: when it was called and when it
   // returned, and how many of the bytes, from the first on, would stay from then on.
   struct LogSync {

@@ -17,6 +17,7 @@
 #include "engine/high_water.h"
 #include "tests/crash_fs.h"
 #include "tests/fixtures.h"
+#include "tests/log_records.h"
 #include "tests/proof.h"
 
 namespace onced {
@@ -145,27 +146,6 @@ void Flip(const Image& image, const std::vector<std::string>& files, uint64_t ti
   proof->remark = std::to_string(found[Found::kRefused]) + " refused, " +
                   std::to_string(found[Found::kWhole]) + " whole, " +
                   std::to_string(found[Found::kFault]) + " faults";
-}
-
-// Where the bytes of a log are those of records: RocksDB fills a block of 32 KiB of which less than
-// a record's head is left, with zeros that nobody reads. A head is a checksum of 4 bytes, a length
-// of 2 and a type of 1.
-std::vector<size_t> BytesOfRecords(const std::string& log) {
-  constexpr size_t kBlock = 32U << 10;
-  constexpr size_t kHead = 7;
-  std::vector<size_t> places;
-  for (size_t at = 0; at < log.size();) {
-    if (kBlock - at % kBlock < kHead) {
-      at += kBlock - at % kBlock;
-      continue;
-    }
-    if (at + kHead > log.size()) throw std::runtime_error("a log that ends in a head");
-    const size_t end =
-        at + kHead + static_cast<uint8_t>(log[at + 4]) + 256U * static_cast<uint8_t>(log[at + 5]);
-    if (end > log.size()) throw std::runtime_error("a log that ends in a record");
-    for (; at < end; ++at) places.push_back(at);
-  }
-  return places;
 }
 
 // All of it was synced, and the mark says so.

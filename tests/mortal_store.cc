@@ -13,6 +13,7 @@ namespace {
 
 constexpr int kCallers = 3;       // of the ledger
 constexpr int kCallsOfOne = 12;   // of a caller, in one life
+constexpr int kFlushEvery = 3;    // of the calls of one caller, where there are flushes
 constexpr char kPair[] = "pair";  // the story of the keyspace's names
 
 Shape InFlight(uint64_t fence = 0) { return {.kind = Shape::Kind::kInFlight, .fence = fence}; }
@@ -30,6 +31,7 @@ RocksStoreOptions MortalStore::Options(Durability durability) {
   options.durability = durability;
   options.sync_interval = kInterval;
   options.footprint = Footprint::kEdge;
+  options.reap_memory_age_ms = 0;  // whenever it is called for
   options.env = disk_.env();
   options.accept_data_loss = accepts_loss_;
   options.on_log_failure = [](const Status&) {};  // the callers are about to end
@@ -60,6 +62,11 @@ void MortalStore::Rest(uint64_t intervals) const {
   if (pace_ != Pace::kWithRests) return;
   // real time: it is what the engine's interval goes by
   std::this_thread::sleep_for(kInterval * intervals);
+}
+
+void MortalStore::Flush(RocksStore* store) {
+  const Status reaped = store->Reap();
+  if (!reaped.ok()) Failed("a flush", reaped);
 }
 
 // Claims, completes and releases keys of its own, and looks at those of others.
@@ -100,6 +107,7 @@ void MortalStore::CallLedger(RocksStore* store, int caller, uint64_t seed) {
     const Result<FoundReply> found = ledger.Find(K(other));
     if (!found.ok()) Failed("a look", found.status());
     if (found.ok() && found->record.has_value()) stories_.Saw(other, ShapeOf(found->record));
+    if (pace_ == Pace::kWithFlushes && caller == 0 && call % kFlushEvery == 0) Flush(store);
     Rest(random() % 10);
   }
 }
@@ -156,7 +164,9 @@ void MortalStore::Work(RocksStore* store, Durability durability) {
       std::this_thread::sleep_for(std::chrono::microseconds(100));
     }
   });
+  const uint64_t logs_before = disk_.LogsBegun();
   Call(store, durability);
+  logs_ = disk_.LogsBegun() - logs_before;
   cut_at_ = disk_.IsCut() ? disk_.cut_at() : Stories::Clock::now();
   done = true;
   watcher.join();
@@ -199,6 +209,7 @@ void MortalStore::JudgeWaits(const Metronomes& metronomes) {
 MortalStore::Cut MortalStore::Live(Durability durability, uint64_t cut_at, Loss loss, Pace pace) {
   promise_ = {};
   pace_ = pace;
+  logs_ = 0;
   const uint64_t calls_before = disk_.calls();  // of the last Look
   disk_.CutAt(cut_at);
   std::unique_ptr<RocksStore> store = Open(durability);

@@ -40,7 +40,9 @@ class MortalStore {
 
   // How the callers go about it: all at once; one after the other, so that all lives with a seed
   // are the same one; or at once, with rests of some intervals.
-  enum class Pace : uint8_t { kAtOnce, kInTurn, kWithRests };
+  // kWithFlushes: at once, and meanwhile families are written out, one by one, each time into
+  // tables of its own, so that several logs are needed.
+  enum class Pace : uint8_t { kAtOnce, kInTurn, kWithRests, kWithFlushes };
   // Opens, works, closes; the power goes at the `cut_at`-th call, or after all that. What the
   // disk keeps is up to `loss`.
   enum class Cut : uint8_t { kInStart, kAtWork, kAfterwards };
@@ -59,6 +61,7 @@ class MortalStore {
 
   CrashDisk& disk() { return disk_; }
   uint64_t calls() const { return calls_; }      // of the last life
+  uint64_t logs() const { return logs_; }        // begun in it, at work
   uint64_t chances() const { return chances_; }  // of the last life's trouble
   uint64_t answered() const { return answered_; }
   uint64_t lost() const { return lost_; }  // of those, allowed
@@ -81,6 +84,7 @@ class MortalStore {
   void Work(RocksStore* store, Durability durability);
   void Call(RocksStore* store, Durability durability);
   void Rest(uint64_t intervals) const;
+  void Flush(RocksStore* store);
   void Failed(const std::string& call, const Status& status) EXCLUDES(mutex_);
   void JudgeWaits(const Metronomes& metronomes) EXCLUDES(mutex_);
   void CallLedger(RocksStore* store, int caller, uint64_t seed);
@@ -102,6 +106,7 @@ class MortalStore {
   uint64_t keys_ = 0;
   uint64_t turns_ = 0;
   uint64_t calls_ = 0;
+  uint64_t logs_ = 0;
   uint64_t chances_ = 0;
   uint64_t answered_ = 0;
   uint64_t lost_ = 0;

@@ -21,10 +21,12 @@ namespace onced {
 namespace {
 
 constexpr uint64_t kLivesOfAFolder = 20;
-constexpr uint64_t kCallsMax = 160;  // lives have 100 to 150
+constexpr uint64_t kCallsMax = 160;             // lives have 100 to 150...
+constexpr uint64_t kCallsMaxWithFlushes = 260;  // ...or twice as many
 // In interval mode one life in so many has rests: only in such a one an interval that is not kept
 // can be seen.
 constexpr uint64_t kRestsEvery = 10;
+constexpr uint64_t kFlushesEvery = 3;
 
 const char* NameOf(Durability durability) {
   return durability == Durability::kSync       ? "sync"
@@ -69,6 +71,7 @@ TEST_P(PowerCut, LosesNothingThatWasPromised) {
   std::unique_ptr<MortalStore> store;
   uint64_t answered = 0;
   uint64_t lost = 0;
+  uint64_t logs = 0;  // begun at work
   std::chrono::nanoseconds oldest{0};
   std::vector<MortalStore::Wait> waits;
   const auto forget = [&] {
@@ -82,14 +85,18 @@ TEST_P(PowerCut, LosesNothingThatWasPromised) {
   for (; proof.count < proof.rounds() && proof.failures < 5; ++proof.count) {
     if (proof.count % kLivesOfAFolder == 0) forget();
     if (store == nullptr) store = std::make_unique<MortalStore>(random());
-    const uint64_t cut_at = 1 + random() % kCallsMax;
+    const bool flushes = proof.count % kFlushesEvery == 0;
+    const uint64_t cut_at = 1 + random() % (flushes ? kCallsMaxWithFlushes : kCallsMax);
     const auto loss = static_cast<Loss>(random() % kLosses);
     const bool rests =
         GetParam() == Durability::kInterval && proof.count % kRestsEvery == kRestsEvery - 1;
-    const auto pace = rests ? MortalStore::Pace::kWithRests : MortalStore::Pace::kAtOnce;
+    const auto pace = rests     ? MortalStore::Pace::kWithRests
+                      : flushes ? MortalStore::Pace::kWithFlushes
+                                : MortalStore::Pace::kAtOnce;
     if (store->Live(GetParam(), cut_at, loss, pace) != MortalStore::Cut::kAfterwards) {
       ++proof.faults;
     }
+    logs += store->logs();
     const std::vector<std::string> wrongs = store->Look();
     if (wrongs.empty()) continue;
     ++proof.failures;
@@ -99,8 +106,10 @@ TEST_P(PowerCut, LosesNothingThatWasPromised) {
   }
   forget();
   proof.remark = std::to_string(answered) + " answered, " + std::to_string(lost) +
-                 " of them lost as the mode allows, the oldest " + Microseconds(oldest) + " us old";
+                 " of them lost as the mode allows, the oldest " + Microseconds(oldest) +
+                 " us old, " + std::to_string(logs) + " logs begun at work";
   EXPECT_GT(answered, proof.count);
+  EXPECT_GT(logs, proof.count / kFlushesEvery) << "hardly a life has had several logs";
   EXPECT_GT(proof.faults, proof.count / 2) << "most lives have ended before the cut";
   if (GetParam() == Durability::kSync) {
     EXPECT_EQ(lost, 0u);

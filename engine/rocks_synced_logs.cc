@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+#include "engine/rocks_synced_logs.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace onced {
+
+namespace {
+
+using rocksdb::DataVerificationInfo;
+using rocksdb::IODebugContext;
+using rocksdb::IOOptions;
+using rocksdb::IOStatus;
+using rocksdb::Slice;
+
+constexpr std::string_view kExtension = ".log";
+
+// 0: it is none.
+uint64_t NumberOf(const std::string& path) {
+  uint64_t number = 0;
+  if (!path.ends_with(kExtension)) return number;
+  const std::string name = std::filesystem::path(path).stem().string();
+  std::from_chars(name.data(), name.data() + name.size(), number);
+  return number;
+}
+
+std::string NameOf(uint64_t number) {
+  std::array<char, 32> name{};
+  (void)std::snprintf(name.data(), name.size(), "%06llu%s", static_cast<unsigned long long>(number),
+                      kExtension.data());
+  return name.data();
+}
+
+}  // namespace
+
+struct SyncedLogs::Log {
+  Log(uint64_t n, const std::shared_ptr<rocksdb::FSWritableFile>& f) : number(n), file(f) {}
+
+  // What was appended before it began is on the disk when it succeeds.
+  IOStatus Sync(rocksdb::FSWritableFile& of, bool all, const IOOptions& options,
+                IODebugContext* debug) {
+    const uint64_t bytes = appended.load(std::memory_order_acquire);
+    IOStatus done = all ? of.Fsync(options, debug) : of.Sync(options, debug);
+    if (!done.ok()) return done;
+    uint64_t before = synced.load(std::memory_order_relaxed);
+    while (before < bytes && !synced.compare_exchange_weak(before, bytes)) {
+    }
+    return done;
+  }
+
+  const uint64_t number;
+  const std::weak_ptr<rocksdb::FSWritableFile> file;  // RocksDB closes it
+  std::atomic<uint64_t> appended{0};
+  std::atomic<uint64_t> synced{0};
+  uint64_t counted = 0;  // of it, under the mutex: with its entry in the folder
+};
+
+class SyncedLogs::WatchedLog : public rocksdb::FSWritableFileWrapper {
+ public:
+  WatchedLog(std::shared_ptr<rocksdb::FSWritableFile> file, std::shared_ptr<Log> log)
+      : FSWritableFileWrapper(file.get()), file_(std::move(file)), log_(std::move(log)) {}
+
+  IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* debug) override {
+    return Counted(data, FSWritableFileWrapper::Append(data, options, debug));
+  }
+  IOStatus Append(const Slice& data, const IOOptions& options, const DataVerificationInfo& info,
+                  IODebugContext* debug) override {
+    return Counted(data, FSWritableFileWrapper::Append(data, options, info, debug));
+  }
+  IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
+    return log_->Sync(*file_, /*all=*/false, options, debug);
+  }
+  IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
+    return log_->Sync(*file_, /*all=*/true, options, debug);
+  }
+
+ private:
+  IOStatus Counted(const Slice& data, IOStatus status) {
+    if (status.ok()) log_->appended.fetch_add(data.size(), std::memory_order_release);
+    return status;
+  }
+  const std::shared_ptr<rocksdb::FSWritableFile> file_;
+  const std::shared_ptr<Log> log_;
+};
+
+class SyncedLogs::WatchedFiles : public rocksdb::FileSystemWrapper {
+ public:
+  WatchedFiles(const std::shared_ptr<rocksdb::FileSystem>& files, std::shared_ptr<SyncedLogs> logs,
+               LogForgetter forget)
+      : FileSystemWrapper(files), logs_(std::move(logs)), forget_(std::move(forget)) {}
+  const char* Name() const override { return "onced.SyncedLogs"; }
+
+  IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                           std::unique_ptr<rocksdb::FSWritableFile>* file,
+                           IODebugContext* debug) override {
+    const uint64_t number = NumberOf(name);
+    if (number == 0) return FileSystemWrapper::NewWritableFile(name, options, file, debug);
+    // RocksDB appends nothing to it any more: it begins a log between two writes.
+    if (const std::shared_ptr<Log> before = logs_->Last()) {
+      if (const std::shared_ptr<rocksdb::FSWritableFile> open = before->file.lock()) {
+        const IOStatus synced = before->Sync(*open, /*all=*/false, options.io_options, debug);
+        if (!synced.ok()) return synced;
+      }
+    }
+    std::unique_ptr<rocksdb::FSWritableFile> made;
+    IOStatus status = FileSystemWrapper::NewWritableFile(name, options, &made, debug);
+    if (!status.ok()) return status;
+    std::shared_ptr<rocksdb::FSWritableFile> shared = std::move(made);
+    auto log = std::make_shared<Log>(number, shared);
+    logs_->Begun(log);
+    *file = std::make_unique<WatchedLog>(std::move(shared), std::move(log));
+    return status;
+  }
+
+  IOStatus DeleteFile(const std::string& name, const IOOptions& options,
+                      IODebugContext* debug) override {
+    const uint64_t number = NumberOf(name);
+    if (number != 0 && forget_ != nullptr) {
+      logs_->Gone(number);
+      const Status forgotten = forget_(number);
+      if (!forgotten.ok()) return IOStatus::IOError(forgotten.message());
+    }
+    return FileSystemWrapper::DeleteFile(name, options, debug);
+  }
+
+ private:
+  const std::shared_ptr<SyncedLogs> logs_;
+  const LogForgetter forget_;
+};
+
+std::shared_ptr<rocksdb::FileSystem> SyncedLogs::Watch(
+    const std::shared_ptr<rocksdb::FileSystem>& files, LogForgetter forget) {
+  return std::make_shared<WatchedFiles>(files, shared_from_this(), std::move(forget));
+}
+
+std::shared_ptr<SyncedLogs::Log> SyncedLogs::Last() const {
+  MutexLock lock(mutex_);
+  return logs_.empty() ? nullptr : logs_.back();
+}
+
+void SyncedLogs::Begun(std::shared_ptr<Log> log) {
+  MutexLock lock(mutex_);
+  logs_.push_back(std::move(log));
+}
+
+void SyncedLogs::Gone(uint64_t number) {
+  MutexLock lock(mutex_);
+  std::erase_if(logs_, [number](const std::shared_ptr<Log>& log) { return log->number == number; });
+}
+
+uint64_t SyncedLogs::Newest() const {
+  const std::shared_ptr<Log> last = Last();
+  return last == nullptr ? 0 : last->number;
+}
+
+void SyncedLogs::SyncedUpTo(uint64_t newest) {
+  MutexLock lock(mutex_);
+  for (const std::shared_ptr<Log>& log : logs_) {
+    if (log->number <= newest) log->counted = log->synced.load(std::memory_order_acquire);
+  }
+}
+
+std::vector<LogExtent> SyncedLogs::List() const {
+  std::vector<LogExtent> list;
+  MutexLock lock(mutex_);
+  for (const std::shared_ptr<Log>& log : logs_) {
+    if (log->counted > 0) list.push_back({.number = log->number, .bytes = log->counted});
+  }
+  return list;
+}
+
+Status CheckLogs(const std::string& database, const std::vector<LogExtent>& synced) {
+  for (const LogExtent& log : synced) {
+    const std::string path = database + "/" + NameOf(log.number);
+    const std::string but =
+        ", but " + std::to_string(log.bytes) + " bytes of it were synced and are still needed";
+    std::error_code error;
+    const uint64_t bytes = std::filesystem::file_size(path, error);
+    if (error == std::errc::no_such_file_or_directory) {
+      return Status::Corruption("open: synced data is missing: " + path + " is not there" + but);
+    }
+    if (error) return Status::IoError("look at " + path + ": " + error.message());
+    if (bytes < log.bytes) {
+      return Status::Corruption("open: synced data is missing: " + path + " has " +
+                                std::to_string(bytes) + " bytes" + but);
+    }
+  }
+  return Status::Ok();
+}
+
+}  // namespace onced

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// The order in which logs become durable, and leave: nothing is in a log before all of the one
+// before it is synced, a log counts as synced with its entry in the folder, and leaves the mark
+// before it leaves the disk.
+#include <gtest/gtest.h>
+#include <rocksdb/file_system.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/rocks_synced_logs.h"
+#include "tests/fixtures.h"
+
+namespace onced {
+namespace {
+
+using Steps = std::vector<std::string>;
+
+// What is asked of the files below.
+struct Told {
+  Steps steps;
+  bool syncs_fail = false;
+};
+
+class ToldFile : public rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  ToldFile(std::unique_ptr<rocksdb::FSWritableFile> file, std::string name, Told* told)
+      : FSWritableFileOwnerWrapper(std::move(file)), name_(std::move(name)), told_(told) {}
+  rocksdb::IOStatus Sync(const rocksdb::IOOptions& /*options*/,
+                         rocksdb::IODebugContext* /*debug*/) override {
+    told_->steps.push_back("sync " + name_);
+    return told_->syncs_fail ? rocksdb::IOStatus::IOError("broken") : rocksdb::IOStatus::OK();
+  }
+
+ private:
+  const std::string name_;
+  Told* const told_;
+};
+
+class ToldFiles : public rocksdb::FileSystemWrapper {
+ public:
+  explicit ToldFiles(Told* told) : FileSystemWrapper(rocksdb::FileSystem::Default()), told_(told) {}
+  const char* Name() const override { return "ToldFiles"; }
+  rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* debug) override {
+    told_->steps.push_back("begin " + name.substr(name.rfind('/') + 1));
+    rocksdb::IOStatus made = FileSystemWrapper::NewWritableFile(name, options, file, debug);
+    *file = std::make_unique<ToldFile>(std::move(*file), name.substr(name.rfind('/') + 1), told_);
+    return made;
+  }
+  rocksdb::IOStatus DeleteFile(const std::string& name, const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override {
+    told_->steps.push_back("delete " + name.substr(name.rfind('/') + 1));
+    return FileSystemWrapper::DeleteFile(name, options, debug);
+  }
+
+ private:
+  Told* const told_;
+};
+
+class Logs : public testing::Test {
+ protected:
+  rocksdb::IOStatus Begin(const std::string& name) {
+    return files->NewWritableFile(folder.path(name), {}, &file, nullptr);
+  }
+  void Write(const std::string& bytes) { ASSERT_TRUE(file->Append(bytes, {}, nullptr).ok()); }
+  std::vector<std::pair<uint64_t, uint64_t>> List() const {
+    std::vector<std::pair<uint64_t, uint64_t>> list;
+    for (const LogExtent& log : logs->List()) list.emplace_back(log.number, log.bytes);
+    return list;
+  }
+
+  TempFolder folder;
+  Told told;
+  bool forgets = true;
+  const std::shared_ptr<SyncedLogs> logs = std::make_shared<SyncedLogs>();
+  const std::shared_ptr<rocksdb::FileSystem> files =
+      logs->Watch(std::make_shared<ToldFiles>(&told), [this](uint64_t number) {
+        told.steps.push_back("forget " + std::to_string(number));
+        return forgets ? Status::Ok() : Status::IoError("the mark cannot be written");
+      });
+  std::unique_ptr<rocksdb::FSWritableFile> file;
+};
+
+TEST_F(Logs, AreSyncedBeforeTheNextOneIsBegun) {
+  ASSERT_TRUE(Begin("000004.log").ok());
+  Write("abc");
+  const auto first = std::move(file);
+  ASSERT_TRUE(Begin("000009.log").ok());
+  EXPECT_EQ(told.steps, Steps({"begin 000004.log", "sync 000004.log", "begin 000009.log"}));
+}
+
+TEST_F(Logs, AreNotBegunWhenTheOneBeforeCannotBeSynced) {
+  ASSERT_TRUE(Begin("000004.log").ok());
+  const auto first = std::move(file);
+  told.syncs_fail = true;
+  EXPECT_FALSE(Begin("000009.log").ok());
+  EXPECT_EQ(told.steps, Steps({"begin 000004.log", "sync 000004.log"}));
+}
+
+TEST_F(Logs, CountAsSyncedWithWhatWasThereBefore) {
+  ASSERT_TRUE(Begin("000004.log").ok());
+  Write("abc");
+  EXPECT_TRUE(List().empty());
+  ASSERT_TRUE(file->Sync({}, nullptr).ok());
+  EXPECT_TRUE(List().empty()) << "its entry in the folder may not be";
+  const uint64_t newest = logs->Newest();
+  Write("de");
+  logs->SyncedUpTo(newest);
+  EXPECT_EQ(List(), decltype(List())({{4, 3}}));
+  const auto first = std::move(file);
+  ASSERT_TRUE(Begin("000009.log").ok());
+  Write("f");
+  ASSERT_TRUE(file->Sync({}, nullptr).ok());
+  logs->SyncedUpTo(newest);
+  EXPECT_EQ(List(), decltype(List())({{4, 5}})) << "the newer one came after that sync had begun";
+  logs->SyncedUpTo(logs->Newest());
+  EXPECT_EQ(List(), decltype(List())({{4, 5}, {9, 1}}));
+}
+
+TEST_F(Logs, LeaveTheMarkBeforeTheDisk) {
+  ASSERT_TRUE(Begin("000004.log").ok());
+  Write("abc");
+  ASSERT_TRUE(file->Sync({}, nullptr).ok());
+  logs->SyncedUpTo(logs->Newest());
+  told.steps.clear();
+  forgets = false;
+  EXPECT_FALSE(files->DeleteFile(folder.path("000004.log"), {}, nullptr).ok());
+  EXPECT_EQ(told.steps, Steps({"forget 4"})) << "it stays";
+  forgets = true;
+  EXPECT_TRUE(files->DeleteFile(folder.path("000004.log"), {}, nullptr).ok());
+  EXPECT_EQ(told.steps, Steps({"forget 4", "forget 4", "delete 000004.log"}));
+  EXPECT_TRUE(List().empty());
+}
+
+TEST_F(Logs, AreNotWhatElseIsThere) {
+  ASSERT_TRUE(Begin("000005.sst").ok());
+  Write("abc");
+  ASSERT_TRUE(Begin("000006.sst").ok());
+  EXPECT_TRUE(files->DeleteFile(folder.path("000005.sst"), {}, nullptr).ok());
+  EXPECT_EQ(told.steps, Steps({"begin 000005.sst", "begin 000006.sst", "delete 000005.sst"}));
+}
+
+}  // namespace
+}  // namespace onced
