@@ -112,6 +112,12 @@ CrashBooks::Found CrashBooks::Next(Call call) {
   return trouble == Trouble::kShort ? Found::kHalf : Found::kError;
 }
 
+CrashBooks::Found CrashBooks::Next(Call call, const File& file) {
+  const Found found = Next(call);
+  if (IsLog(file.path) && found != Found::kPower && found != Found::kNoPower) ++log_troubles_;
+  return found;
+}
+
 void CrashBooks::Break(Trouble trouble, uint64_t call, bool sticky) {
   trouble_ = trouble;
   until_trouble_ = call;
@@ -181,8 +187,10 @@ void CrashBooks::NoteLogs(CrashDisk::Clock::time_point begun) {
   log_syncs_.push_back({.begun = begun, .ended = CrashDisk::Clock::now(), .bytes = bytes});
 }
 
+void CrashBooks::FailEntrySync(const std::string& folder) { broken_folders_.insert(folder); }
+
 void CrashBooks::SyncEntries(const std::string& folder) {
-  if (lies_) return;
+  if (lies_ || broken_folders_.contains(folder)) return;
   std::vector<Entry> left;
   for (Entry& entry : entries_) {
     if (FolderOf(entry.path) != folder) {
@@ -222,11 +230,13 @@ bool CrashBooks::Remove(const std::string& path) {
 }
 
 CrashBooks::Found CrashBooks::SyncByHand(const std::string& path) {
-  const bool is_folder = path == folder_;
+  const bool is_folder = fs::is_directory(path);
   const Found found = Next(is_folder ? Call::kEntrySync : Call::kSync);
   if (path == HighWater() && found == Found::kError) high_water_lost_ = Bytes(path);
+  if (is_folder && found == Found::kError) FailEntrySync(path);
   if (found != Found::kPower || lies_) return found;
-  if (is_folder) own_entries_ = EntriesOf(folder_);
+  if (path == folder_ && !broken_folders_.contains(path)) own_entries_ = EntriesOf(folder_);
+  if (is_folder) SyncEntries(path);
   if (path == HighWater()) high_water_synced_ = HighWaterThatMayStay();
   return found;
 }
@@ -345,12 +355,13 @@ void CrashBooks::Lose(Loss loss, std::mt19937_64& random) {
   for (; entries_.size() > stay; entries_.pop_back()) Undo(entries_.back());
   LoseWhatWasWrittenByHand(loss, random);
   entries_.clear();
+  broken_folders_.clear();
   files_.clear();
   fs::remove_all(aside_);
   fs::create_directories(aside_);
   trouble_ = Trouble::kNone;
   cut_ = lies_ = false;
-  cut_at_ = calls_ = troubles_ = log_bytes_ = logs_begun_ = 0;
+  cut_at_ = calls_ = troubles_ = log_troubles_ = log_bytes_ = logs_begun_ = 0;
   log_syncs_.clear();
 }
 

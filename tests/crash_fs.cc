@@ -50,7 +50,7 @@ class CrashFile : public rocksdb::FSWritableFileOwnerWrapper {
 
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* context) override {
     MutexLock lock(books_->mutex);
-    const Found found = books_->Next(Call::kAppend);
+    const Found found = books_->Next(Call::kAppend, *file_);
     if (found != Found::kPower && found != Found::kHalf) return Failure(found);
     const Slice part(data.data(), found == Found::kHalf ? data.size() / 2 : data.size());
     const IOStatus status = FSWritableFileOwnerWrapper::Append(part, options, context);
@@ -80,7 +80,7 @@ class CrashFile : public rocksdb::FSWritableFileOwnerWrapper {
   IOStatus Sync(const IOOptions& /*options*/, IODebugContext* /*context*/) override {
     const auto begun = CrashDisk::Clock::now();
     MutexLock lock(books_->mutex);
-    const Found found = books_->Next(Call::kSync);
+    const Found found = books_->Next(Call::kSync, *file_);
     if (found == Found::kError) books_->FailSync(*file_);
     if (found != Found::kPower) return Failure(found);
     books_->Sync(*file_);
@@ -111,6 +111,7 @@ class CrashFolder : public rocksdb::FSDirectoryWrapper {
     const auto begun = CrashDisk::Clock::now();
     MutexLock lock(books_->mutex);
     const Found found = books_->Next(Call::kEntrySync);
+    if (found == Found::kError) books_->FailEntrySync(path_);
     if (found != Found::kPower) return Failure(found);
     books_->SyncEntries(path_);
     books_->NoteLogs(begun);
@@ -277,6 +278,11 @@ uint64_t CrashDisk::calls() const {
 CrashDisk::Clock::time_point CrashDisk::cut_at() const {
   MutexLock lock(books_->mutex);
   return books_->power_cut_at();
+}
+
+uint64_t CrashDisk::log_troubles() const {
+  MutexLock lock(books_->mutex);
+  return books_->log_troubles();
 }
 
 uint64_t CrashDisk::LogsBegun() const {

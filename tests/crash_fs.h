@@ -8,7 +8,7 @@
 // renamed, linked or deleted is so for good only when its folder has been synced. Real syncs are
 // left out, for the machine that runs this keeps its power. A file's sync that fails has lost what
 // it was to write, as kernels have it: the next one succeeds, and makes durable only what came
-// after.
+// after. After one of a folder that fails no entry of it is made durable any more.
 //
 // Not seen, so never lost: what the engine does by itself below db/ and quarantine/ (the links that
 // it puts aside, copies, a MANIFEST that it cuts, a first start's remains that it removes). For
@@ -89,8 +89,9 @@ class CrashDisk {
   // The `call`-th call that it can happen to, counted from now, fails; `sticky`: and all later.
   void Break(Trouble trouble, uint64_t call, bool sticky);
   void Mend();
-  uint64_t chances() const;   // calls since Break that it could have happened to, or has
-  uint64_t troubles() const;  // calls that failed so, since the power came
+  uint64_t chances() const;       // calls since Break that it could have happened to, or has
+  uint64_t troubles() const;      // calls that failed so, since the power came
+  uint64_t log_troubles() const;  // of them, appends to logs and syncs of logs
 
   // What this disk itself knows of the logs (files named *.log), since the power came: how many
   // bytes were appended to them...

@@ -103,20 +103,22 @@ TEST(CrashPoints, LoseNothingWhereAStartWithoutAMarkEnds) {
 // whole again.
 class FailingCall : public testing::TestWithParam<Trouble> {};
 
-// One that has failed, of those of a life that is open: the calls that can are counted first. The
+// One that has failed, of those of a life, its opening with it or not: the calls that can are
+// counted first. The
 // number of the call; 0: in this life and the next ones there was none.
 uint64_t Fail(MortalStore* store, Trouble trouble, std::mt19937_64& random,
               std::vector<std::string>* wrongs) {
   const auto durability = static_cast<Durability>(random() % 3);
   const bool sticky = random() % 2 == 0;
+  const auto from = random() % 2 == 0 ? MortalStore::From::kOpening : MortalStore::From::kOpen;
   const auto end = random() % 2 == 0 ? MortalStore::End::kCut : MortalStore::End::kClosed;
-  store->LiveWithTrouble(durability, trouble, kNever, sticky, end);
+  store->LiveWithTrouble(durability, trouble, kNever, sticky, from, end);
   const uint64_t chances = store->chances();
   *wrongs = store->Look();
   // A life with fewer such calls gets an earlier one in the next.
   for (uint64_t call = 1 + random() % std::max<uint64_t>(chances, 1); call > 0; call /= 2) {
     if (!wrongs->empty()) break;
-    const bool failed = store->LiveWithTrouble(durability, trouble, call, sticky, end);
+    const bool failed = store->LiveWithTrouble(durability, trouble, call, sticky, from, end);
     *wrongs = store->Look();
     if (failed) return call;
   }

@@ -34,7 +34,7 @@ RocksStoreOptions MortalStore::Options(Durability durability) {
   options.reap_memory_age_ms = 0;  // whenever it is called for
   options.env = disk_.env();
   options.accept_data_loss = accepts_loss_;
-  options.on_log_failure = [](const Status&) {};  // the callers are about to end
+  options.on_log_failure = [this](const Status&) { ++log_failures_; };  // the callers end by it
   return options;
 }
 
@@ -206,6 +206,14 @@ void MortalStore::JudgeWaits(const Metronomes& metronomes) {
   }
 }
 
+// Whoever is told nothing of a log that failed goes on answering.
+void MortalStore::JudgeStop(Trouble trouble) {
+  if (trouble == Trouble::kNoSpace || disk_.log_troubles() == 0) return;
+  if (Eventually([this] { return log_failures_ > 0; })) return;
+  MutexLock lock(mutex_);
+  wrongs_.push_back("a log has failed, and nobody was told");
+}
+
 MortalStore::Cut MortalStore::Live(Durability durability, uint64_t cut_at, Loss loss, Pace pace) {
   promise_ = {};
   pace_ = pace;
@@ -264,14 +272,25 @@ void MortalStore::LiveOnALie(Durability durability) {
 }
 
 bool MortalStore::LiveWithTrouble(Durability durability, Trouble trouble, uint64_t call,
-                                  bool sticky, End end) {
+                                  bool sticky, From from, End end) {
   promise_ = {};
   pace_ = Pace::kAtOnce;
+  log_failures_ = 0;
+  if (from == From::kOpening) disk_.Break(trouble, call, sticky);
   std::unique_ptr<RocksStore> store = Open(durability);
-  if (store == nullptr) throw std::runtime_error("does not open: " + refused_->message());
+  if (store == nullptr && disk_.troubles() == 0) {
+    throw std::runtime_error("does not open: " + refused_->message());
+  }
+  if (store == nullptr) {  // it was told nothing else, and must not have spoilt anything
+    chances_ = disk_.chances();
+    disk_.Mend();
+    if (end == End::kCut) Lose(Loss::kAll);
+    return true;
+  }
   full_ = trouble == Trouble::kNoSpace;
-  disk_.Break(trouble, call, sticky);
+  if (from == From::kOpen) disk_.Break(trouble, call, sticky);
   Work(store.get(), durability);
+  JudgeStop(trouble);
   // What a store that closes makes tables of does not depend on its log any more.
   if (end == End::kCut) disk_.CutNow();
   store.reset();

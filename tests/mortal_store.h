@@ -11,6 +11,7 @@
 // is power and no trouble no call fails.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -49,10 +50,13 @@ class MortalStore {
   Cut Live(Durability durability, uint64_t cut_at, Loss loss, Pace pace = Pace::kAtOnce);
   // The same on a disk whose syncs only say that they did; the mark alone is as it was written.
   void LiveOnALie(Durability durability);
-  // The same, with calls that fail once it is open (CrashDisk::Break). The power goes before it is
-  // closed, or after, with all that was not synced. True: a call has failed so.
+  // The same, with calls that fail (CrashDisk::Break), from when it is open, or before it is
+  // opened: then it opens, or refuses and opens when the disk is mended. The power goes before it
+  // is closed, or after, with all that was not synced. True: a call has failed so.
+  enum class From : uint8_t { kOpening, kOpen };
   enum class End : uint8_t { kCut, kClosed };
-  bool LiveWithTrouble(Durability durability, Trouble trouble, uint64_t call, bool sticky, End end);
+  bool LiveWithTrouble(Durability durability, Trouble trouble, uint64_t call, bool sticky,
+                       From from, End end);
   // From here on the store is opened with accept_data_loss; its mark is lost, with what was there
   // of it.
   void LoseTheMark();
@@ -86,6 +90,7 @@ class MortalStore {
   void Rest(uint64_t intervals) const;
   void Flush(RocksStore* store);
   void Failed(const std::string& call, const Status& status) EXCLUDES(mutex_);
+  void JudgeStop(Trouble trouble) EXCLUDES(mutex_);
   void JudgeWaits(const Metronomes& metronomes) EXCLUDES(mutex_);
   void CallLedger(RocksStore* store, int caller, uint64_t seed);
   void CallKeyspace(RocksStore* store, Durability durability);
@@ -113,7 +118,8 @@ class MortalStore {
   Stories::Clock::duration oldest_lost_{0};
   std::vector<Wait> waits_;
   bool accepts_loss_ = false;
-  bool full_ = false;  // the trouble is of that kind
+  bool full_ = false;                      // the trouble is of that kind
+  std::atomic<uint64_t> log_failures_{0};  // that the store has told of
   std::optional<Status> refused_;
   Mutex mutex_;
   std::vector<std::string> wrongs_ GUARDED_BY(mutex_);  // of the life, for the next Look
