@@ -25,7 +25,7 @@ const CHARTS = {
   },
   duplicates: {
     stacked: true,
-    lines: [["replayed", "replayed", "--line-main"], ["refused_in_flight", "told: in flight", "--line-calm"]],
+    lines: [["replayed", "replayed", "--line-main"], ["refused_in_flight", "while in flight", "--line-calm"]],
   },
   flight: {
     text: (value) => String(value),
@@ -41,7 +41,8 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 
 function secondsAgo(value) {
   if (value === 0) return "now";
-  return value % 60 === 0 ? `${-value / 60} min` : "";
+  if (value % 60 === 0) return `${-value / 60} min`;
+  return value % 15 === 0 && this.min === -60 ? `${-value} s` : null;
 }
 
 function options(kind) {
@@ -60,14 +61,14 @@ function options(kind) {
       x: {
         type: "linear", min: -POINTS, max: 0,
         grid: { color: grid, drawTicks: false, borderColor: grid },
-        ticks: { color: ink, stepSize: 60, maxRotation: 0, callback: secondsAgo },
+        ticks: { color: ink, stepSize: 15, maxRotation: 0, autoSkip: false, padding: 6, callback: secondsAgo },
       },
       y: {
         type: kind.logarithmic ? "logarithmic" : "linear", beginAtZero: !kind.logarithmic, stacked: Boolean(kind.stacked),
         suggestedMax: kind.logarithmic ? undefined : 1,
         grid: { color: grid, drawTicks: false, borderColor: grid },
         ticks: {
-          color: ink, maxTicksLimit: 5, precision: kind.whole ? 0 : undefined,
+          color: ink, padding: 6, maxTicksLimit: 5, precision: kind.whole ? 0 : undefined,
           callback: (value) => (kind.logarithmic && !/^1/.test(String(value)) ? "" : text(value)),
         },
       },
@@ -106,7 +107,9 @@ export function drawCharts() {
 
 function show() {
   const now = performance.now();
+  const minutes = points.length === 0 ? 1 : Math.ceil((now - points[0].at) / 60000);
   for (const chart of Object.values(charts)) {
+    chart.options.scales.x.min = -Math.min(POINTS, Math.max(60, minutes * 60));
     for (const line of chart.data.datasets) {
       line.data = points.map((point) => ({ x: (point.at - now) / 1000, y: point[line.name] ?? NaN }));
     }

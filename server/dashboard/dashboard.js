@@ -64,11 +64,11 @@ function showTiles(now, rates, [p50, p99, p999]) {
   const told = outcomesOf(now, door);
   const replayed = countText(told.replayed);
   setTile("requests", rates === null ? "–" : rateText(requestsIn(rates)), `${countText(requestsIn(told))} since the start`);
-  setTile("duplicates", countText(duplicatesIn(told)), `${replayed} replayed, ${countText(told.in_flight)} told: in flight`);
+  setTile("duplicates", countText(duplicatesIn(told)), `${replayed} replayed, ${countText(told.in_flight)} in flight`);
   setTile("latency", durationText(p99), `p50 ${durationText(p50)}, p99.9 ${durationText(p999)}`);
   setTile("flight", countText(inFlight(now)), `${countText(now.waiters)} waiters, ${countText(now.answers_held)} held for the disk`);
   setTile("storage", bytesText(now.disk_bytes), `about ${countText(now.keys_estimate)} keys`);
-  setTile("disk", bytesText(now.disk_free_bytes), `refuses claims below ${bytesText(now.disk_needed_bytes)}`);
+  setTile("disk", bytesText(now.disk_free_bytes), `claims stop below ${bytesText(now.disk_needed_bytes)}`);
   at("tile-disk").className = now.space_low ? "bad" : now.disk_free_bytes < 2 * now.disk_needed_bytes ? "odd" : "";
 }
 
@@ -116,8 +116,7 @@ function showTraffic(now) {
 function showUpstreams(now) {
   const routes = now.gateway?.routes ?? [];
   const body = at("upstreams").tBodies[0];
-  at("no-upstreams").hidden = now.gateway !== undefined;
-  at("upstreams").parentNode.hidden = routes.length === 0;
+  at("upstreams-panel").hidden = routes.length === 0;
   body.replaceChildren();
   for (const route of routes) {
     const row = body.insertRow();

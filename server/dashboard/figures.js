@@ -67,12 +67,15 @@ export function percentile(bounds, counts, share) {
   return bounds[bounds.length - 1];
 }
 
+// With one digit after the point, unless it is a zero.
+const short = (number) => number.toFixed(1).replace(/\.0$/, "");
+
 export function countText(number) {
   return Math.round(number).toLocaleString("en-US");
 }
 
 export function rateText(rate) {
-  return rate >= 100 ? countText(rate) : rate.toFixed(rate >= 10 ? 0 : 1);
+  return rate >= 10 ? countText(rate) : short(rate);
 }
 
 export function bytesText(bytes) {
@@ -82,14 +85,14 @@ export function bytesText(bytes) {
     bytes /= 1024;
     ++unit;
   }
-  return `${unit > 0 && bytes < 10 ? bytes.toFixed(1) : Math.round(bytes)} ${units[unit]}`;
+  return `${unit > 0 && bytes < 10 ? short(bytes) : Math.round(bytes)} ${units[unit]}`;
 }
 
 export function durationText(us) {
   if (us === null) return "–";
   if (us < 1000) return `${Math.round(us)} µs`;
-  if (us < 1e6) return `${(us / 1000).toFixed(us < 10e3 ? 1 : 0)} ms`;
-  return `${(us / 1e6).toFixed(us < 10e6 ? 1 : 0)} s`;
+  if (us < 1e6) return `${us < 10e3 ? short(us / 1000) : Math.round(us / 1000)} ms`;
+  return `${us < 10e6 ? short(us / 1e6) : Math.round(us / 1e6)} s`;
 }
 
 export function uptimeText(seconds) {

@@ -122,7 +122,7 @@ async function list(cursor) {
       row.insertCell().append(pill(record));
       row.insertCell().textContent = String(record.attempt);
       row.cells[2].className = "number";
-      row.insertCell().textContent = timeText(record.claimed_at);
+      row.insertCell().textContent = timeText(record.claimed_at, new Date().toISOString());
     }
     next = page.cursor ?? "";
     at("list-box").hidden = page.keys.length === 0;

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: MIT
+// What the dashboard promises, one case each.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { createServer } from "node:http";
+import { mkdirSync, writeFileSync } from "node:fs";
+
+import { freePort, until } from "./onced.mjs";
+
+const HOSTILE = `"><img/src=x/onerror=alert(1)>`;
+const SCREENS = process.env.ONCED_SCREENSHOTS;
+
+const number = (text) => Number(text.replaceAll(",", ""));
+const tile = (page, id) => page.text(`#tile-${id} .value`);
+const shown = (page, selector, wanted) => until(`${wanted} in ${selector}`, async () => (await page.text(selector)).includes(wanted));
+const ready = (page) => shown(page, "#state", "ready");
+
+async function lookUp(page, key) {
+  await page.fill("#key", key);
+  await page.click("#lookup button");
+  await shown(page, "#record-key", key);
+}
+
+// Of the table of what came of requests: the row's first number.
+const counted = async (page, outcome) =>
+  number(await page.locator("#traffic tbody tr", { has: page.locator(`th:text-is("${outcome}")`) }).locator("td").first().innerText());
+
+async function fits(page) {
+  const { wide, seen } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, seen: document.documentElement.clientWidth }));
+  assert.ok(wide <= seen, `${wide} px in ${seen}`);
+}
+
+export const cases = {
+  async isOnePageOfItsOwn({ start, open }) {
+    const page = await open(await start());
+    await ready(page);
+    assert.equal(await page.title(), "onced");
+    assert.match(await page.text("#version"), /^\d+\.\d+\.\d+$/);
+    assert.equal(await page.text("#durability"), "sync");
+    assert.match(await tile(page, "disk"), /iB$/);
+    await until("a second point", async () => (await tile(page, "requests")) !== "–");
+    // Each chart has drawn something.
+    for (const id of ["throughput", "latency", "duplicates", "flight"]) {
+      assert.ok(await page.evaluate((name) => {
+        const canvas = document.getElementById(name);
+        return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some((byte) => byte > 0);
+      }, `chart-${id}`), id);
+    }
+    await page.expectClean();
+  },
+
+  async showsADuplicateBeingAbsorbedWithinTwoSeconds({ start, open }) {
+    const onced = await start();
+    const page = await open(onced);
+    await ready(page);
+    await onced.complete("order-1", { fingerprint: "f" });
+    assert.equal(await tile(page, "duplicates"), "0");
+    const begun = performance.now();
+    assert.equal((await onced.claim("order-1", { fingerprint: "f" })).outcome, "replay");
+    await until("the duplicate", async () => (await tile(page, "duplicates")) === "1");
+    const took = performance.now() - begun;
+    assert.ok(took < 2000, `${took} ms`);
+    console.log(`         seen after ${Math.round(took)} ms`);
+    await page.expectClean();
+  },
+
+  async tilesEqualTheStatus({ start, open }) {
+    const onced = await start();
+    const page = await open(onced);
+    for (let i = 0; i < 30; ++i) {
+      await onced.complete(`order-${i % 10}`, { fingerprint: "f" });
+      await onced.claim(`order-${i % 10}`, { fingerprint: i % 5 === 0 ? "other" : "f" });
+      await onced.claim(`held-${i % 3}`, { fingerprint: "f" });
+    }
+    const told = (await onced.ask("GET", "/v1/status")).doors.api.outcomes;
+    assert.ok(told.replayed > 0 && told.in_flight > 0 && told.conflict > 0, JSON.stringify(told));
+    await until("all of them", async () => number(await tile(page, "duplicates")) === told.replayed + told.in_flight);
+    assert.match(await page.text("#tile-duplicates .more"), new RegExp(`^${told.replayed} replayed, ${told.in_flight} in flight`));
+    for (const outcome of ["executed", "replayed", "in_flight", "conflict", "completed", "failed"]) {
+      assert.equal(await counted(page, outcome.replace("_", " ")), told[outcome], outcome);
+    }
+    const now = await onced.ask("GET", "/v1/status");
+    assert.equal(await page.text("#epoch"), String(now.fence_epoch));
+    assert.equal(await page.text("#tile-storage .more"), `about ${now.keys_estimate} keys`);
+    assert.equal(number(await tile(page, "flight")), now.doors.api.parked);
+    // Only what is left over after the keyed ones moves: the looks of this page.
+    const all = number((await page.text("#tile-requests .more")).split(" ")[0]);
+    const keyed = Object.entries(told).reduce((sum, [name, count]) => sum + (name === "other" ? 0 : count), 0);
+    assert.ok(all > keyed && all <= keyed + now.doors.api.outcomes.other + 2, `${all} of ${keyed}`);
+    await page.expectClean();
+  },
+
+  async showsAHostileKeyAsText({ start, open }) {
+    const onced = await start();
+    await onced.complete(HOSTILE, { holder: "<b>who</b>" });
+    const page = await open(onced);
+    await lookUp(page, HOSTILE);
+    assert.equal(await page.text("#record-key"), HOSTILE);
+    assert.match(await page.text("#timeline"), /by <b>who<\/b>/);
+    await page.click("#list button[type=submit]");
+    await page.click(`#keys button:text-is(${JSON.stringify(HOSTILE)})`);
+    await page.click("#forget");
+    assert.ok((await page.text("#ask-key")).startsWith(HOSTILE));
+    await page.click("#ask-do");
+    await shown(page, "#key-said", "It is forgotten.");
+    assert.equal(await onced.state(HOSTILE), undefined);
+    assert.equal(await page.locator("img, b").count(), 0);
+    page.wrong = page.wrong.filter((one) => !one.includes("404"));  // it is gone, and so it was asked
+    await page.expectClean();
+  },
+
+  async takesKeysThatLookLikePaths({ start, open }) {
+    const onced = await start();
+    const page = await open(onced);
+    for (const key of ["a/b", "a%2Fb", "?x=1#y", "a+b&c=d", ";DROP"]) {
+      await onced.complete(key);
+      await lookUp(page, key);
+      assert.match(await page.text("#record-facts"), /completed/, key);
+    }
+    await page.fill("#key", "..");
+    await page.click("#lookup button");
+    await shown(page, "#key-said", "a browser cannot ask for this key");
+    await page.expectClean();
+  },
+
+  async showsATimeline({ start, open }) {
+    const onced = await start();
+    await onced.claim("order-1", { lease_ms: 100, holder: "first" });
+    await until("its lapse", async () => (await onced.ask("GET", "/v1/keys/order-1")).lapsed);
+    await onced.complete("order-1", { holder: "second" });
+    for (let i = 0; i < 3; ++i) await onced.claim("order-1");
+    const page = await open(onced);
+    await lookUp(page, "order-1");
+    const lines = (await page.locator("#timeline strong").allInnerTexts());
+    assert.deepEqual(lines.filter((line) => line !== "lapsed"), ["claimed", "retaken", "claimed", "completed", "replayed 3 times"]);
+    await page.expectClean();
+  },
+
+  async resolvesAndForgetsByRealClicks({ start, open }) {
+    const onced = await start();
+    const { fence } = await onced.claim("unsure");
+    await onced.ask("POST", "/v1/mark-unknown", { key: "unsure", fence });
+    await onced.claim("busy");
+    const page = await open(onced, { allowed: ["/v1/keys/unsure", "/v1/keys/busy"] });
+    await page.selectOption("#list-state", "unknown");
+    await page.click("#list button[type=submit]");
+    await page.click(`#keys button:text-is("unsure")`);
+    await page.click("#resolve");
+    assert.match(await page.text("#ask"), /unsure in scope default/);
+    assert.ok(await page.isDisabled("#ask-do"), "nothing is decided yet");
+    await page.click("text=It was done");
+    await page.fill("#ask-result", "{not json");
+    await page.click("#ask-do");
+    await shown(page, "#ask-said", "not JSON");
+    assert.equal(await onced.state("unsure"), "unknown");
+    await page.fill("#ask-result", `{"amount": 1.50}`);
+    await page.click("#ask-do");
+    await shown(page, "#key-said", "It is resolved");
+    assert.equal(await onced.state("unsure"), "completed");
+    const result = await fetch(`${onced.url}v1/keys/unsure/result`);
+    assert.equal(await result.text(), `{"amount": 1.50}`);
+    assert.match(await page.text("#timeline"), /resolved/);
+    // Asked, and not done.
+    await page.click("#forget");
+    await page.click("#ask-cancel");
+    assert.equal(await onced.state("unsure"), "completed");
+    await page.click("#forget");
+    await page.click("#ask-do");
+    await shown(page, "#key-said", "It is forgotten.");
+    assert.equal(await onced.state("unsure"), undefined);
+    // A run may be at work under this one.
+    await lookUp(page, "busy");
+    assert.ok(await page.isHidden("#resolve"), "it is not to be resolved while its lease is live");
+    await page.click("#forget");
+    assert.ok(await page.isDisabled("#ask-do"), "it must be forced");
+    await page.check("#ask-force");
+    await page.click("#ask-do");
+    await shown(page, "#key-said", "It is forgotten.");
+    assert.deepEqual(page.asked.filter((one) => one.startsWith("DELETE")),
+                     ["DELETE /v1/keys/unsure?scope=default", "DELETE /v1/keys/busy?scope=default&force=true"]);
+    await page.expectClean();
+  },
+
+  async worksByTheKeyboardAlone({ start, open }) {
+    const onced = await start();
+    await onced.complete("order-1");
+    const page = await open(onced);
+    await ready(page);
+    const focused = () => page.evaluate(() => document.activeElement.id);
+    const tabTo = async (id) => {
+      for (let i = 0; i < 40 && (await focused()) !== id; ++i) await page.keyboard.press("Tab");
+      assert.equal(await focused(), id);
+      const ring = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+      assert.notEqual(ring, "none", `${id} shows no focus`);
+    };
+    await tabTo("key");
+    await page.keyboard.type("order-1");
+    await page.keyboard.press("Enter");
+    await shown(page, "#record-key", "order-1");
+    await tabTo("forget");
+    await page.keyboard.press("Enter");
+    assert.equal(await focused(), "ask-cancel");
+    await page.keyboard.press("Escape");
+    assert.ok(await page.isHidden("#ask"));
+    assert.equal(await focused(), "forget");
+    assert.equal(await onced.state("order-1"), "completed");
+    await page.expectClean();
+  },
+
+  async recoversFromARestart({ start, open }) {
+    const onced = await start();
+    for (let i = 0; i < 20; ++i) await onced.complete(`order-${i}`);
+    const page = await open(onced);
+    await ready(page);
+    const epoch = await page.text("#epoch");
+    const totals = [];
+    await onced.kill();
+    await shown(page, "#banner", "Disconnected");
+    await shown(page, "#state", "disconnected");
+    const wrong = page.wrong.filter((one) => !one.includes("ERR_CONNECTION_REFUSED"));
+    await onced.run();
+    await until("the next process", async () => (await page.text("#epoch")) !== epoch);
+    assert.ok(await page.isHidden("#banner"));
+    await ready(page);
+    for (let i = 0; i < 3; ++i) {
+      totals.push(await until("a rate", async () => (await tile(page, "requests")).match(/^[\d.,]+$/)?.[0]));
+      assert.ok(!(await page.text(".tiles")).includes("-"), "nothing is negative");
+    }
+    await onced.complete("order-20");
+    await until("its counters", async () => (await counted(page, "completed")) === 1);
+    assert.deepEqual(wrong, []);
+  },
+
+  async loadsFiftyOfTenThousandKeys({ start, open }) {
+    const onced = await start();
+    for (let block = 0; block < 10; ++block) {
+      const operations = [];
+      for (let i = 0; i < 1000; ++i) operations.push({ op: "claim", key: `k-${String(block * 1000 + i).padStart(5, "0")}` });
+      assert.equal((await onced.ask("POST", "/v1/batch", { operations })).status, 200);
+    }
+    const page = await open(onced);
+    await ready(page);
+    const lists = () => page.asked.filter((one) => one.startsWith("GET /v1/keys?"));
+    assert.deepEqual(lists(), [], "none before it is asked for");
+    await page.click("#list button[type=submit]");
+    await shown(page, "#list-said", "50 keys, and more follow.");
+    assert.equal(await page.locator("#keys tbody tr").count(), 50);
+    await page.click("#list-next");
+    await until("the second page", async () => (await page.text("#keys tbody tr:first-child")).startsWith("k-00050"));
+    assert.equal(await page.locator("#keys tbody tr").count(), 50, "a page takes the place of the one before");
+    assert.equal(lists().length, 2);
+    assert.ok(lists().every((one) => one.includes("limit=50")), lists().join());
+    await page.fill("#prefix", "k-0999");
+    await page.click("#list button[type=submit]");
+    await shown(page, "#list-said", "10 keys.");
+    assert.ok(await page.isHidden("#list-next"));
+    await lookUp(page, "k-09999");
+    await page.expectClean();
+  },
+
+  async fitsAPhoneInBothThemes({ start, open }) {
+    const onced = await start();
+    const long = "k".repeat(255);
+    await onced.complete(long, { holder: "h".repeat(128) });
+    const backgrounds = [];
+    for (const colorScheme of ["light", "dark"]) {
+      const page = await open(onced, { width: 360, colorScheme });
+      await ready(page);
+      await lookUp(page, long);
+      await page.click("#list button[type=submit]");
+      await shown(page, "#list-said", "1 keys");
+      await fits(page);
+      await page.click("#forget");
+      await fits(page);
+      await page.click("#ask-cancel");
+      backgrounds.push(await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
+      await page.expectClean();
+      await page.close();
+    }
+    assert.notEqual(backgrounds[0], backgrounds[1]);
+  },
+
+  async asksForATokenAndKeepsItToItself({ start, open }) {
+    const book = ["ops admin admin-token", "shop app app-token"].map((line) => line.split(" ")).map(([name, role, token]) =>
+      `[[tenant]]\nname = "${name}"\nrole = "${role}"\ntokens = ["${createHash("sha256").update(token).digest("hex")}"]\n`).join("");
+    const folder = process.env.TMPDIR ?? "/tmp";
+    const file = `${folder}/onced-dashboard-tokens-${process.pid}.toml`;
+    writeFileSync(file, book, { mode: 0o600 });
+    const onced = await start(["--tokens", file]);
+    const page = await open(onced, { allowed: ["/v1/status"] });
+    await page.waitForSelector("#access:not([hidden])");
+    assert.equal(await page.evaluate(() => document.activeElement.id), "token");
+    await page.fill("#token", "app-token");
+    await page.keyboard.press("Enter");
+    await shown(page, "#access-why", "this call needs the role admin");
+    await page.fill("#token", "admin-token");
+    await page.keyboard.press("Enter");
+    await ready(page);
+    assert.ok(await page.isHidden("#access"));
+    assert.deepEqual(await page.evaluate(() => [document.cookie, localStorage.length, sessionStorage.length, location.href, document.getElementById("token").value]),
+                     ["", 0, 0, onced.url, ""]);
+    assert.ok(page.asked.every((one) => !one.includes("token")));
+    // An admin may look at others' keys.
+    const app = { Authorization: "Bearer app-token" };
+    await onced.ask("POST", "/v1/claim", { key: "theirs", lease_ms: 60000 }, app);
+    await page.fill("#tenant", "shop");
+    await lookUp(page, "theirs");
+    assert.match(await page.text("#record-facts"), /in flight/);
+    await page.click("#forget");
+    assert.match(await page.text("#ask-key"), /of tenant shop/);
+    await page.expectClean();
+  },
+
+  async warnsOfABreakerThatIsOpenAndSaysWhatToDo({ start, open }) {
+    const onced = await start(["--gateway", "127.0.0.1:0", "--upstream", `http://127.0.0.1:${await freePort()}`]);
+    const gateway = onced.said.match(/gateway +(http:\/\/[^/]+)/)[1];
+    const page = await open(onced);
+    await ready(page);
+    assert.match(await page.text("#upstreams"), /closed/);
+    for (let i = 0; i < 8; ++i) await fetch(`${gateway}/pay`, { method: "POST", headers: { "Idempotency-Key": `"k${i}"` }, body: "{}" });
+    await shown(page, "#upstreams", "open");
+    await shown(page, "#warnings", "Runbook: An upstream fails");
+    const link = await page.getAttribute("#warnings a:has-text('An upstream fails')", "href");
+    const runbook = await (await fetch(new URL(link, onced.url))).text();
+    assert.ok(runbook.includes("\n## An upstream fails\n"));
+    await page.expectClean();
+  },
+
+  // What cannot be brought about here quickly is told to the function that judges it.
+  async warnsOfAllElse({ start, open }) {
+    const onced = await start();
+    const page = await open(onced);
+    await ready(page);
+    const status = await onced.ask("GET", "/v1/status");
+    const entries = (change, stuckMs = 0) => page.evaluate(async ([then, now, stuck]) => {
+      const { warningsOf } = await import("/dashboard/warnings.js");
+      return warningsOf(then, now, stuck).map((one) => one.entry);
+    }, [status, change(structuredClone(status)), stuckMs]);
+    const changed = (path, value) => (now) => {
+      const names = path.split(".");
+      const last = names.pop();
+      names.reduce((at, name) => at[name], now)[last] = value;
+      return now;
+    };
+    assert.deepEqual(await entries((now) => now), []);
+    const table = [
+      ["space_low", true, "The disk is full"],
+      ["disk_free_bytes", status.disk_needed_bytes + 1, "The disk is full"],
+      ["writes_stopped", true, "Syncs are slow, writes stall"],
+      ["store.writes_stalled", status.store.writes_stalled + 1, "Syncs are slow, writes stall"],
+      ["store.log_syncs.counts", status.store.log_syncs.counts.map((_, i) => (i === 14 ? 5 : 0)), "Syncs are slow, writes stall"],
+      ["store.troubles", status.store.troubles + 1, "The log cannot be written"],
+      ["doors.api.outcomes.retaken", 1, "Leases lapse"],
+      ["doors.api.outcomes.unknown", 1, "Outcomes are unknown"],
+      ["doors.api.outcomes.failed", 1, "onced does not answer"],
+      ["clock_in_doubt", true, "The clock has jumped"],
+      ["state", "draining", "A stop does not end"],
+    ];
+    for (const [path, value, entry] of table) assert.deepEqual(await entries(changed(path, value)), [entry], path);
+    assert.deepEqual(await entries((now) => now, 2500), ["Syncs are slow, writes stall"]);
+    const runbook = await (await fetch(`${onced.url}dashboard/RUNBOOK.md`)).text();
+    for (const [, , entry] of table) assert.ok(runbook.includes(`\n## ${entry}\n`), entry);
+  },
+
+  async reckonsPercentiles({ start, open }) {
+    const page = await open(await start());
+    const found = await page.evaluate(async () => {
+      const { percentile } = await import("/dashboard/figures.js");
+      const bounds = [100, 200, 1000];
+      return [percentile(bounds, [0, 0, 0, 0], 0.5), percentile(bounds, [100, 0, 0, 0], 0.5), percentile(bounds, [90, 9, 1, 0], 0.99),
+              percentile(bounds, [0, 0, 0, 5], 0.5), percentile(bounds, [50, 0, 50, 0], 0.75)];
+    });
+    assert.deepEqual(found, [null, 50, 200, 1000, 600]);
+  },
+
+  async asksNothingWhileNobodyLooks({ start, open }) {
+    const page = await open(await start());
+    await ready(page);
+    const turn = (hidden) => page.evaluate((value) => {
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => value });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, hidden);
+    await turn(true);
+    await page.waitForTimeout(300);  // real time: what was under way ends
+    const asked = page.asked.length;
+    await page.waitForTimeout(1500);  // real time: it would have asked again
+    assert.equal(page.asked.length, asked);
+    await turn(false);
+    await until("the next look", () => page.asked.length > asked);
+  },
+
+  async showsRecentAndSlowRequests({ start, open }) {
+    const one = (route, us, more) => ({ at: "2026-11-28T00:00:00.123Z", door: "api", method: "POST", route, status: 200, outcome: "replayed",
+                                        duration_us: us, request_id: "<i>", ...more });
+    const before = (page) => page.route("**/v1/requests", (route) => route.fulfill({
+      json: { recent: [one("/v1/claim", 123), one("<b>", 2500, { status: 503, outcome: "in_flight" })], slow: [one("/v1/batch", 7e6)] } }));
+    const page = await open(await start(), { before });
+    await shown(page, "#recent", "POST /v1/claim");
+    assert.match(await page.text("#recent"), /123 µs[^]*POST <b>[^]*503 in flight[^]*2\.5 ms/);
+    assert.match(await page.text("#slow"), /POST \/v1\/batch[^]*7 s/);
+    await page.expectClean();
+  },
+
+  async saysThatItDrains({ start, open }) {
+    const onced = await start(["--drain-delay", "3s"]);
+    const page = await open(onced);
+    await ready(page);
+    onced.process.kill("SIGTERM");
+    await shown(page, "#state", "draining");
+    await shown(page, "#warnings", "asked to stop");
+    await page.expectClean();
+  },
+
+  async canBeLookedAt({ start, open }) {
+    if (SCREENS === undefined) return;
+    mkdirSync(SCREENS, { recursive: true });
+    const upstream = createServer((_, answer) => answer.end("{}")).listen(0, "127.0.0.1");
+    const onced = await start(["--gateway", "127.0.0.1:0", "--upstream", `http://127.0.0.1:${upstream.address().port}`]);
+    const gateway = onced.said.match(/gateway +(http:\/\/[^/]+)/)[1];
+    const pages = [];
+    for (const colorScheme of ["light", "dark"]) {
+      for (const width of [1280, 360]) pages.push([`${colorScheme}-${width}`, await open(onced, { width, colorScheme })]);
+    }
+    const end = performance.now() + Number(process.env.ONCED_SCREENSHOTS_AFTER_S ?? 20) * 1000;
+    for (let i = 0; performance.now() < end; ++i) {
+      const key = `order-${i}`;
+      const { fence } = await onced.claim(key, { holder: "checkout-3", fingerprint: "f" });
+      const crowd = Math.round(4 + 3 * Math.sin(i / 40));
+      const waiting = Promise.all([...Array(2)].map(() => onced.claim(key, { fingerprint: "f", wait_ms: i % 9 === 0 ? 2000 : 0 })));
+      if (i % 7 === 0) await fetch(`${gateway}/pay`, { method: "POST", headers: { "Idempotency-Key": `"g${i}"` }, body: "{}" });
+      if (i % 31 === 0) await onced.claim(key, { fingerprint: "other" });
+      if (i === 400) await onced.ask("POST", "/v1/mark-unknown", { key, fence });
+      else await onced.ask("POST", "/v1/complete", { key, fence, result: { paid: true } });
+      await Promise.all([waiting, ...[...Array(crowd)].map(() => onced.claim(key, { fingerprint: "f" }))]);
+      await new Promise((done) => setTimeout(done, 10));  // real time: a load that is not all there is
+    }
+    for (const [name, page] of pages) {
+      await lookUp(page, "order-7");
+      await page.fill("#prefix", "order-1");
+      await page.click("#list button[type=submit]");
+      await page.screenshot({ path: `${SCREENS}/${name}.png`, fullPage: true });
+      if (name === "light-1280") await page.screenshot({ path: `${SCREENS}/picture.png` });
+    }
+    upstream.closeAllConnections?.();
+    upstream.close();
+  },
+};
