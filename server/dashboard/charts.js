@@ -107,9 +107,9 @@ export function drawCharts() {
 
 function show() {
   const now = performance.now();
-  const minutes = points.length === 0 ? 1 : Math.ceil((now - points[0].at) / 60000);
+  const window = points.length === 0 ? 0 : Math.ceil((now - points[0].at) / 30000) * 30;
   for (const chart of Object.values(charts)) {
-    chart.options.scales.x.min = -Math.min(POINTS, Math.max(60, minutes * 60));
+    chart.options.scales.x.min = -Math.min(POINTS, Math.max(60, window));
     for (const line of chart.data.datasets) {
       line.data = points.map((point) => ({ x: (point.at - now) / 1000, y: point[line.name] ?? NaN }));
     }

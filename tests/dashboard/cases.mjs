@@ -2,6 +2,7 @@
 // What the dashboard promises, one case each.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { createServer } from "node:http";
 import { mkdirSync, writeFileSync } from "node:fs";
 
@@ -415,6 +416,7 @@ export const cases = {
     if (SCREENS === undefined) return;
     mkdirSync(SCREENS, { recursive: true });
     const upstream = createServer((_, answer) => answer.end("{}")).listen(0, "127.0.0.1");
+    await once(upstream, "listening");
     const onced = await start(["--gateway", "127.0.0.1:0", "--upstream", `http://127.0.0.1:${upstream.address().port}`]);
     const gateway = onced.said.match(/gateway +(http:\/\/[^/]+)/)[1];
     const pages = [];
