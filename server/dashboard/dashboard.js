@@ -12,6 +12,7 @@ import { askAgainForRequests, showRequests } from "/dashboard/requests.js";
 import { warningsOf } from "/dashboard/warnings.js";
 
 const EVERY_MS = 1000;
+const LOCKED_EVERY_MS = 10_000;  // while a token is missing
 const LATENCY_LOOKS = 10;    // percentiles are of the last ten seconds
 const WARNING_LOOKS = 120;   // and warnings of the last two minutes
 
@@ -130,22 +131,31 @@ function showUpstreams(now) {
   }
 }
 
+function emptyWarning() {
+  const item = document.createElement("li");
+  item.append(document.createElement("strong"), " ", document.createElement("span"), " ", document.createElement("a"));
+  return item;
+}
+
+// In place: a link that has the focus keeps it.
+function fillWarning(item, { level, text, act, entry }) {
+  const [what, todo, link] = item.children;
+  item.className = level;
+  what.textContent = text;
+  todo.textContent = act;
+  link.href = `/dashboard/RUNBOOK.md#:~:text=${encodeURIComponent(`## ${entry}`)}`;
+  link.textContent = `Runbook: ${entry}`;
+}
+
 function showWarnings(now) {
   const before = looks.length > 1 ? looks[Math.max(0, looks.length - 1 - WARNING_LOOKS)] : null;
   const found = warningsOf(before, now, stuckSince === null ? 0 : performance.now() - stuckSince);
   at("warnings-count").textContent = String(found.length);
   at("no-warnings").hidden = found.length > 0;
-  at("warnings").replaceChildren(...found.map(({ level, text, act, entry }) => {
-    const item = document.createElement("li");
-    item.className = level;
-    const what = document.createElement("strong");
-    what.textContent = text;
-    const link = document.createElement("a");
-    link.href = `/dashboard/RUNBOOK.md#:~:text=${encodeURIComponent(`## ${entry}`)}`;
-    link.textContent = `Runbook: ${entry}`;
-    item.append(what, ` ${act} `, link);
-    return item;
-  }));
+  const list = at("warnings");
+  while (list.children.length > found.length) list.lastChild.remove();
+  while (list.children.length < found.length) list.append(emptyWarning());
+  found.forEach((warning, i) => fillWarning(list.children[i], warning));
 }
 
 function noticeStuck(now) {
@@ -218,7 +228,7 @@ async function look() {
   } finally {
     asking = false;
     clearTimeout(timer);
-    if (!document.hidden) timer = setTimeout(look, EVERY_MS);
+    if (!document.hidden) timer = setTimeout(look, at("access").hidden ? EVERY_MS : LOCKED_EVERY_MS);
   }
 }
 

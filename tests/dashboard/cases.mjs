@@ -322,6 +322,10 @@ export const cases = {
     await shown(page, "#upstreams", "open");
     await shown(page, "#warnings", "Runbook: An upstream fails");
     const link = await page.getAttribute("#warnings a:has-text('An upstream fails')", "href");
+    await page.focus("#warnings a");
+    const uptime = await page.text("#uptime");
+    await until("another look", async () => (await page.text("#uptime")) !== uptime);
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), "A", "what has the focus keeps it");
     const runbook = await (await fetch(new URL(link, onced.url))).text();
     assert.ok(runbook.includes("\n## An upstream fails\n"));
     await page.expectClean();
@@ -437,11 +441,12 @@ export const cases = {
       await new Promise((done) => setTimeout(done, 10));  // real time: a load that is not all there is
     }
     for (const [name, page] of pages) {
+      // The one that is shown to everybody has been under load until just now.
+      if (name === "light-1280") await page.screenshot({ path: `${SCREENS}/picture.png`, clip: { x: 0, y: 0, width: 1280, height: 648 } });
       await lookUp(page, "order-7");
       await page.fill("#prefix", "order-1");
       await page.click("#list button[type=submit]");
       await page.screenshot({ path: `${SCREENS}/${name}.png`, fullPage: true });
-      if (name === "light-1280") await page.screenshot({ path: `${SCREENS}/picture.png` });
     }
     upstream.closeAllConnections?.();
     upstream.close();
