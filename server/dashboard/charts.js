@@ -61,7 +61,7 @@ function options(kind) {
       x: {
         type: "linear", min: -POINTS, max: 0,
         grid: { color: grid, drawTicks: false, borderColor: grid },
-        ticks: { color: ink, stepSize: 15, maxRotation: 0, autoSkip: false, padding: 6, callback: secondsAgo },
+        ticks: { color: ink, stepSize: 15, maxRotation: 0, autoSkip: false, padding: 8, callback: secondsAgo },
       },
       y: {
         type: kind.logarithmic ? "logarithmic" : "linear", beginAtZero: !kind.logarithmic, stacked: Boolean(kind.stacked),
