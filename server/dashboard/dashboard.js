@@ -21,6 +21,7 @@ const looks = [];  // statuses of one process, oldest first
 let door = "";
 let timer = 0;
 let asking = false;
+let shownAt = 0;
 let stuckSince = null;  // when answers began to wait while nothing became durable
 
 function setTile(id, value, more) {
@@ -175,7 +176,10 @@ function show(now) {
     looks.length = 0;
     addPoint(null);
     askAgainForRequests();
+  } else if (performance.now() - shownAt > 5 * EVERY_MS) {
+    addPoint(null);  // nobody has looked for a while
   }
+  shownAt = performance.now();
   noticeStuck(now);
   looks.push(now);
   while (looks.length > WARNING_LOOKS + 1) looks.shift();

@@ -11,7 +11,7 @@ let shown = null;   // the record that is looked at
 let next = "";      // the cursor of the list's next page
 let looking = 0;    // of several that are under way the last counts
 
-const place = () => ({ scope: at("scope").value, tenant: at("tenant").value });
+const place = () => ({ scope: at("scope").value, tenant: at("tenant").value || undefined });
 const stateText = (record) => (record.state === "in_flight" ? (record.lapsed ? "in flight, lapsed" : "in flight") : record.state);
 const lives = (record) => record.state === "in_flight" && !record.lapsed;
 
@@ -107,9 +107,20 @@ async function lookUp(key) {
   }
 }
 
+async function openListed(record) {
+  at("key").value = record.key;
+  at("scope").value = record.scope;
+  await lookUp(record.key);
+  at("record-key").focus();
+}
+
 async function list(cursor) {
   at("list-next").disabled = at("list-first").disabled = true;
-  const query = { ...place(), prefix: at("prefix").value, state: at("list-state").value, limit: PAGE, cursor };
+  // What the gateway keeps has scopes of its own: as many as callers.
+  const scope = at("list-scope").value;
+  const within = at("list-wide").checked ? { scope_prefix: scope } : { scope: scope || undefined };
+  const query = { ...within, tenant: place().tenant, prefix: at("prefix").value || undefined, state: at("list-state").value || undefined,
+                  limit: PAGE, cursor: cursor || undefined };
   try {
     const page = await ask("GET", target(["v1", "keys"], query));
     const body = at("keys").tBodies[0];
@@ -118,7 +129,10 @@ async function list(cursor) {
       const row = body.insertRow();
       const open = make("button", record.key, "link key");
       open.type = "button";
-      row.insertCell().append(open);
+      open.addEventListener("click", () => openListed(record));
+      const named = row.insertCell();
+      named.append(open);
+      if (record.scope !== "default") named.append(make("span", `in ${record.scope}`, "quiet scope"));
       row.insertCell().append(pill(record));
       row.insertCell().textContent = String(record.attempt);
       row.cells[2].className = "number";
@@ -155,7 +169,7 @@ function openDialog(kind) {
   at("ask-form").reset();
   at("ask-said").textContent = "";
   at("ask-title").textContent = forgetting ? "Forget this key?" : "Resolve this key?";
-  at("ask-key").textContent = `${shown.key} in scope ${shown.scope}${shown.tenant === "" ? "" : ` of tenant ${shown.tenant}`}`;
+  at("ask-key").textContent = `${shown.key} in scope ${shown.scope}${shown.tenant === undefined ? "" : ` of tenant ${shown.tenant}`}`;
   at("ask-what").textContent = forgetting
     ? "Its record and its stored answer are removed. The next request with this key runs as a new one, even if the work was done."
     : "Nobody here knows whether its work was done; ask whoever did it before you say. This is recorded in its history.";
@@ -173,10 +187,10 @@ async function act() {
   at("ask-do").disabled = true;
   try {
     if (kind === "forget") {
-      await ask("DELETE", target(["v1", "keys", record.key], { ...place, force: lives(record) ? "true" : "" }));
+      await ask("DELETE", target(["v1", "keys", record.key], { ...place, force: lives(record) ? "true" : undefined }));
     } else {
       const result = decision() === "completed" ? at("ask-result").value.trim() : "";
-      const body = JSON.stringify({ key: record.key, scope: place.scope, tenant: place.tenant || undefined, decision: decision() });
+      const body = JSON.stringify({ key: record.key, scope: place.scope, tenant: place.tenant, decision: decision() });
       // As it was typed: read and written again, numbers would change.
       if (result !== "") JSON.parse(result);
       await ask("POST", "/v1/resolve", result === "" ? body : `${body.slice(0, -1)},"result":${result}}`);
@@ -202,13 +216,6 @@ export function wireKeys() {
   });
   at("list-next").addEventListener("click", () => list(next));
   at("list-first").addEventListener("click", () => list(""));
-  at("keys").addEventListener("click", async (event) => {
-    const button = event.target.closest("button");
-    if (button === null) return;
-    at("key").value = button.textContent;
-    await lookUp(button.textContent);
-    at("record-key").focus();
-  });
   at("resolve").addEventListener("click", () => openDialog("resolve"));
   at("forget").addEventListener("click", () => openDialog("forget"));
   at("ask-form").addEventListener("submit", (event) => {

@@ -44,13 +44,13 @@ export async function ask(method, path, body) {
   return text === "" ? null : JSON.parse(text);
 }
 
-// A path of parts that hold anything, and a query without what is empty.
+// A path of parts that hold anything, and a query of what is defined.
 export function target(parts, query = {}) {
   // A browser takes these out of a path, however they are written.
   if (parts.some((part) => part === "." || part === "..")) {
     throw new Refusal(400, { detail: "a browser cannot ask for this key: use onced keys" });
   }
-  const given = Object.entries(query).filter(([, value]) => value !== "" && value !== undefined && value !== null);
+  const given = Object.entries(query).filter(([, value]) => value !== undefined);
   const terms = given.map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
   return `/${parts.map(encodeURIComponent).join("/")}${terms.length > 0 ? `?${terms.join("&")}` : ""}`;
 }

@@ -64,7 +64,7 @@ function ofOutcomes(before, now) {
   }
   if (more("unknown") > 0) {
     found.push(["odd", `${more("unknown")} requests in the last minutes met an unknown outcome: nobody here knows whether the work was done.`,
-                "List the keys in state unknown below, ask the upstream's records, and resolve each.", "Outcomes are unknown"]);
+                "List the keys in state unknown below (of the gateway in scopes that begin with gw:), ask the upstream's records, and resolve each.", "Outcomes are unknown"]);
   }
   if (more("failed") > 0) {
     found.push(["bad", `${more("failed")} requests have failed in the last minutes.`, "curl $url/readyz?verbose, and what onced itself says.", "onced does not answer"]);

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 // The dashboard in Debian's Chromium, by real clicks and keys, of the real program:
 //     node tests/dashboard/browser.mjs ONCED NODE_MODULES [CASE...]
-// Exit 77, with the reason: no Chromium, or nothing to drive it with. With ONCED_SCREENSHOTS=FOLDER it leaves
-// pictures there, for a person to look at.
+// Exit 77, with the reason: no Chromium, or nothing to drive it with. With ONCED_SCREENSHOTS=FOLDER it only
+// leaves pictures there.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 
 import { cases } from "./cases.mjs";
+import { keysCases } from "./keys_cases.mjs";
 import { Onced } from "./onced.mjs";
+import { pictures } from "./pictures.mjs";
 
 const [program, modules, ...wanted] = process.argv.slice(2);
 const CHROMIUMS = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"];
@@ -66,7 +68,7 @@ async function open(onced, { width = 1280, height = 900, colorScheme = "light", 
 }
 
 let failed = 0;
-for (const [name, run] of Object.entries(cases)) {
+for (const [name, run] of Object.entries(process.env.ONCED_SCREENSHOTS === undefined ? { ...cases, ...keysCases } : pictures)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const begun = performance.now();
   const start = (flags) => Onced.start(program, flags);
