@@ -218,7 +218,10 @@ DataFolder::Space DataFolder::CheckSpace(uint64_t owed_bytes) const {
     const uint64_t free_bytes = uint64_t{fs_state.f_bavail} * fs_state.f_frsize;
     const uint64_t all_bytes = uint64_t{fs_state.f_blocks} * fs_state.f_frsize;
     const uint64_t reserve = std::min(kReserveBytes, all_bytes / kReserveShare);
-    least.free_bytes = std::min(least.free_bytes, free_bytes);
+    if (free_bytes < least.free_bytes) {
+      least.free_bytes = free_bytes;
+      least.needed_bytes = reserve + owed_bytes;
+    }
     least.low = least.low || free_bytes < reserve + owed_bytes;
   }
   return least;

@@ -69,6 +69,7 @@ class DataFolder {
   // system, whichever is less. The reserve is what ends running work when the disk fills up.
   struct Space {
     uint64_t free_bytes = 0;
+    uint64_t needed_bytes = 0;  // with fewer free it is low
     bool low = false;
   };
   // `owed_bytes`: what must still be written, come what may; it is not counted as free.

@@ -207,6 +207,7 @@ void RocksStore::Parts::CheckSpace() {
   }
   const DataFolder::Space space = folder->CheckSpace(in_memory);
   free_bytes = space.free_bytes;
+  needed_bytes = space.needed_bytes;
   space_low = space.low;
 }
 

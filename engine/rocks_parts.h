@@ -48,6 +48,7 @@ struct RocksStore::Parts {
   std::unique_ptr<TableReaper> reaper;
   Mutex reaping;  // one round at a time
   std::atomic<uint64_t> free_bytes{0};
+  std::atomic<uint64_t> needed_bytes{0};
   std::atomic<uint64_t> disk_bytes{0};
   std::atomic<bool> space_low{false};
   // Until then a write that found no room counts as the state of the disk, whatever that says.

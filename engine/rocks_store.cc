@@ -259,6 +259,7 @@ StoreHealth RocksStore::Health() const {
       .keys_estimate = parts_->db->Property(Family::kRecords, Names::kEstimateNumKeys),
       .disk_bytes = parts_->disk_bytes,
       .free_bytes = parts_->free_bytes,
+      .needed_bytes = parts_->needed_bytes,
       .fence_epoch = parts_->fences->epoch(),
       .space_low = parts_->space_low || parts_->gate->parked() ||
                    std::chrono::steady_clock::now() < parts_->full_until.load(),

@@ -66,6 +66,7 @@ struct StoreHealth {
   uint64_t table_bytes = 0;  // of it in tables
   uint64_t disk_bytes = 0;   // the whole folder, counted every few seconds
   uint64_t free_bytes = 0;
+  uint64_t needed_bytes = 0;  // with fewer free space is low
   uint32_t fence_epoch = 0;
   bool space_low = false;
   bool writes_stopped = false;

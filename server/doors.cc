@@ -75,14 +75,13 @@ void Doors::Watch(const TokenBook& book) {
 }
 
 Observed Doors::Observe() const {
-  Observed observed{.version = ONCED_VERSION,
-                    .store = ground_.store->Figures(),
-                    .tally = tally_.Read(),
-                    .process = ReadProcess()};
+  Observed observed{
+      .version = ONCED_VERSION, .store = ground_.store->Figures(), .tally = tally_.Read()};
   const auto add = [&](Door door, const wire::ListenerCounts& counts) {
     observed.connections.push_back(
         {.door = door, .open = counts.connections, .parked = counts.parked});
   };
+  MutexLock lock(coming_and_going_);
   if (api_listener_ != nullptr) add(Door::kApi, api_listener_->Counts());
   if (gateway_listener_ != nullptr) add(Door::kGateway, gateway_listener_->Counts());
   if (redis_ != nullptr) {
@@ -106,7 +105,13 @@ ApiOptions Doors::ApiTerms() {
       .health = [store = ground_.store] { return store->Health(); },
       .now_ms = [store = ground_.store] { return store->NowMs(); },
       .draining = [this] { return draining_.load(); },
-      .metrics = [this] { return MetricsText(Observe()); },
+      .observe = [this] { return Observe(); },
+      .metrics =
+          [this] {
+            Observed observed = Observe();
+            observed.process = ReadProcess();
+            return MetricsText(observed);
+          },
       .backup = [store =
                      ground_.store](const std::string& folder) { return store->Backup(folder); },
       .tally = &tally_,
@@ -152,6 +157,7 @@ Status Doors::OpenApi(std::unique_ptr<wire::Port> port) {
   Result<std::unique_ptr<wire::Listener>> started =
       wire::Listener::Start(std::move(listening), std::move(port));
   if (!started.ok()) return started.status();
+  MutexLock lock(coming_and_going_);
   api_listener_ = std::move(*started);
   return Status::Ok();
 }
@@ -246,7 +252,10 @@ Doors::Closed Doors::Close(milliseconds patience) {
   if (gateway_listener_ != nullptr) {
     finished = gateway_listener_->Stop(Left(until));
     if (gateway_listener_->IsHeldUp()) return Closed::kHeldUp;
-    gateway_listener_.reset();
+    {
+      MutexLock lock(coming_and_going_);
+      gateway_listener_.reset();
+    }
     if (!gateway_->Stop(Left(until))) return Closed::kHeldUp;
   }
   if (redis_ != nullptr && !redis_->Stop(Left(until))) return Closed::kHeldUp;

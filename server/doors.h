@@ -16,6 +16,7 @@
 #include <string>
 
 #include "engine/ledger.h"
+#include "engine/mutex.h"
 #include "engine/rocks_store.h"
 #include "server/access/doorkeeper.h"
 #include "server/access/key_quota.h"
@@ -70,8 +71,9 @@ class Doors {
   // The token file was read again.
   void Watch(const TokenBook& book);
 
-  // What there is to be seen now, for whoever watches.
-  Observed Observe() const;
+  // What there is to be seen now, for whoever watches; without the process, which takes longer.
+  // From any thread.
+  Observed Observe() const EXCLUDES(coming_and_going_);
 
   enum class Closed {
     kFinished,
@@ -98,6 +100,8 @@ class Doors {
   std::unique_ptr<Keyspace> keyspace_;  // with redis_
   std::unique_ptr<RedisDoor> redis_;
   std::unique_ptr<Api> api_;
+  // Held to set or take away a listener while the API may be asked how all of them are.
+  mutable Mutex coming_and_going_;
   std::unique_ptr<wire::Listener> api_listener_;
   std::unique_ptr<wire::Listener> gateway_listener_;
 };

@@ -213,11 +213,12 @@ void Banner(const ServeOptions& options, const Doors& doors) {
   if (!options.tokens.empty()) flags += " -H \"Authorization: Bearer $token\"";
   std::fprintf(stderr,
                "onced %s\n"
+               "  dashboard  %s/\n"
                "  API        %s/v1/\n"
                "  example    %s/api/payments\n"
                "  data       %s\n"
                "  durability %s\n",
-               ONCED_VERSION, url.c_str(), url.c_str(), folder.c_str(),
+               ONCED_VERSION, url.c_str(), url.c_str(), url.c_str(), folder.c_str(),
                DurabilityName(options.durability));
   if (options.redis.has_value()) {
     std::fprintf(stderr, "  redis      %s\n",

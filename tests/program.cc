@@ -187,11 +187,13 @@ HttpAnswer Client::Receive(std::chrono::milliseconds patience, bool of_head) {
     in_.erase(0, end + 4);
     return of_head ? answer : ReceiveChunks(std::move(answer), until);
   }
-  const bool bodiless = of_head || answer.status < 200 || answer.status == 204;
+  const bool unmeasured = answer.status < 200 || answer.status == 204;
+  const bool bodiless = of_head || unmeasured || answer.status == 304;
   size_t length = 0;
   const std::string stated = answer.Header("Content-Length");
   std::from_chars(stated.data(), stated.data() + stated.size(), length);
-  if (stated.empty() != (answer.status < 200 || answer.status == 204)) {
+  // RFC 9110 8.6: a 304 may say how long what it stands for is.
+  if (stated.empty() != unmeasured && answer.status != 304) {
     return {.status = 0, .headers = {}, .body = "a wrong length: " + in_.substr(0, end)};
   }
   if (bodiless) length = 0;

@@ -41,7 +41,7 @@ struct Api::Route {
 };
 
 // In the order of the README. Few enough that looking through them costs less than a hash.
-static constexpr size_t kRouteCount = 25;
+static constexpr size_t kRouteCount = 29;
 const Api::Route* Api::RoutesBegin() {
   using enum Route::For;
   static constexpr std::array<Route, kRouteCount> kRoutes = {{
@@ -70,6 +70,10 @@ const Api::Route* Api::RoutesBegin() {
       {"GET", "/readyz", &Api::Readiness, false, kAnybody},
       {"HEAD", "/livez", &Api::Liveness, false, kAnybody},
       {"HEAD", "/readyz", &Api::Readiness, false, kAnybody},
+      {"GET", "/", &Api::Dashboard, false, kAnybody},
+      {"HEAD", "/", &Api::Dashboard, false, kAnybody},
+      {"GET", "/dashboard/*", &Api::Dashboard, false, kAnybody},
+      {"HEAD", "/dashboard/*", &Api::Dashboard, false, kAnybody},
   }};
   return kRoutes.data();
 }
@@ -204,30 +208,6 @@ Answer Api::WellKnown(Call& call) {
   w.Field("durability", options_.durability)
       .Field("audit", options_.audit)
       .Field("profile", "ietf");
-  return {.body = w.Take()};
-}
-
-Answer Api::ServerStatus(Call& call) {
-  Query query(call.target);
-  if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
-  const StoreHealth health = options_.health();
-  const auto uptime = std::chrono::steady_clock::now() - started_;
-  JsonWriter w(512);
-  w.Field("version", options_.version)
-      .Field("uptime_s", std::chrono::duration_cast<std::chrono::seconds>(uptime).count())
-      .Field("durability", options_.durability)
-      .Field("keys_estimate", health.keys_estimate)
-      .Field("waiters", health.waiters)
-      .Field("answers_held", health.answers_held)
-      .Field("latest_sequence", health.latest_sequence)
-      .Field("durable_sequence", health.durable_sequence)
-      .Field("fence_epoch", health.fence_epoch)
-      .Field("disk_bytes", health.disk_bytes)
-      .Field("table_bytes", health.table_bytes)
-      .Field("disk_free_bytes", health.free_bytes)
-      .Field("space_low", health.space_low)
-      .Field("clock_in_doubt", health.clock_in_doubt);
-  if (options_.gateway_status) w.RawField("gateway", options_.gateway_status());
   return {.body = w.Take()};
 }
 

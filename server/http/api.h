@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Api: the HTTP door's handler: /v1, /api/payments and the probes. It maps a request to the ledger
-// and the outcome to a response, and knows nothing of sockets.
+// Api: the HTTP door's handler: /v1, /api/payments, the probes and the dashboard. It maps a request
+// to the ledger and the outcome to a response, and knows nothing of sockets.
 //
 // A call that must wait (wait_ms) keeps its waiter with the exchange, parks, and is asked again: it
 // is a call that may answer "not yet", not a thread that sleeps.
@@ -25,6 +25,7 @@
 #include "server/http/command_body.h"
 #include "server/http/outcome.h"
 #include "server/http/target.h"
+#include "server/operations/metrics.h"
 #include "server/operations/tally.h"
 #include "server/web/loopback_guard.h"
 #include "server/wire/request_host.h"
@@ -47,6 +48,7 @@ struct ApiOptions {
   std::function<int64_t()> now_ms;
   std::function<bool()> draining;
   std::function<std::string()> gateway_status;  // a JSON object; absent: there is no gateway
+  std::function<Observed()> observe;            // may be absent: then only the store is seen
   std::function<std::string()> metrics;         // as Prometheus reads them
   std::function<Status(const std::string& folder)> backup;
   Tally* tally = nullptr;  // of the entries of batches; may be absent
@@ -94,13 +96,16 @@ class Api {
 
   // api.cc
   Answer WellKnown(Call& call);
-  Answer ServerStatus(Call& call);
   Answer Description(Call& call);
   Answer BackupCall(Call& call);
   Answer Metrics(Call& call);
   Answer Liveness(Call& call);
   Answer Readiness(Call& call);
   Answer Keygen(Call& call);
+  // status.cc
+  Answer ServerStatus(Call& call);
+  // dashboard.cc
+  Answer Dashboard(Call& call);
   // command_calls.cc
   Answer ClaimCall(Call& call);
   Answer CommandCall(Call& call);

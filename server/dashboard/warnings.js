@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// What somebody should look at, and what to do about it: read off the server's status, and off how its counters
+// have moved in the last minutes. Each leads to an entry of server/RUNBOOK.md by its name. Pure.
+import { bytesText, differences, durationText, outcomesOf, percentile } from "/dashboard/figures.js";
+
+const SLOW_SYNC_US = 500e3;  // as the alert OncedSlowSyncs
+const NEAR = 2;              // so many times the reserve left is little
+
+const DISK = "The disk is full";
+const SYNCS = "Syncs are slow, writes stall";
+
+function ofDisk(now) {
+  if (now.space_low) {
+    return [["bad", `The disk is full: ${bytesText(now.disk_free_bytes)} left. New claims get 507, replays go on.`,
+             "Make room on that disk; it resumes by itself.", DISK]];
+  }
+  if (now.disk_free_bytes < NEAR * now.disk_needed_bytes) {
+    return [["odd", `The disk is nearly full: ${bytesText(now.disk_free_bytes)} left, and at ${bytesText(now.disk_needed_bytes)} new claims are refused.`,
+             "Make room on that disk now.", DISK]];
+  }
+  return [];
+}
+
+function ofLog(before, now, stuckMs) {
+  const found = [];
+  if (stuckMs > 2000) {
+    found.push(["bad", `The log is not being synced: ${now.answers_held} answers have waited ${durationText(stuckMs * 1000)} for the disk.`,
+                "Look at the disk: dmesg, iostat -x 1. Nothing is acknowledged meanwhile.", SYNCS]);
+  }
+  if (now.writes_stopped) {
+    found.push(["bad", "Writes have stopped until compactions have caught up.", "Find who else writes to that disk: iostat -x 1.", SYNCS]);
+  }
+  if (before === null) return found;
+  const p99 = percentile(now.durations.bounds_us, differences(before.store.log_syncs.counts, now.store.log_syncs.counts), 0.99);
+  if (p99 !== null && p99 > SLOW_SYNC_US) {
+    found.push(["odd", `Syncs of the log are slow: one in a hundred takes ${durationText(p99)}.`, "Find who else writes to that disk: iostat -x 1.", SYNCS]);
+  }
+  const stalled = now.store.writes_stalled - before.store.writes_stalled;
+  if (stalled > 0 && !now.writes_stopped) {
+    found.push(["odd", `${stalled} writes were put off in the last minutes, because the storage would have stalled.`, "Slow the callers down, or give it a faster disk.", SYNCS]);
+  }
+  const troubles = now.store.troubles - before.store.troubles;
+  if (troubles > 0) {
+    found.push(["bad", `The storage has met ${troubles} faults of the disk in the last minutes.`, "dmesg, smartctl -a; is the disk mounted read-only?", "The log cannot be written"]);
+  }
+  return found;
+}
+
+function ofUpstreams(now) {
+  return (now.gateway?.routes ?? []).filter((route) => route.breaker !== "closed").map((route) => [
+    route.breaker === "open" ? "bad" : "odd",
+    `The breaker of route ${route.name} is ${route.breaker.replace("_", " ")}: ${route.upstream} fails, and is not asked.`,
+    "Mend the upstream; a call is let through now and then, and closes the breaker when it succeeds.", "An upstream fails"]);
+}
+
+function ofOutcomes(before, now) {
+  if (before === null) return [];
+  const [then, told] = [outcomesOf(before), outcomesOf(now)];
+  const found = [];
+  const more = (name) => told[name] - then[name];
+  if (more("retaken") > 0) {
+    found.push(["odd", `Leases lapse: ${more("retaken")} runs were taken over in the last minutes, while their first owner may still work.`,
+                "Owners that take long renew, or claim with a longer lease_ms.", "Leases lapse"]);
+  }
+  if (more("unknown") > 0) {
+    found.push(["odd", `${more("unknown")} requests in the last minutes met an unknown outcome: nobody here knows whether the work was done.`,
+                "List the keys in state unknown below (of the gateway in scopes that begin with gw:), ask the upstream's records, and resolve each.", "Outcomes are unknown"]);
+  }
+  if (more("failed") > 0) {
+    found.push(["bad", `${more("failed")} requests have failed in the last minutes.`, "curl $url/readyz?verbose, and what onced itself says.", "onced does not answer"]);
+  }
+  return found;
+}
+
+// `before`: how it was some minutes ago, of the same process; null: not known. `stuckMs`: for how long answers
+// have been held while nothing became durable.
+export function warningsOf(before, now, stuckMs) {
+  const found = [...ofDisk(now), ...ofLog(before, now, stuckMs), ...ofUpstreams(now), ...ofOutcomes(before, now)];
+  if (now.clock_in_doubt) {
+    found.push(["odd", "The clock is in doubt: it has jumped, or was never set. No lease ends early.", "timedatectl: set up time synchronisation.", "The clock has jumped"]);
+  }
+  if (now.state === "draining") {
+    found.push(["odd", "It is asked to stop, and finishes what runs.", "Nothing, when that was meant.", "A stop does not end"]);
+  }
+  return found.map(([level, text, act, entry]) => ({ level, text, act, entry }));
+}
