@@ -104,6 +104,7 @@ ApiOptions Doors::ApiTerms() {
       .quota = quota_.get(),
       .guard = GuardOf(options_),
       .health = [store = ground_.store] { return store->Health(); },
+      .readiness = [store = ground_.store] { return store->Readiness(); },
       .now_ms = [store = ground_.store] { return store->NowMs(); },
       .draining = [this] { return draining_.load(); },
       .metrics = [this] { return MetricsText(Observe()); },

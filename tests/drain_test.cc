@@ -80,6 +80,8 @@ TEST(Drain, ServesOnWhileBalancersLookAway) {
   program.Signal(SIGTERM);
   EXPECT_TRUE(Eventually([&] { return program.Ask("GET", "/readyz").status == 503; }));
   EXPECT_NE(program.Ask("GET", "/readyz?verbose").body.find("[-]draining"), std::string::npos);
+  EXPECT_EQ(program.Ask("GET", "/readyz/draining").status, 503);
+  EXPECT_EQ(program.Ask("GET", "/readyz?exclude=draining").status, 200);
   EXPECT_EQ(program.Ask("POST", "/v1/claim", "{\"key\":\"k\"}").status, 201);
   EXPECT_EQ(program.Ask("GET", "/livez").status, 200);
   const Ended ended = program.WaitForEnd();
@@ -128,6 +130,13 @@ TEST(Lobby, TellsWhoComesThatItLivesAndIsNotReady) {
     const HttpAnswer ready = Client(number).Ask("GET", "/readyz?verbose");
     EXPECT_EQ(ready.status, 503);
     EXPECT_NE(ready.body.find("[-]recovering"), std::string::npos) << ready.body;
+    for (const char* probe : {"/healthz", "/readyz/log_sync", "/readyz?exclude=recovering"}) {
+      EXPECT_EQ(Client(number).Ask("GET", probe).body, ready.body) << probe;
+    }
+    EXPECT_EQ(Client(number)
+                  .Ask("GET", "/readyz", "", {{"Accept", "application/json"}})
+                  .Field("/checks/0/name"),
+              "recovering");
     const HttpAnswer claim = Client(number).Ask("POST", "/v1/claim", "{\"key\":\"k\"}");
     EXPECT_EQ(claim.status, 503);
     EXPECT_EQ(claim.Field("/code"), "overloaded");
