@@ -51,6 +51,7 @@ Result<Ports> Ports::Take(const ServeOptions& options) {
 Doors::Doors(const ServeOptions& options, Ground ground)
     : options_(options),
       ground_(std::move(ground)),
+      reloaded_ms_(ground_.store->NowMs()),
       ledger_(ground_.store, {.wait_at_gate = false}) {}
 
 Result<std::unique_ptr<Doors>> Doors::Open(const ServeOptions& options, Ports ports,
@@ -74,10 +75,21 @@ void Doors::Watch(const TokenBook& book) {
   if (redis_ != nullptr) redis_->JudgeTokens();
 }
 
+void Doors::Reload(std::vector<Route> routes) {
+  if (gateway_ != nullptr) gateway_->Reload(std::move(routes));
+}
+
+void Doors::NoteReload(bool successful) {
+  reload_successful_ = successful;
+  if (successful) reloaded_ms_ = ground_.store->NowMs();
+}
+
 Observed Doors::Observe() const {
   Observed observed{.version = ONCED_VERSION,
                     .store = ground_.store->Figures(),
                     .tally = tally_.Read(),
+                    .reload_successful = reload_successful_,
+                    .reloaded_unix_s = static_cast<double>(reloaded_ms_) / 1'000,
                     .process = ReadProcess()};
   const auto add = [&](Door door, const wire::ListenerCounts& counts) {
     observed.connections.push_back(

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/ledger.h"
 #include "engine/rocks_store.h"
@@ -69,6 +70,10 @@ class Doors {
 
   // The token file was read again.
   void Watch(const TokenBook& book);
+  // The gateway's routes were; of no use without a gateway.
+  void Reload(std::vector<Route> routes);
+  // All that can be read again was: how that went.
+  void NoteReload(bool successful);
 
   // What there is to be seen now, for whoever watches.
   Observed Observe() const;
@@ -91,6 +96,8 @@ class Doors {
   const ServeOptions& options_;
   const Ground ground_;
   std::atomic<bool> draining_{false};
+  std::atomic<bool> reload_successful_{true};
+  std::atomic<int64_t> reloaded_ms_;
   Tally tally_;
   Ledger ledger_;
   std::unique_ptr<KeyQuota> quota_;  // with a doorkeeper

@@ -26,6 +26,15 @@ std::string Spelled(const Setting& setting) {
   return text + "}";
 }
 
+// Of the gateway's section what waits for the next start: not its routes, and not what is a row.
+std::string SpelledWithoutRoutes(Setting section) {
+  std::erase_if(section.members, [](const Setting& member) {
+    return member.name == "route" || member.name == "upstream" || member.name == "listen" ||
+           member.name == "principal";
+  });
+  return section.members.empty() ? "" : Spelled(section);
+}
+
 std::string PrincipalText(const GatewayOptions& gateway) {
   switch (gateway.principal) {
     case PrincipalSource::kUnset:
@@ -320,7 +329,7 @@ Status ServeTable::ReadFile(const std::map<std::string, std::string>& flags,
   ONCED_RETURN_IF_ERROR(ReadFlags(flags));
   if (const Setting* section = file.Find("gateway"); section != nullptr) {
     ReadGatewaySection(*section, config_, UnlessSaid(), &faults, &options_.gateway);
-    options_.written.emplace_back("[gateway]", Spelled(*section));
+    options_.written.emplace_back("[gateway]", SpelledWithoutRoutes(*section));
   } else {
     options_.written.emplace_back("[gateway]", "");
   }
