@@ -24,28 +24,37 @@ milliseconds Left(steady_clock::time_point until) {
 
 }  // namespace
 
-Result<Ports> Ports::Take(const ServeOptions& options) {
+Ports Ports::TakeAll(const ServeOptions& options, std::vector<Status>* faults) {
+  const auto take = [faults](const std::string& host, uint16_t port, const char* hint) {
+    Result<std::unique_ptr<wire::Port>> taken = wire::Port::Take(host, port);
+    if (taken.ok()) return std::move(*taken);
+    const Status& fault = taken.status();
+    faults->push_back(
+        fault.fault() == Fault::kUnavailable ? Status::Unavailable(fault.message() + hint) : fault);
+    return std::unique_ptr<wire::Port>();
+  };
   Ports ports;
-  Result<std::unique_ptr<wire::Port>> api = wire::Port::Take(options.host, options.port);
-  if (!api.ok()) return api.status();
-  ports.api = std::move(*api);
+  ports.api = take(options.host, options.port, "");
   if (options.redis.has_value()) {
-    Result<std::unique_ptr<wire::Port>> redis =
-        wire::Port::Take(options.redis->host, options.redis->port);
-    if (!redis.ok() && redis.status().fault() == Fault::kUnavailable) {
-      return Status::Unavailable(redis.status().message() +
-                                 "; if a redis-server has it, stop that or choose another with "
-                                 "--redis HOST:PORT");
-    }
-    if (!redis.ok()) return redis.status();
-    ports.redis = std::move(*redis);
+    ports.redis = take(options.redis->host, options.redis->port,
+                       "; if a redis-server has it, stop that or choose another with --redis "
+                       "HOST:PORT");
   }
-  if (!options.gateway.enabled) return ports;
-  Result<std::unique_ptr<wire::Port>> gateway =
-      wire::Port::Take(options.gateway.host, options.gateway.port);
-  if (!gateway.ok()) return gateway.status();
-  ports.gateway = std::move(*gateway);
+  if (options.gateway.enabled) ports.gateway = take(options.gateway.host, options.gateway.port, "");
   return ports;
+}
+
+Result<Ports> Ports::Take(const ServeOptions& options) {
+  std::vector<Status> faults;
+  Ports ports = TakeAll(options, &faults);
+  if (!faults.empty()) return faults.front();
+  return ports;
+}
+
+std::vector<Status> Ports::Faults(const ServeOptions& options) {
+  std::vector<Status> faults;
+  (void)TakeAll(options, &faults);
+  return faults;
 }
 
 Doors::Doors(const ServeOptions& options, Ground ground)

@@ -33,10 +33,16 @@ namespace onced {
 
 struct Ports {
   static Result<Ports> Take(const ServeOptions& options);
+  // Of every port that cannot be taken; those that can are free again afterwards.
+  static std::vector<Status> Faults(const ServeOptions& options);
 
   std::unique_ptr<wire::Port> api;
   std::unique_ptr<wire::Port> gateway;  // may be absent
   std::unique_ptr<wire::Port> redis;    // may be absent
+
+ private:
+  // As far as they can be; what cannot goes to `faults`.
+  static Ports TakeAll(const ServeOptions& options, std::vector<Status>* faults);
 };
 
 class Doors {
