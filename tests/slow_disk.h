@@ -50,6 +50,7 @@ class HeldDisk {
     std::filesystem::remove(hold_ + ".held");
     WriteFile(hold_, "");
   }
+  Ended WaitForEnd() { return program_->WaitForEnd(); }
   void LetGo() { std::filesystem::remove(hold_); }
   std::string data() const { return folder_.path() + "/data"; }
   // A sync has come, and cannot return.
