@@ -99,6 +99,13 @@ void CommitGate::Fail(const Status& why) {
   work_.NotifyOne();
 }
 
+std::chrono::milliseconds CommitGate::InSync() const {
+  const std::chrono::steady_clock::time_point began = sync_began_;
+  if (began == std::chrono::steady_clock::time_point()) return std::chrono::milliseconds(0);
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() -
+                                                               began);
+}
+
 bool CommitGate::NeedsSync() {
   if (failed_ || parked_) return false;
   if (wanted_ > durable()) return true;
@@ -140,7 +147,9 @@ bool CommitGate::AwaitWork(Status* why) {
 
 void CommitGate::SyncOnce() {
   const uint64_t sequence = log_->LatestSequence();
+  sync_began_ = std::chrono::steady_clock::now();
   const Status synced = log_->Sync();
+  sync_began_ = std::chrono::steady_clock::time_point();
   if (!synced.ok()) {
     if (synced.fault() != Fault::kUnavailable) Fail(synced);
     return;

@@ -85,6 +85,8 @@ class CommitGate {
     return options_.durability == Durability::kSync && sequence > durable();
   }
   size_t held() const { return held_.load(std::memory_order_relaxed); }
+  // For how long the syncer has been inside the sync that it is inside of; 0: it is in none.
+  std::chrono::milliseconds InSync() const;
 
  private:
   struct Held {
@@ -103,6 +105,7 @@ class CommitGate {
   std::atomic<uint64_t> durable_;
   std::atomic<size_t> held_{0};
   std::atomic<bool> parked_{false};
+  std::atomic<std::chrono::steady_clock::time_point> sync_began_{};  // the epoch: none runs
 
   Mutex mutex_;
   CondVar work_;      // something for the syncer

@@ -14,6 +14,7 @@
 #include <set>
 #include <vector>
 
+#include "engine/high_water.h"
 #include "engine/synced_files.h"
 
 namespace onced {
@@ -86,7 +87,13 @@ Result<std::unique_ptr<DataFolder>> DataFolder::Open(const std::string& path) {
   if (fd < 0) return FileFault("open", lock_path, LastError());
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     const std::error_code why = LastError();
+    // Who only reads shares it.
+    const bool is_read = flock(fd, LOCK_SH | LOCK_NB) == 0;
     close(fd);
+    if (is_read) {
+      return Status::Unavailable("lock data folder " + path +
+                                 ": it is being read, by `onced verify`; wait until that is done");
+    }
     if (why == std::errc::operation_would_block) {
       return Status::Unavailable("lock data folder " + path + ": in use by another onced");
     }
@@ -111,6 +118,29 @@ Result<std::shared_ptr<void>> DataFolder::KeepStill(const std::string& path) {
   }
   close(fd);
   return Status::Unavailable(path + ": in use by a onced; make a backup, and look at that");
+}
+
+Status DataFolder::LookAt(const std::string& path, bool accept_data_loss) {
+  std::error_code unseen;  // then it counts as not there
+  if (fs::is_symlink(path, unseen) && !fs::exists(path, unseen)) {
+    return Status::InvalidArgument(path + ": is a link to what is not there");
+  }
+  const DataFolder folder(path, /*lock_fd=*/-1);
+  for (const std::string& file : {LockOf(path), folder.high_water()}) {
+    if (fs::exists(file, unseen) && !fs::is_regular_file(file, unseen)) {
+      return Status::InvalidArgument(file + ": is no file");
+    }
+  }
+  ONCED_RETURN_IF_ERROR(folder.CheckDatabase());
+  if (accept_data_loss) return Status::Ok();
+  const Result<bool> has_database = folder.HasDatabase();
+  if (!has_database.ok()) return has_database.status();
+  if (!*has_database && !fs::exists(folder.high_water(), unseen)) return Status::Ok();  // a new one
+  const Result<HighWaterMark> mark = HighWater::Peek(folder.high_water());
+  if (!mark.ok()) return *has_database ? mark.status() : Status::Ok();
+  if (*has_database || mark->epoch == 0) return Status::Ok();
+  return Status::Corruption(folder.database() +
+                            ": synced data is missing: there is no database, and there was one");
 }
 
 DataFolder::~DataFolder() { close(lock_fd_); }

@@ -29,6 +29,9 @@ class DataFolder {
   // While what is returned lives nobody takes the folder, if it is one that can be taken.
   // Unavailable when another process has it.
   static Result<std::shared_ptr<void>> KeepStill(const std::string& path);
+  // What would keep a store from being opened here, as far as it can be told without changing
+  // anything, and while nobody has it. `accept_data_loss`: also where something is missing.
+  static Status LookAt(const std::string& path, bool accept_data_loss);
   ~DataFolder();
   DataFolder(const DataFolder&) = delete;
   DataFolder& operator=(const DataFolder&) = delete;

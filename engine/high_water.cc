@@ -142,6 +142,19 @@ Status HighWater::Load() {
   return Status::Ok();
 }
 
+Status HighWater::ReadBack() const {
+  MutexLock lock(mutex_);
+  // What is synced can be read again: the kernel may forget it.
+  (void)posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED);
+  std::array<char, kSlotSize> bytes{};
+  const auto at = static_cast<off_t>((generation_ % 2) * kSlotSize);
+  const ssize_t size = pread(fd_, bytes.data(), bytes.size(), at);
+  if (size < 0) return Errno("read");
+  const Result<std::optional<Slot>> slot = DecodeSlot({bytes.data(), bytes.size()});
+  if (slot.ok() && slot->has_value() && (*slot)->generation == generation_) return Status::Ok();
+  return Status::IoError("high-water file: is not what was written");
+}
+
 Status HighWater::Update(const std::function<void(HighWaterMark&)>& change) {
   MutexLock lock(mutex_);
   HighWaterMark next = mark_.value_or(HighWaterMark{});

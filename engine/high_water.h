@@ -89,6 +89,10 @@ class HighWater {
   // the change may or may not be in the file.
   Status Update(const std::function<void(HighWaterMark&)>& change) EXCLUDES(mutex_);
 
+  // Whether the disk still gives back what was written last. It is asked, not the kernel's memory,
+  // where the file system lets one choose; so it may take as long as the disk does.
+  Status ReadBack() const EXCLUDES(mutex_);
+
  private:
   explicit HighWater(int fd) : fd_(fd) {}
   Status Load() EXCLUDES(mutex_);

@@ -15,6 +15,7 @@ constexpr std::chrono::milliseconds kCaretakerPause{100};
 constexpr std::chrono::seconds kFullFor{5};
 // In looks of the caretaker. A folder of a thousand tables takes some ms to walk.
 constexpr uint64_t kDiskCountedEvery = 50;
+constexpr uint64_t kMarkReadEvery = 10;
 
 size_t StripesOf(const RocksStoreOptions& options) {
   if (options.stripes != 0) return options.stripes;
@@ -190,6 +191,7 @@ void RocksStore::Parts::StartThreads() {
       clock, ReaperLimits{.memory_age_ms = options.reap_memory_age_ms});
   marked_latest = db->LatestSequence();
   CheckSpace();
+  read_at = std::chrono::steady_clock::now();  // all of it was read just now
   disk_bytes = folder->UsedBytes();
   caretaker = std::make_unique<Rounds>(kCaretakerPause, [this] { LookAfter(); });
   reaper_rounds = std::make_unique<Rounds>(options.reap_every, [this] {
@@ -211,10 +213,22 @@ void RocksStore::Parts::CheckSpace() {
   space_low = space.low;
 }
 
+void RocksStore::Parts::CheckDisk() {
+  const Status read = high_water->ReadBack();
+  read_failed = !read.ok();
+  if (read.ok()) read_at = std::chrono::steady_clock::now();
+}
+
+bool RocksStore::Parts::FoundNoRoom() const {
+  return gate->parked() || std::chrono::steady_clock::now() < full_until.load();
+}
+
 void RocksStore::Parts::LookAfter() {
   if (guarded_clock != nullptr) guarded_clock->Discipline();
   CheckSpace();
+  writes_stopped = db->Property(Family::kRecords, rocksdb::DB::Properties::kIsWriteStopped) != 0;
   if (++looks % kDiskCountedEvery == 0) disk_bytes = folder->UsedBytes();
+  if (looks % kMarkReadEvery == 0) CheckDisk();
   const uint64_t latest = db->LatestSequence();
   const uint64_t synced = high_water->mark().value_or(HighWaterMark{}).synced_sequence;
   if (latest == marked_latest && gate->durable() == synced) return;

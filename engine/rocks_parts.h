@@ -51,6 +51,10 @@ struct RocksStore::Parts {
   std::atomic<uint64_t> needed_bytes{0};
   std::atomic<uint64_t> disk_bytes{0};
   std::atomic<bool> space_low{false};
+  // As StoreReadiness has them.
+  std::atomic<std::chrono::steady_clock::time_point> read_at{};
+  std::atomic<bool> read_failed{false};
+  std::atomic<bool> writes_stopped{false};
   // Until then a write that found no room counts as the state of the disk, whatever that says.
   std::atomic<std::chrono::steady_clock::time_point> full_until{};
   std::atomic<bool> no_backups{false};
@@ -68,6 +72,8 @@ struct RocksStore::Parts {
   Status SaveMark();
   Status FillBackup(const std::string& into);  // rocks_backup.cc
   void CheckSpace();
+  void CheckDisk();
+  bool FoundNoRoom() const;  // a write just did not, or no write is tried
   // A stored record as it is to this process. Nothing else decodes one.
   Result<Record> Decoded(std::string_view value) const;
   Result<std::optional<Record>> Load(const Key& key);

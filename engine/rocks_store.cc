@@ -261,14 +261,24 @@ StoreHealth RocksStore::Health() const {
       .free_bytes = parts_->free_bytes,
       .needed_bytes = parts_->needed_bytes,
       .fence_epoch = parts_->fences->epoch(),
-      .space_low = parts_->space_low || parts_->gate->parked() ||
-                   std::chrono::steady_clock::now() < parts_->full_until.load(),
+      .space_low = parts_->space_low || parts_->FoundNoRoom(),
       .writes_stopped = parts_->db->Property(Family::kRecords, Names::kIsWriteStopped) != 0,
       .clock_in_doubt = parts_->guarded_clock != nullptr && parts_->guarded_clock->InDoubt()};
   for (int i = 0; i < kFamilies; ++i) {
     health.table_bytes += parts_->db->Property(static_cast<Family>(i), Names::kTotalSstFilesSize);
   }
   return health;
+}
+
+StoreReadiness RocksStore::Readiness() const {
+  const auto since_read = std::chrono::steady_clock::now() - parts_->read_at.load();
+  return {.in_sync = parts_->gate->InSync(),
+          .since_read = std::chrono::duration_cast<std::chrono::milliseconds>(since_read),
+          .read_failed = parts_->read_failed,
+          .writes_stopped = parts_->writes_stopped,
+          .writes_parked = parts_->FoundNoRoom(),
+          .space_low = parts_->space_low || parts_->FoundNoRoom(),
+          .clock_in_doubt = parts_->guarded_clock != nullptr && parts_->guarded_clock->InDoubt()};
 }
 
 StoreFigures RocksStore::Figures() const {

@@ -73,6 +73,19 @@ struct StoreHealth {
   bool clock_in_doubt = false;
 };
 
+// What tells whether work should be sent here just now. It is noted as things happen, so that who
+// asks, however often, waits neither for the disk nor for RocksDB. The caretaker notes what is
+// noted in rounds: should it hang, at a disk that hangs, `since_read` grows.
+struct StoreReadiness {
+  std::chrono::milliseconds in_sync{0};     // inside the present sync of the log; 0: in none
+  std::chrono::milliseconds since_read{0};  // since the disk last gave back the high-water mark
+  bool read_failed = false;                 // the last try to
+  bool writes_stopped = false;              // RocksDB takes none: it is behind
+  bool writes_parked = false;               // a write found no room, and none is tried until it may
+  bool space_low = false;
+  bool clock_in_doubt = false;
+};
+
 // What a scrape wants besides; a few microseconds each.
 struct StoreFigures {
   StoreHealth health;
@@ -125,6 +138,7 @@ class RocksStore : public Store {
   // One round of the reaper, now.
   Status Reap();
   StoreHealth Health() const;
+  StoreReadiness Readiness() const;
   StoreFigures Figures() const;
   int64_t NowMs() const;
 

@@ -43,7 +43,10 @@ int Check(const ServeOptions& options) {
   if (const std::string folder = CheckFolder(options.data); !folder.empty())
     wrong.push_back(folder);
   const bool runs = !DataFolder::KeepStill(options.data).ok();
-  if (!runs) look(Ports::Take(options).status());
+  if (!runs) {
+    look(DataFolder::LookAt(options.data, options.accept_data_loss));
+    for (const Status& fault : Ports::Faults(options)) look(fault);
+  }
   for (const std::string& line : wrong) std::fprintf(stderr, "onced: %s\n", line.c_str());
   if (!wrong.empty()) return kExitUsage;
   std::printf(

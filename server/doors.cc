@@ -24,33 +24,43 @@ milliseconds Left(steady_clock::time_point until) {
 
 }  // namespace
 
-Result<Ports> Ports::Take(const ServeOptions& options) {
+Ports Ports::TakeAll(const ServeOptions& options, std::vector<Status>* faults) {
+  const auto take = [faults](const std::string& host, uint16_t port, const char* hint) {
+    Result<std::unique_ptr<wire::Port>> taken = wire::Port::Take(host, port);
+    if (taken.ok()) return std::move(*taken);
+    const Status& fault = taken.status();
+    faults->push_back(
+        fault.fault() == Fault::kUnavailable ? Status::Unavailable(fault.message() + hint) : fault);
+    return std::unique_ptr<wire::Port>();
+  };
   Ports ports;
-  Result<std::unique_ptr<wire::Port>> api = wire::Port::Take(options.host, options.port);
-  if (!api.ok()) return api.status();
-  ports.api = std::move(*api);
+  ports.api = take(options.host, options.port, "");
   if (options.redis.has_value()) {
-    Result<std::unique_ptr<wire::Port>> redis =
-        wire::Port::Take(options.redis->host, options.redis->port);
-    if (!redis.ok() && redis.status().fault() == Fault::kUnavailable) {
-      return Status::Unavailable(redis.status().message() +
-                                 "; if a redis-server has it, stop that or choose another with "
-                                 "--redis HOST:PORT");
-    }
-    if (!redis.ok()) return redis.status();
-    ports.redis = std::move(*redis);
+    ports.redis = take(options.redis->host, options.redis->port,
+                       "; if a redis-server has it, stop that or choose another with --redis "
+                       "HOST:PORT");
   }
-  if (!options.gateway.enabled) return ports;
-  Result<std::unique_ptr<wire::Port>> gateway =
-      wire::Port::Take(options.gateway.host, options.gateway.port);
-  if (!gateway.ok()) return gateway.status();
-  ports.gateway = std::move(*gateway);
+  if (options.gateway.enabled) ports.gateway = take(options.gateway.host, options.gateway.port, "");
   return ports;
+}
+
+Result<Ports> Ports::Take(const ServeOptions& options) {
+  std::vector<Status> faults;
+  Ports ports = TakeAll(options, &faults);
+  if (!faults.empty()) return faults.front();
+  return ports;
+}
+
+std::vector<Status> Ports::Faults(const ServeOptions& options) {
+  std::vector<Status> faults;
+  (void)TakeAll(options, &faults);
+  return faults;
 }
 
 Doors::Doors(const ServeOptions& options, Ground ground)
     : options_(options),
       ground_(std::move(ground)),
+      reloaded_ms_(ground_.store->NowMs()),
       ledger_(ground_.store, {.wait_at_gate = false}) {}
 
 Result<std::unique_ptr<Doors>> Doors::Open(const ServeOptions& options, Ports ports,
@@ -74,9 +84,21 @@ void Doors::Watch(const TokenBook& book) {
   if (redis_ != nullptr) redis_->JudgeTokens();
 }
 
+void Doors::Reload(std::vector<Route> routes) {
+  if (gateway_ != nullptr) gateway_->Reload(std::move(routes));
+}
+
+void Doors::NoteReload(bool successful) {
+  reload_successful_ = successful;
+  if (successful) reloaded_ms_ = ground_.store->NowMs();
+}
+
 Observed Doors::Observe() const {
-  Observed observed{
-      .version = ONCED_VERSION, .store = ground_.store->Figures(), .tally = tally_.Read()};
+  Observed observed{.version = ONCED_VERSION,
+                    .store = ground_.store->Figures(),
+                    .tally = tally_.Read(),
+                    .reload_successful = reload_successful_,
+                    .reloaded_unix_s = static_cast<double>(reloaded_ms_) / 1'000};
   const auto add = [&](Door door, const wire::ListenerCounts& counts) {
     observed.connections.push_back(
         {.door = door, .open = counts.connections, .parked = counts.parked});
@@ -103,6 +125,7 @@ ApiOptions Doors::ApiTerms() {
       .quota = quota_.get(),
       .guard = GuardOf(options_),
       .health = [store = ground_.store] { return store->Health(); },
+      .readiness = [store = ground_.store] { return store->Readiness(); },
       .now_ms = [store = ground_.store] { return store->NowMs(); },
       .draining = [this] { return draining_.load(); },
       .observe = [this] { return Observe(); },

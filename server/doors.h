@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/ledger.h"
 #include "engine/mutex.h"
@@ -33,10 +34,16 @@ namespace onced {
 
 struct Ports {
   static Result<Ports> Take(const ServeOptions& options);
+  // Of every port that cannot be taken; those that can are free again afterwards.
+  static std::vector<Status> Faults(const ServeOptions& options);
 
   std::unique_ptr<wire::Port> api;
   std::unique_ptr<wire::Port> gateway;  // may be absent
   std::unique_ptr<wire::Port> redis;    // may be absent
+
+ private:
+  // As far as they can be; what cannot goes to `faults`.
+  static Ports TakeAll(const ServeOptions& options, std::vector<Status>* faults);
 };
 
 class Doors {
@@ -70,6 +77,10 @@ class Doors {
 
   // The token file was read again.
   void Watch(const TokenBook& book);
+  // The gateway's routes were; of no use without a gateway.
+  void Reload(std::vector<Route> routes);
+  // All that can be read again was: how that went.
+  void NoteReload(bool successful);
 
   // What there is to be seen now, for whoever watches; without the process, which takes longer.
   // From any thread.
@@ -93,6 +104,8 @@ class Doors {
   const ServeOptions& options_;
   const Ground ground_;
   std::atomic<bool> draining_{false};
+  std::atomic<bool> reload_successful_{true};
+  std::atomic<int64_t> reloaded_ms_;
   Tally tally_;
   Ledger ledger_;
   std::unique_ptr<KeyQuota> quota_;  // with a doorkeeper

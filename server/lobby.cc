@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "server/web/answer.h"
+#include "server/web/readiness.h"
 #include "server/wire/listener.h"
 
 namespace onced {
@@ -17,19 +18,19 @@ constexpr size_t kGuestsMax = 64;  // probes: the files are the store's
 
 void Receive(httplib::Response& response, wire::Exchange& exchange) {
   const std::string_view target = exchange.request().target;
-  if (target == "/livez" || target.starts_with("/livez?")) {
+  const std::string_view path = target.substr(0, target.find('?'));
+  if (path == "/livez") {
     response.status = 200;
     response.set_content("ok\n", "text/plain");
     return;
   }
   response.headers.emplace("Retry-After", "1");
   response.status = 503;
-  if (target == "/readyz" || target.starts_with("/readyz?")) {
-    response.set_content("not ready\n[-]recovering failed: the data folder is being opened\n",
-                         "text/plain");
-    return;
-  }
-  Answer answer = ProblemOf("overloaded", "the data folder is being opened", 1);
+  // Whatever is asked of it or left out: it is not ready.
+  const bool probe = path == "/readyz" || path.starts_with("/readyz/") || path == "/healthz";
+  const ReadyQuestion question{.json = WantsJson(exchange.request().Header("Accept"))};
+  Answer answer = probe ? ReadyAnswer(RecoveringChecks(), question)
+                        : ProblemOf("overloaded", "the data folder is being opened", 1);
   response.set_content(answer.body, answer.type);
 }
 

@@ -12,6 +12,7 @@
 #include "server/config/option_document.h"
 #include "server/config/option_sources.h"
 #include "server/config/setting.h"
+#include "server/gateway/origin.h"
 #include "server/serve_table.h"
 
 namespace onced {
@@ -140,7 +141,12 @@ class CommandLine {
       std::fprintf(stderr, "onced: warning: %s\n", line.c_str());
     }
     if (show_->parsed()) {
-      return Print(as_json_ ? ShownAsJson(table_.rows()) : ShownAsFile(table_.rows()));
+      std::vector<ShownRoute> routes;
+      for (const Route& route : table_.options().gateway.routes) {
+        routes.push_back({route.name, route.prefix, route.origin->Name()});
+      }
+      return Print(as_json_ ? ShownAsJson(table_.rows(), routes)
+                            : ShownAsFile(table_.rows(), routes));
     }
     if (check_->parsed()) return CheckOptions{table_.options()};
     return table_.options();

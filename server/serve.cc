@@ -66,15 +66,18 @@ int Failed(const Status& status) {
 
 // At SIGHUP what may change while it runs is read again: each of `reloads` takes what is valid, or
 // says what is not and keeps what it had.
-void ReadAgain(const std::vector<std::function<Status()>>& reloads) {
+void ReadAgain(const std::vector<std::function<Status()>>& reloads, Doors& doors) {
+  bool successful = true;
   for (const std::function<Status()>& reload : reloads) {
     const Status reloaded = reload();
     if (!reloaded.ok()) Say("reload: " + reloaded.message());
+    successful = successful && reloaded.ok();
   }
+  doors.NoteReload(successful);
 }
 
 // Returns the signal that asks for the end. Meanwhile the service manager hears that it lives.
-int AwaitStop(const Signals& signals, const ServiceManager& manager, const Doors& doors,
+int AwaitStop(const Signals& signals, const ServiceManager& manager, Doors& doors,
               const std::vector<std::function<Status()>>& reloads) {
   constexpr std::chrono::hours kLong{1};
   for (;;) {
@@ -82,7 +85,7 @@ int AwaitStop(const Signals& signals, const ServiceManager& manager, const Doors
     if (manager.watchdog().has_value() && doors.Lives()) manager.Tell("WATCHDOG=1");
     if (!number.has_value()) continue;
     if (*number != SIGHUP) return *number;
-    ReadAgain(reloads);
+    ReadAgain(reloads, doors);
   }
 }
 
@@ -128,9 +131,11 @@ Status ReadTokensAgain(const ServeOptions& options, Doorkeeper& doorkeeper, Door
 }
 
 // What the file says is taken as a whole or not at all. Of a running onced no option changes, but
-// for what the files that options name have in them: which ones wait for the next start is told.
+// for the gateway's routes, and what the files that options name have in them: which ones wait for
+// the next start is told.
 Status ReadConfigAgain(const ServeOptions& options,
-                       const std::function<std::optional<ServeOptions>()>& read_again) {
+                       const std::function<std::optional<ServeOptions>()>& read_again,
+                       Doors& doors) {
   const std::optional<ServeOptions> again = read_again();
   if (!again.has_value()) {
     return Status::InvalidArgument("what is asked for is not valid; the options stay as they were");
@@ -140,6 +145,7 @@ Status ReadConfigAgain(const ServeOptions& options,
     if (options.written[i] == again->written[i]) continue;
     changed += (changed.empty() ? "" : ", ") + options.written[i].first;
   }
+  if (again->gateway.enabled) doors.Reload(again->gateway.routes);
   if (!options.config.empty()) {
     Say("reload: " + options.config + " is valid" +
         (changed.empty() ? "" : "; at the next start it changes: " + changed));
@@ -261,8 +267,7 @@ int Serve(const ServeOptions& options,
   const size_t connections_max = ConnectionsWithinFileLimit(
       options.connections_max,
       1U + (options.redis.has_value() ? 1U : 0U) + (options.gateway.enabled ? 2U : 0U));
-  std::vector<std::function<Status()>> reloads = {
-      [&] { return ReadConfigAgain(options, read_again); }};
+  std::vector<std::function<Status()>> reloads;
   std::shared_ptr<wire::TlsCredentials> tls;
   if (!options.tls.certificate.empty()) {
     Result<std::unique_ptr<wire::TlsCredentials>> loaded = wire::TlsCredentials::Load(options.tls);
@@ -292,6 +297,7 @@ int Serve(const ServeOptions& options,
                                                       .before_serving = [&] { opening.reset(); },
                                                       .report = SayOnceASecond});
   if (!doors.ok()) return Failed(doors.status());
+  reloads.insert(reloads.begin(), [&] { return ReadConfigAgain(options, read_again, **doors); });
   if (doorkeeper != nullptr) {
     reloads.emplace_back([&] { return ReadTokensAgain(options, *doorkeeper, **doors); });
   }

@@ -75,8 +75,9 @@ Status ServeTable::CheckGateway() const {
   if (gateway.enabled) {
     for (const Route& route : gateway.routes) {
       if (!LeadsBack(*route.origin, gateway)) continue;
-      return Status::InvalidArgument((upstream_.empty() ? config_ : Written("upstream")) + ": " +
-                                     route.origin->url + " is the gateway's own address");
+      return Status::InvalidArgument(
+          (upstream_.empty() ? InFile("gateway.upstream") : Written("upstream")) + ": " +
+          route.origin->url + " is the gateway's own address");
     }
     if (!gateway.routes.empty()) return Status::Ok();
     return Status::InvalidArgument(
@@ -88,7 +89,7 @@ Status ServeTable::CheckGateway() const {
   if (principal_.principal != PrincipalSource::kUnset) {
     return Status::InvalidArgument(Written("gateway-principal") + missing);
   }
-  if (!gateway.routes.empty()) return Status::InvalidArgument(config_ + missing);
+  if (!gateway.routes.empty()) return Status::InvalidArgument(InFile("gateway.route") + missing);
   return Status::Ok();
 }
 

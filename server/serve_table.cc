@@ -26,6 +26,28 @@ std::string Spelled(const Setting& setting) {
   return text + "}";
 }
 
+// Where each setting stands: of a section's by "section.name", and of a section by its own name.
+void NotePlaces(const Setting& table, const std::string& file, const std::string& within,
+                std::map<std::string, std::string, std::less<>>* places) {
+  for (const Setting& member : table.members) {
+    const std::string name = within + member.name;
+    places->emplace(
+        name, file + ":" + std::to_string(member.at.line) + ":" + std::to_string(member.at.column));
+    if (within.empty() && member.kind == Setting::Kind::kTable) {
+      NotePlaces(member, file, name + ".", places);
+    }
+  }
+}
+
+// Of the gateway's section what waits for the next start: not its routes, and not what is a row.
+std::string SpelledWithoutRoutes(Setting section) {
+  std::erase_if(section.members, [](const Setting& member) {
+    return member.name == "route" || member.name == "upstream" || member.name == "listen" ||
+           member.name == "principal";
+  });
+  return section.members.empty() ? "" : Spelled(section);
+}
+
 std::string PrincipalText(const GatewayOptions& gateway) {
   switch (gateway.principal) {
     case PrincipalSource::kUnset:
@@ -67,7 +89,8 @@ void ServeTable::AddListener() {
           [o](const std::string& text) {
             const std::optional<Address> address = ParseAddress(text, std::nullopt);
             if (!address.has_value()) {
-              return Status::InvalidArgument("must be HOST:PORT, such as 127.0.0.1:6623");
+              return Status::InvalidArgument(
+                  "must be HOST:PORT, such as 127.0.0.1:6623; HOST is an IP address, or localhost");
             }
             o->host = address->host;
             o->port = address->port;
@@ -84,7 +107,8 @@ void ServeTable::AddListener() {
             const bool is_number = text.find_first_not_of("0123456789") == text.npos;
             if (!address.has_value() || is_number) {
               return Status::InvalidArgument(
-                  "must be HOST or HOST:PORT, such as 127.0.0.1 or 127.0.0.1:6379");
+                  "must be HOST or HOST:PORT, such as 127.0.0.1 or 127.0.0.1:6379; HOST is an IP "
+                  "address, or localhost");
             }
             o->redis = address;
             return Status::Ok();
@@ -115,7 +139,8 @@ void ServeTable::AddGateway() {
           [this](const std::string& text) {
             const std::optional<Address> address = ParseAddress(text, GatewayOptions().port);
             if (!address.has_value()) {
-              return Status::InvalidArgument("must be HOST or HOST:PORT (port 6680)");
+              return Status::InvalidArgument(
+                  "must be HOST or HOST:PORT (port 6680); HOST is an IP address, or localhost");
             }
             gateway_ = address;
             return Status::Ok();
@@ -282,10 +307,15 @@ std::string ServeTable::Written(std::string_view name) const {
   for (const Option& row : rows_.rows()) {
     if (row.name != name) continue;
     if (row.source == Source::kEnvironment) return row.variable();
-    if (row.source == Source::kFile) return config_ + ": " + row.setting;
+    if (row.source == Source::kFile) return InFile(row.setting);
     return row.flag();
   }
   return std::string(name);
+}
+
+std::string ServeTable::InFile(std::string_view setting) const {
+  const auto place = places_.find(setting);
+  return (place == places_.end() ? config_ : place->second) + ": " + std::string(setting);
 }
 
 Status ServeTable::Read(const std::map<std::string, std::string>& flags,
@@ -301,17 +331,22 @@ Status ServeTable::Read(const std::map<std::string, std::string>& flags,
 Status ServeTable::ReadFile(const std::map<std::string, std::string>& flags,
                             const std::vector<std::string>& environment) {
   const auto flag = flags.find("config");
+  const char* by = "--config: ";
   if (flag != flags.end()) config_ = flag->second;
-  if (config_.empty()) config_ = ValueOf(environment, "ONCED_CONFIG");
+  if (config_.empty()) {
+    config_ = ValueOf(environment, "ONCED_CONFIG");
+    by = "ONCED_CONFIG: ";
+  }
   Setting whole;
   if (!config_.empty()) {
     const Result<std::string> text = ReadCredentialFile(config_, Readers::kAnybody, kFileMax);
     if (!text.ok()) {
-      return Status::InvalidArgument("--config: " + config_ + ": " + text.status().message());
+      return Status::InvalidArgument(by + config_ + ": " + text.status().message());
     }
     Result<Setting> parsed = ParseSettings(*text, config_);
     if (!parsed.ok()) return parsed.status();
     whole = std::move(*parsed);
+    NotePlaces(whole, config_, "", &places_);
   }
   Faults faults(config_);
   Settings file(whole, &faults);
@@ -320,7 +355,7 @@ Status ServeTable::ReadFile(const std::map<std::string, std::string>& flags,
   ONCED_RETURN_IF_ERROR(ReadFlags(flags));
   if (const Setting* section = file.Find("gateway"); section != nullptr) {
     ReadGatewaySection(*section, config_, UnlessSaid(), &faults, &options_.gateway);
-    options_.written.emplace_back("[gateway]", Spelled(*section));
+    options_.written.emplace_back("[gateway]", SpelledWithoutRoutes(*section));
   } else {
     options_.written.emplace_back("[gateway]", "");
   }

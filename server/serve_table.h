@@ -55,9 +55,12 @@ class ServeTable {
   Status CheckPrincipal() const;
   // As its author knows the row: by the flag, the variable or the setting.
   std::string Written(std::string_view name) const;
+  // A setting of the file, by its name with its section's, and where it stands.
+  std::string InFile(std::string_view setting) const;
 
   ServeOptions options_;
   std::string config_;
+  std::map<std::string, std::string, std::less<>> places_;  // file:line:column of each setting
   // What flags and environment say of the gateway: its own section of the file is read between.
   std::optional<Address> gateway_;
   GatewayOptions principal_;  // only who asks is read of it

@@ -74,6 +74,8 @@ TEST(Access, IsByTokenAndRole) {
                {"GET", "/v1/status", kAdmin},
                {"GET", "/livez", kAnybody},
                {"GET", "/readyz?verbose", kAnybody},
+               {"GET", "/readyz/log_sync", kAnybody},
+               {"GET", "/healthz", kAnybody},
                {"HEAD", "/livez", kAnybody},
                {"HEAD", "/readyz", kAnybody},
                {"GET", "/v1/nothing", kCaller},

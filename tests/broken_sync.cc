@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Preloaded into the program: a disk whose syncs fail from the moment a file appears whose path is
 // in ONCED_BREAK_SYNC; or one whose syncs of logs do not return while there is a file whose path is
-// in ONCED_HOLD_SYNC, and make one with .held behind its name when they come to wait; or, where
+// in ONCED_HOLD_SYNC, and make one with .held behind its name when they come to wait; one whose
+// reads of the high-water mark do so, by ONCED_HOLD_READ; or, where
 // ONCED_SLOW_SYNC names a file, one whose syncs of logs take up to ONCED_SLOW_SYNC_MS, and are
 // written there, a line each: when it was called and when it returned, in nanoseconds of the steady
 // clock.
@@ -25,12 +26,14 @@ bool Broken() {
   return path != nullptr && access(path, F_OK) == 0;
 }
 
-bool IsLog(int fd) {
+bool IsFile(int fd, const char* end) {
   char path[4'096];
   const std::string link = "/proc/self/fd/" + std::to_string(fd);
   const ssize_t size = readlink(link.c_str(), path, sizeof path);
-  return size > 0 && std::string(path, static_cast<size_t>(size)).ends_with(".log");
+  return size > 0 && std::string(path, static_cast<size_t>(size)).ends_with(end);
 }
+
+bool IsLog(int fd) { return IsFile(fd, ".log"); }
 
 std::string Now() {
   return std::to_string(std::chrono::steady_clock::now().time_since_epoch().count());
@@ -51,8 +54,8 @@ int SyncSlowly(Sync sync, int fd, const char* trace) {
   return result;
 }
 
-void WaitWhileHeld() {
-  const char* const hold = std::getenv("ONCED_HOLD_SYNC");
+void WaitWhileHeld(const char* variable) {
+  const char* const hold = std::getenv(variable);
   if (hold == nullptr || access(hold, F_OK) != 0) return;
   const std::string held = std::string(hold) + ".held";
   const int fd = open(held.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -68,7 +71,7 @@ int SyncUnlessBroken(const char* name, int fd) {
     return -1;
   }
   const auto sync = reinterpret_cast<Sync>(dlsym(RTLD_NEXT, name));
-  if (IsLog(fd)) WaitWhileHeld();
+  if (IsLog(fd)) WaitWhileHeld("ONCED_HOLD_SYNC");
   const char* const trace = std::getenv("ONCED_SLOW_SYNC");
   return trace != nullptr && IsLog(fd) ? SyncSlowly(sync, fd, trace) : sync(fd);
 }
@@ -77,3 +80,12 @@ int SyncUnlessBroken(const char* name, int fd) {
 
 extern "C" int fdatasync(int fd) { return SyncUnlessBroken("fdatasync", fd); }
 extern "C" int fsync(int fd) { return SyncUnlessBroken("fsync", fd); }
+
+extern "C" ssize_t pread(int fd, void* bytes, size_t size, off_t at) {
+  using Read = ssize_t (*)(int, void*, size_t, off_t);
+  static const auto read = reinterpret_cast<Read>(dlsym(RTLD_NEXT, "pread"));
+  if (std::getenv("ONCED_HOLD_READ") != nullptr && IsFile(fd, "/high-water")) {
+    WaitWhileHeld("ONCED_HOLD_READ");
+  }
+  return read(fd, bytes, size, at);
+}

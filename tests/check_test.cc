@@ -9,8 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "engine/data_folder.h"
 #include "server/options.h"
 #include "tests/program.h"
+#include "tests/redis.h"
 
 namespace onced {
 namespace {
@@ -47,6 +49,70 @@ TEST(Check, TellsAllThatIsWrong) {
   const Ended invalid = Check({"--lease", "5"});
   EXPECT_EQ(invalid.code, kExitUsage);
   EXPECT_NE(invalid.err.find("--lease: must be"), std::string::npos) << invalid.err;
+}
+
+TEST(Check, TellsEveryPortThatIsTaken) {
+  const OncedInAFolder other({"--redis", "127.0.0.1:0"});
+  const TempFolder folder;
+  const std::string api = "127.0.0.1:" + std::to_string(other.program.port());
+  const std::string redis = "127.0.0.1:" + std::to_string(RedisPortOf(other.program));
+  const Ended ended = Check({"--data", folder.path("new"), "--http", api, "--redis", redis});
+  EXPECT_EQ(ended.code, kExitUsage);
+  EXPECT_NE(ended.err.find("listen on " + api), std::string::npos) << ended.err;
+  EXPECT_NE(ended.err.find("listen on " + redis), std::string::npos) << ended.err;
+  // One port for two doors.
+  const std::string twice = "127.0.0.1:" + std::to_string(FreePort());
+  EXPECT_EQ(Check({"--data", folder.path("new"), "--http", twice, "--redis", twice}).code,
+            kExitUsage);
+}
+
+TEST(Check, LooksIntoTheFolder) {
+  const TempFolder folder;
+  const std::string data = folder.path("data");
+  const auto expect = [&](const std::string& words) {
+    const Ended ended = Check({"--data", data, "--http", "127.0.0.1:0"});
+    EXPECT_EQ(ended.code, words.empty() ? kExitOk : kExitUsage) << ended.err;
+    EXPECT_NE(ended.err.find(words), std::string::npos) << words << " is not in " << ended.err;
+  };
+  fs::create_symlink(folder.path("nowhere"), data);
+  expect("is a link to what is not there");
+  fs::remove(data);
+  {
+    Program program(data);
+    EXPECT_EQ(program.Ask("POST", "/v1/claim", "{\"key\":\"k\"}").status, 201);
+    EXPECT_EQ(program.Stop().code, kExitOk);
+  }
+  expect("");
+  fs::rename(data + "/db/CURRENT", folder.path("CURRENT"));
+  expect("the file CURRENT is missing");
+  fs::rename(folder.path("CURRENT"), data + "/db/CURRENT");
+  fs::rename(data + "/high-water", folder.path("high-water"));
+  expect("high-water");
+  fs::rename(folder.path("high-water"), data + "/high-water");
+  fs::rename(data + "/db", folder.path("db"));
+  expect("there is no database, and there was one");
+  fs::rename(folder.path("db"), data + "/db");
+  fs::remove(data + "/onced.lock");
+  fs::create_directory(data + "/onced.lock");
+  expect("onced.lock: is no file");
+  fs::remove(data + "/onced.lock");
+  expect("");
+  Program program(data);
+  EXPECT_EQ(program.Ask("GET", "/v1/keys/k").status, 200) << "nothing of it was changed";
+}
+
+// A start while the folder is read, as `onced verify` does, is told so.
+TEST(Check, AStartIsToldWhoReadsTheFolder) {
+  const TempFolder folder;
+  { const Program program(folder.path()); }
+  const Result<std::shared_ptr<void>> reader = DataFolder::KeepStill(folder.path());
+  ASSERT_TRUE(reader.ok());
+  const std::vector<std::string> serve = {"serve", "--http", "127.0.0.1:0", "--data",
+                                          folder.path()};
+  const Ended refused = Program::Run(serve);
+  EXPECT_EQ(refused.code, kExitInUse);
+  EXPECT_NE(refused.err.find("it is being read, by `onced verify`"), std::string::npos)
+      << refused.err;
 }
 
 // Who checks a new file before a restart has the old one running, on the ports that it names.

@@ -22,6 +22,7 @@ class Child {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
+  pid_t pid() const { return pid_; }
   // Whether it has by now.
   bool Ended();
   // The exit code of one that has ended, or minus the signal.

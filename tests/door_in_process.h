@@ -24,6 +24,7 @@ struct DoorInProcess {
   explicit DoorInProcess(std::function<void(const std::string&)> report = [](const std::string&) {})
       : ledger(here.store.get(), {.wait_at_gate = false}),
         api(&ledger, {.health = [this] { return here.store->Health(); },
+                      .readiness = [this] { return here.store->Readiness(); },
                       .now_ms = [this] { return here.clock.NowMs(); },
                       .draining = [] { return false; },
                       .report = std::move(report)}) {

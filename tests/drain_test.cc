@@ -10,10 +10,15 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "server/lobby.h"
+#include "tests/child.h"
 #include "tests/program.h"
+#include "tests/slow_disk.h"
 
 namespace onced {
 namespace {
@@ -80,6 +85,8 @@ TEST(Drain, ServesOnWhileBalancersLookAway) {
   program.Signal(SIGTERM);
   EXPECT_TRUE(Eventually([&] { return program.Ask("GET", "/readyz").status == 503; }));
   EXPECT_NE(program.Ask("GET", "/readyz?verbose").body.find("[-]draining"), std::string::npos);
+  EXPECT_EQ(program.Ask("GET", "/readyz/draining").status, 503);
+  EXPECT_EQ(program.Ask("GET", "/readyz?exclude=draining").status, 200);
   EXPECT_EQ(program.Ask("POST", "/v1/claim", "{\"key\":\"k\"}").status, 201);
   EXPECT_EQ(program.Ask("GET", "/livez").status, 200);
   const Ended ended = program.WaitForEnd();
@@ -117,6 +124,58 @@ TEST(Drain, CutsOffWhatTakesTooLongAndSaysSo) {
   EXPECT_NE(ended.err.find("stopped"), std::string::npos) << "all the same it has synced";
 }
 
+// The folder lies on a disk that does not give its first file back: who asks hears that it is
+// being opened, and a stop is one at once.
+TEST(Drain, EndsAtOnceWhileTheFolderIsOpened) {
+  const TempFolder folder;
+  std::filesystem::create_directories(folder.path());
+  const std::string data = folder.path("data");
+  const std::string hold = folder.path("hold");
+  { const Program before(data); }
+  WriteFile(hold, "");
+  const uint16_t port = FreePort();
+  setenv("LD_PRELOAD", ONCED_BROKEN_SYNC, 1);
+  setenv("ONCED_HOLD_READ", hold.c_str(), 1);
+  setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+  const char* const other = getenv("ONCED_PROGRAM");
+  Child opening({other != nullptr ? other : ONCED_PROGRAM, "serve", "--data", data, "--http",
+                 "127.0.0.1:" + std::to_string(port)});
+  for (const char* name : {"LD_PRELOAD", "ONCED_HOLD_READ", "ASAN_OPTIONS"}) unsetenv(name);
+  EXPECT_TRUE(Eventually([&] { return std::filesystem::exists(hold + ".held"); }));
+  const HttpAnswer ready = Client(port).Ask("GET", "/readyz");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_NE(ready.body.find("[-]recovering failed"), std::string::npos) << ready.body;
+  EXPECT_EQ(Client(port).Ask("GET", "/livez").status, 200);
+  const auto asked = steady_clock::now();
+  kill(opening.pid(), SIGTERM);
+  EXPECT_TRUE(Eventually([&] { return opening.Ended(); }));
+  EXPECT_LT(steady_clock::now() - asked, seconds(5));
+  EXPECT_EQ(opening.code(), kExitCutOff) << opening.Said();
+  EXPECT_NE(opening.Said().find("while the data folder was being opened"), std::string::npos);
+  const Program again(data);
+  EXPECT_EQ(again.Ask("GET", "/livez").status, 200);
+}
+
+// A disk that does not return from a sync cannot keep a stop from ending: it is given the drain's
+// time and 20 s for the last sync. What was not answered by then is not, and what was is there at
+// the next start.
+TEST(Drain, EndsAlthoughASyncHangs) {
+  HeldDisk program({"--drain-timeout", "300ms"});
+  EXPECT_EQ(program->Ask("POST", "/v1/complete", "{\"key\":\"before\"}").status, 200);
+  program.Hold();
+  Client waits = program->Connect();
+  EXPECT_TRUE(waits.Send(RequestText("POST", "/v1/complete", "{\"key\":\"k\"}")));
+  EXPECT_TRUE(Eventually([&] { return program.IsHeld(); }));
+  program->Signal(SIGTERM);
+  (void)Eventually([&] { return program->Said().find("last sync") != std::string::npos; });
+  const Ended ended = program.WaitForEnd();
+  EXPECT_EQ(ended.code, kExitFailure) << ended.err;
+  EXPECT_NE(ended.err.find("the storage does not answer"), std::string::npos) << ended.err;
+  EXPECT_EQ(waits.Receive().status, 0) << "it was never answered";
+  const Program again(program.data());
+  EXPECT_EQ(again.Ask("GET", "/v1/keys/before").Field("/state"), "completed");
+}
+
 TEST(Lobby, TellsWhoComesThatItLivesAndIsNotReady) {
   Result<std::unique_ptr<wire::Port>> port = wire::Port::Take("127.0.0.1", 0);
   ASSERT_TRUE(port.ok());
@@ -128,6 +187,13 @@ TEST(Lobby, TellsWhoComesThatItLivesAndIsNotReady) {
     const HttpAnswer ready = Client(number).Ask("GET", "/readyz?verbose");
     EXPECT_EQ(ready.status, 503);
     EXPECT_NE(ready.body.find("[-]recovering"), std::string::npos) << ready.body;
+    for (const char* probe : {"/healthz", "/readyz/log_sync", "/readyz?exclude=recovering"}) {
+      EXPECT_EQ(Client(number).Ask("GET", probe).body, ready.body) << probe;
+    }
+    EXPECT_EQ(Client(number)
+                  .Ask("GET", "/readyz", "", {{"Accept", "application/json"}})
+                  .Field("/checks/0/name"),
+              "recovering");
     const HttpAnswer claim = Client(number).Ask("POST", "/v1/claim", "{\"key\":\"k\"}");
     EXPECT_EQ(claim.status, 503);
     EXPECT_EQ(claim.Field("/code"), "overloaded");
@@ -139,6 +205,32 @@ TEST(Lobby, TellsWhoComesThatItLivesAndIsNotReady) {
   ASSERT_TRUE(waits.Send("GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"));
   const Lobby next(options, **port, nullptr, milliseconds(0));
   EXPECT_EQ(waits.Receive().status, 200);
+}
+
+// Whoever knocks while the store opens takes a file that the store may need: of them there are only
+// so many, the next is told so, and one that leaves makes room.
+TEST(Lobby, LetsOnlySoManyIn) {
+  constexpr size_t kGuestsMax = 64;  // of server/lobby.cc
+  Result<std::unique_ptr<wire::Port>> port = wire::Port::Take("127.0.0.1", 0);
+  ASSERT_TRUE(port.ok());
+  const ServeOptions options;
+  const Lobby lobby(options, **port, nullptr, milliseconds(0));
+  std::vector<Client> guests;
+  while (guests.size() < kGuestsMax) {
+    guests.emplace_back((*port)->number());
+    EXPECT_EQ(guests.back().Ask("GET", "/livez").status, 200);
+  }
+  const auto recovering = [](const HttpAnswer& answer) {
+    return answer.status == 503 && answer.body.find("[-]recovering") != std::string::npos;
+  };
+  const HttpAnswer refused = Client((*port)->number()).Ask("GET", "/readyz");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.Field("/code"), "overloaded") << refused.body;
+  EXPECT_EQ(Client((*port)->number()).Ask("GET", "/livez").status, 200) << "it does live";
+  EXPECT_TRUE(recovering(guests.front().Ask("GET", "/readyz"))) << "who is in stays in";
+  guests.back().HangUp();
+  EXPECT_TRUE(
+      Eventually([&] { return recovering(Client((*port)->number()).Ask("GET", "/readyz")); }));
 }
 
 TEST(Lobby, IsNotOpenedForAMoment) {

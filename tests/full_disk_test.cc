@@ -163,11 +163,14 @@ TEST(FullDisk, IsToldAsLongAsWritesFail) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
   while (std::chrono::steady_clock::now() < until) {
     ASSERT_TRUE(here.store->Health().space_low);
+    ASSERT_TRUE(here.store->Readiness().space_low);
+    ASSERT_TRUE(here.store->Readiness().writes_parked);
     // real time: the caretaker looks every 100 ms
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   here.disk.full = false;
   EXPECT_TRUE(Eventually([&] { return !here.store->Health().space_low; }));
+  EXPECT_FALSE(here.store->Readiness().writes_parked);
   EXPECT_TRUE(Eventually([&] { return here.Claims("c"); }));
 }
 

@@ -72,6 +72,8 @@ TEST(FullImage, IsOutlivedAgainAndAgain) {
     }));
     ExpectProblem(told, 507, "storage_full");
     if (!HasFailure()) ++proof.faults;
+    EXPECT_EQ(program->Ask("GET", "/readyz/disk_space").status, 503);
+    EXPECT_EQ(program->Ask("GET", "/livez").status, 200);
     for (const std::string& key : paid) EXPECT_TRUE(payments.IsPaid(key)) << key;
     ExpectProblem(payments.Pay(round + "refused"), 507, "storage_full");
     EXPECT_TRUE(redis.Ask("SET more v").starts_with("-MISCONF Errors writing to the log: "));

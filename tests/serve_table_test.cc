@@ -19,6 +19,7 @@
 
 #include "server/config/option_document.h"
 #include "server/config/option_sources.h"
+#include "server/json/json_reader.h"
 #include "tests/fixtures.h"
 
 namespace onced {
@@ -115,8 +116,34 @@ TEST(ServeTable, NamesTheVariableThatIsWrong) {
   EXPECT_EQ(Complaint("", {"ONCED_ACCEPT_DATA_LOSS=on"}), "") << "said for one start, not kept";
   // What no single one can tell names it as it was written.
   EXPECT_TRUE(Complaint("", {"ONCED_TLS_CERT=c"}).starts_with("ONCED_TLS_CERT: needs both"));
-  EXPECT_TRUE(Complaint("tls_key = \"k\"").starts_with("onced.toml: tls_key: needs both"));
+  EXPECT_TRUE(Complaint("tls_key = \"k\"").starts_with("onced.toml:1:11: tls_key: needs both"));
   EXPECT_NE(Complaint("http = \"0.0.0.0:80\"").find("needs --tokens"), std::string::npos);
+}
+
+TEST(ServeTable, TellsWhereWhatContradictsStands) {
+  const std::string route =
+      "[[gateway.upstream]]\nname = \"a\"\nurl = \"http://127.0.0.1:7\"\n[[gateway.route]]\n"
+      "name = \"a\"\nprefix = \"/\"\nupstream = \"a\"\n";
+  const std::pair<std::string, const char*> wrong[] = {
+      {"audit = true\nhttp = \"0.0.0.0:80\"\n", "onced.toml:2:8: http: an address that is not"},
+      {"tokens = \"t\"\ninsecure_no_auth = true\n", "onced.toml:2:20: insecure_no_auth: does not"},
+      {"redis_scripts = true\n", "onced.toml:1:17: redis_scripts: needs --redis"},
+      {"[gateway]\nlisten = \"127.0.0.1\"\n", "onced.toml:2:10: gateway.listen: needs --upstream"},
+      {"[gateway]\nlisten = \"127.0.0.1:7\"\n" + route, "onced.toml:3:"},
+      {"\n" + route, "onced.toml:5:1: gateway.route: needs --gateway"}};
+  for (const auto& [text, complaint] : wrong) {
+    EXPECT_TRUE(Complaint(text).starts_with(complaint)) << text << "\n" << Complaint(text);
+  }
+}
+
+TEST(ServeTable, NamesWhatHasNamedAFileThatIsNotThere) {
+  ServeTable by_variable, by_flag;
+  EXPECT_TRUE(by_variable.Read({}, {"ONCED_CONFIG=/none/x"})
+                  .message()
+                  .starts_with("ONCED_CONFIG: /none/x: "));
+  EXPECT_TRUE(by_flag.Read({{"config", "/none/y"}}, {"ONCED_CONFIG=/none/x"})
+                  .message()
+                  .starts_with("--config: /none/y: "));
 }
 
 TEST(ServeTable, KnowsVariablesThatAreNone) {
@@ -156,7 +183,8 @@ TEST(OptionDocument, HasAnExampleThatIsTaken) {
     const std::string text = (in_gateway ? "[gateway]\n" : "") + line + "\n";
     const std::string said = Complaint(text);
     // Alone some of them lack what goes with them, which is said by the name of the option.
-    EXPECT_FALSE(said.starts_with("onced.toml:" + std::to_string(in_gateway ? 2 : 1)))
+    EXPECT_FALSE(said.find(": needs ") == said.npos && said.find(": beyond ") == said.npos &&
+                 said.starts_with("onced.toml:" + std::to_string(in_gateway ? 2 : 1)))
         << text << said;
   }
   EXPECT_GT(settings, 30u);
@@ -179,6 +207,30 @@ TEST(OptionDocument, ShowsAFileThatMeansTheSame) {
   EXPECT_NE(json.find(R"({"name":"lease","value":"2s","source":"file"})"), std::string::npos)
       << json;
   EXPECT_NE(json.find(R"({"name":"tls-cert","value":null,"source":"default"})"), std::string::npos);
+}
+
+TEST(OptionDocument, ShowsWhatIsNoTextAsText) {
+  Asked asked("");
+  ASSERT_TRUE(asked.Read({{"data", "a\xff\xfe\"b"}, {"tokens", "caf\u00e9"}}).ok());
+  const std::string file = ShownAsFile(asked.table.rows());
+  EXPECT_NE(file.find("\n# data = \""), std::string::npos) << file;
+  EXPECT_NE(file.find("a\uFFFD\uFFFD\\\"b\"  # flag; not as it is"), std::string::npos) << file;
+  EXPECT_NE(file.find("caf\u00e9\""), std::string::npos) << file;
+  EXPECT_TRUE(Asked(file).Read({}).ok()) << "it is a file all the same";
+  const std::string json = ShownAsJson(asked.table.rows());
+  EXPECT_TRUE(ValidateJson(json).ok()) << json;
+  EXPECT_NE(json.find("a\uFFFD\uFFFD\\\"b"), std::string::npos) << json;
+}
+
+TEST(OptionDocument, ShowsTheRoutes) {
+  ServeTable table;
+  const std::vector<ShownRoute> routes = {{"pay", "/pay", "http://127.0.0.1:3000"}};
+  const std::string file = ShownAsFile(table.rows(), routes);
+  EXPECT_NE(file.find("\n# gateway.route pay: /pay -> http://127.0.0.1:3000\n"), std::string::npos);
+  const std::string json = ShownAsJson(table.rows(), routes);
+  EXPECT_NE(
+      json.find(R"("routes":[{"name":"pay","prefix":"/pay","upstream":"http://127.0.0.1:3000"}])"),
+      std::string::npos);
 }
 
 TEST(OptionDocument, IsWhatTheTableSays) {

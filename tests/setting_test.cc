@@ -159,7 +159,9 @@ TEST(Address, MayLeaveOutItsPortWhereThereIsOne) {
   }
   EXPECT_FALSE(ParseAddress("127.0.0.1", std::nullopt).has_value());
   EXPECT_FALSE(ParseAddress("[::1]", std::nullopt).has_value());
-  for (const char* bad : {"", "::1", "::1:80", "a:", "a:b", "a:65536", "a:-1", "[::1]:x"}) {
+  for (const char* bad :
+       {"", "::1", "::1:80", "a:", "a:b", "a:65536", "a:-1", "[::1]:x", "foo", "foo:80", ":80",
+        "127.0.0.1.5:80", "127.1:80", "[127.0.0.1:80", "localhost.:80"}) {
     EXPECT_FALSE(ParseAddress(bad, uint16_t{6680}).has_value()) << bad;
   }
 }

@@ -67,7 +67,7 @@ class SettlingOnAFullDisk : public testing::TestWithParam<Fault> {
   }
   std::shared_ptr<UpstreamRun> Run() {
     const Reply claimed = Value(ledger.Claim(key, AClaim("", OnLapse::kUnknown)));
-    return runs->Begin({.route = &routes.front(),
+    return runs->Begin({.route = std::make_shared<const Route>(routes.front()),
                         .key = key,
                         .fence = claimed.record->fence,
                         .sequence = claimed.sequence,

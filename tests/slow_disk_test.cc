@@ -4,6 +4,8 @@
 // how the program is does not wait for the disk; and of those who wait there are only so many.
 //
 // ONCED_SLOW=<n>: writes of each client. ONCED_SLOW_SYNC_MS=<n>: the longest sync.
+#include "tests/slow_disk.h"
+
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
@@ -33,22 +35,6 @@ struct Moments {
 };
 
 int64_t NowNs() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
-
-// The program with the library of broken_sync.cc, told `what` to do with the file at `path`.
-std::unique_ptr<Program> StartOnSlowDisk(const TempFolder& folder, const char* what,
-                                         const std::string& path, const Words& more = {}) {
-  const std::pair<const char*, std::string> variables[] = {
-      {"LD_PRELOAD", ONCED_BROKEN_SYNC},
-      {what, path},
-      // ASan wants to be the first library; ours only stands in for fdatasync.
-      {"ASAN_OPTIONS", "verify_asan_link_order=0"}};
-  for (const auto& [name, value] : variables) setenv(name, value.c_str(), 1);
-  Words flags{"--durability", "sync", "--redis", "127.0.0.1:0"};
-  flags.insert(flags.end(), more.begin(), more.end());
-  auto program = std::make_unique<Program>(folder.path() + "/data", flags);
-  for (const auto& [name, value] : variables) unsetenv(name);
-  return program;
-}
 
 using Written = std::map<std::string, std::vector<Moments>>;  // by what was asked
 
@@ -157,38 +143,6 @@ TEST(SlowDisk, IsWaitedForByEveryWriteAndByNobodyElse) {
   proof.remark = "syncs up to " + ms(longest) + " ms, /livez up to " + ms(probes.back()) + " ms";
 }
 
-// The program on a disk that does not return from a sync while a file is there.
-class HeldDisk {
- public:
-  explicit HeldDisk(const Words& more = {}) {
-    std::filesystem::create_directories(folder_.path());
-    program_ = StartOnSlowDisk(folder_, "ONCED_HOLD_SYNC", hold_, more);
-    status_ = std::make_unique<Client>(program_->Connect());
-  }
-  const Program& operator*() const { return *program_; }
-  const Program* operator->() const { return program_.get(); }
-
-  void Hold() {
-    std::filesystem::remove(hold_ + ".held");
-    WriteFile(hold_, "");
-  }
-  void LetGo() { std::filesystem::remove(hold_); }
-  // A sync has come, and cannot return.
-  bool IsHeld() const { return std::filesystem::exists(hold_ + ".held"); }
-  std::string Status(const std::string& field) {
-    return status_->Ask("GET", "/v1/status").Field("/" + field);
-  }
-  bool Becomes(const std::string& field, size_t count) {
-    return Eventually([&] { return Status(field) == std::to_string(count); });
-  }
-
- private:
-  const TempFolder folder_;
-  const std::string hold_ = folder_.path() + "/hold";
-  std::unique_ptr<Program> program_;
-  std::unique_ptr<Client> status_;
-};
-
 struct Asked {
   uint16_t port;
   std::string bytes;
@@ -253,7 +207,7 @@ TEST(SlowDisk, HoldsEveryWriteAndNobodyElse) {
       EXPECT_TRUE(program.Becomes("answers_held", held.size())) << one.bytes;
     }
     EXPECT_TRUE(Eventually([&] { return program.IsHeld(); }));
-    for (const char* asked : {"/livez", "/readyz", "/v1/status", "/.well-known/idempotency"}) {
+    for (const char* asked : {"/livez", "/v1/status", "/.well-known/idempotency"}) {
       EXPECT_EQ(program->Ask("GET", asked).status, 200) << asked;
     }
     EXPECT_EQ(program->Ask("GET", "/v1/keys/old" + round).status, 200);

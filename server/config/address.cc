@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "server/config/address.h"
 
+#include <arpa/inet.h>
+
 #include <charconv>
+#include <utility>
 
 namespace onced {
 
@@ -25,7 +28,13 @@ std::optional<Address> ParseAddress(std::string_view text, std::optional<uint16_
   } else if (host.find(':') != std::string_view::npos) {
     return std::nullopt;  // which of its colons begins the port?
   }
-  return Address{.host = host == "localhost" ? "127.0.0.1" : std::string(host), .port = *port};
+  std::string numbers = host == "localhost" ? "127.0.0.1" : std::string(host);
+  in_addr v4{};
+  in6_addr v6{};
+  const bool is_ip = inet_pton(AF_INET, numbers.c_str(), &v4) == 1 ||
+                     inet_pton(AF_INET6, numbers.c_str(), &v6) == 1;
+  if (!is_ip) return std::nullopt;
+  return Address{.host = std::move(numbers), .port = *port};
 }
 
 std::string AddressText(const std::string& host, uint16_t port) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Address: where a door listens, as flags and the configuration file write it: HOST:PORT, an IPv6
-// host in brackets.
+// host in brackets. A host is an IP address, or localhost.
 //
 // Threads: values and pure functions.
 #pragma once

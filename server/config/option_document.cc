@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string_view>
 
+#include "server/json/json_reader.h"
 #include "server/json/json_writer.h"
 
 namespace onced {
@@ -31,6 +32,20 @@ std::string Written(const Option& row, const std::string& value) {
   const bool digits = !value.empty() && value.find_first_not_of("0123456789") == value.npos;
   if (row.form == Option::Form::kNumber && digits) return value;
   return Quoted(value);
+}
+
+// Neither JSON nor TOML has bytes that are no UTF-8.
+bool IsUtf8(const std::string& text) {
+  std::string json;
+  AppendJsonString(text, &json);
+  return ValidateJson(json).ok();
+}
+std::string Readable(const std::string& text) {
+  if (IsUtf8(text)) return text;
+  std::string readable;
+  for (const char c : text)
+    readable += static_cast<unsigned char>(c) < 0x80 ? std::string(1, c) : "\uFFFD";
+  return readable;
 }
 
 std::string ValueOrExample(const Option& row) {
@@ -80,7 +95,7 @@ std::string ExampleFile(const OptionTable& table) {
   return file;
 }
 
-std::string ShownAsFile(const OptionTable& table) {
+std::string ShownAsFile(const OptionTable& table, const std::vector<ShownRoute>& routes) {
   std::string text;
   for (const Option& row : table.rows()) {
     std::string value = row.text();
@@ -89,16 +104,23 @@ std::string ShownAsFile(const OptionTable& table) {
       value = std::filesystem::absolute(value).string();
     }
     const std::string name = row.setting.empty() ? row.flag() : row.setting;
-    const bool absent = value.empty() || row.setting.empty();
+    const bool whole = IsUtf8(value);
+    value = Readable(value);
+    const bool absent = value.empty() || row.setting.empty() || !whole;
     text += absent ? "# " + name + (value.empty() ? " is not set" : " = " + Written(row, value))
                    : name + " = " + Written(row, value);
     if (!value.empty()) text += std::string("  # ") + NameOf(row.source);
-    text += '\n';
+    text +=
+        whole ? "\n" : "; not as it is: it has bytes that are no UTF-8, which a file cannot have\n";
+  }
+  for (const ShownRoute& route : routes) {
+    text += "# gateway.route " + route.name + ": " + Readable(route.prefix) + " -> " +
+            Readable(route.upstream) + "\n";
   }
   return text;
 }
 
-std::string ShownAsJson(const OptionTable& table) {
+std::string ShownAsJson(const OptionTable& table, const std::vector<ShownRoute>& routes) {
   JsonWriter writer;
   writer.Field("schema", 1).BeginArray("options");
   for (const Option& row : table.rows()) {
@@ -107,9 +129,17 @@ std::string ShownAsJson(const OptionTable& table) {
     if (value.empty()) {
       writer.Null("value");
     } else {
-      writer.Field("value", value);
+      writer.Field("value", Readable(value));
     }
     writer.Field("source", NameOf(row.source)).EndObject();
+  }
+  writer.EndArray().BeginArray("routes");
+  for (const ShownRoute& route : routes) {
+    writer.BeginObject()
+        .Field("name", route.name)
+        .Field("prefix", Readable(route.prefix))
+        .Field("upstream", Readable(route.upstream))
+        .EndObject();
   }
   return writer.EndArray().Take() + "\n";
 }

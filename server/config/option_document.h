@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "server/config/option.h"
 
@@ -16,8 +17,13 @@ std::string ExampleFile(const OptionTable& table);
 
 // Every value and where it comes from: as a configuration file that means the same, or, for
 // scripts, as JSON: {"schema":1,"options":[{"name":…,"value":…,"source":…},…]}.
-std::string ShownAsFile(const OptionTable& table);
-std::string ShownAsJson(const OptionTable& table);
+// The routes, which are no options, are told after them: where they are read is the file itself.
+// What no file could have, bytes that are no UTF-8, is shown with U+FFFD in their place.
+struct ShownRoute {
+  std::string name, prefix, upstream;
+};
+std::string ShownAsFile(const OptionTable& table, const std::vector<ShownRoute>& routes = {});
+std::string ShownAsJson(const OptionTable& table, const std::vector<ShownRoute>& routes = {});
 
 // OPTIONS.md.
 std::string OptionDocument(const OptionTable& table);

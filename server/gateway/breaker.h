@@ -23,6 +23,8 @@ struct BreakerLimits {
   uint32_t rate_calls_min = 20;  // in a window, before a rate means anything
   std::chrono::milliseconds window{10'000};
   std::chrono::milliseconds open_for{5'000};
+
+  bool operator==(const BreakerLimits&) const = default;
 };
 
 // Whether a whole answer with this status is one of an upstream that cannot serve.
@@ -51,6 +53,7 @@ class Breaker {
   // It was let through and not made after all.
   void Forgotten(TimePoint now, Pass pass = kNewest) EXCLUDES(mutex_);
 
+  const BreakerLimits& limits() const { return limits_; }
   State state(TimePoint now) const EXCLUDES(mutex_);
   uint64_t opened() const EXCLUDES(mutex_);  // how often it has opened
 

@@ -4,6 +4,9 @@
 #include <httplib.h>
 
 #include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
 #include <utility>
 
 #include "server/gateway/breaker.h"
@@ -118,7 +121,7 @@ void WriteTelling(Telling telling, httplib::Response& response, wire::Exchange& 
 struct Gateway::Judged {
   enum class Way : uint8_t { kRefused, kPasses, kIsKeyed, kMayBeKeyed };
   Way way = Way::kRefused;
-  const Route* route = nullptr;
+  std::shared_ptr<const Route> route;
   Principal principal;
   std::string key;
   std::string key_header;
@@ -126,7 +129,10 @@ struct Gateway::Judged {
 };
 
 Gateway::Gateway(GatewayOptions options, const GatewayParts& parts)
-    : options_(std::move(options)), body_max_(parts.body_max), routes_(options_.routes) {
+    : options_(std::move(options)),
+      body_max_(parts.body_max),
+      routes_(std::make_shared<const RouteTable>(options_.routes)),
+      before_(routes_) {
   services_.ledger = parts.ledger;
   services_.doorkeeper = parts.doorkeeper;
   services_.quota = parts.quota;
@@ -142,7 +148,7 @@ Result<std::unique_ptr<Gateway>> Gateway::Start(GatewayOptions options, const Ga
   if (!upstreams.ok()) return upstreams.status();
   std::unique_ptr<Gateway> gateway(new Gateway(std::move(options), parts));
   gateway->runs_ = std::make_unique<UpstreamRuns>(
-      parts.ledger, std::move(*upstreams), gateway->routes_.routes(),
+      parts.ledger, std::move(*upstreams), gateway->options_.routes,
       RunTerms{.quota = parts.quota, .memory_max = parts.memory_max, .report = parts.report});
   gateway->services_.runs = gateway->runs_.get();
   return gateway;
@@ -210,11 +216,11 @@ std::optional<Telling> Gateway::FindKey(const wire::Request& head, Judged* judge
   for (const std::string& name : names) {
     Result<std::optional<std::string>> key = KeyInHeader(head, name.c_str());
     if (!key.ok()) {
-      return Refusal(judged->route, "idempotency_key_invalid", key.status().message());
+      return Refusal(judged->route.get(), "idempotency_key_invalid", key.status().message());
     }
     if (!key->has_value()) continue;
     if (!judged->key.empty() && judged->key != **key) {
-      return Refusal(judged->route, "idempotency_key_invalid",
+      return Refusal(judged->route.get(), "idempotency_key_invalid",
                      name + ": is another key than " + judged->key_header + " has");
     }
     if (judged->key.empty()) {
@@ -225,7 +231,8 @@ std::optional<Telling> Gateway::FindKey(const wire::Request& head, Judged* judge
   return std::nullopt;
 }
 
-Gateway::Judged Gateway::Judge(const wire::Request& head, const wire::Peer& peer) const {
+Gateway::Judged Gateway::Judge(const wire::Request& head, const wire::Peer& peer,
+                               const Routes& routes) const {
   Judged judged;
   const auto refused = [&judged](std::optional<Telling> refusal) {
     if (!refusal.has_value()) return false;
@@ -252,7 +259,8 @@ Gateway::Judged Gateway::Judge(const wire::Request& head, const wire::Peer& peer
     return judged;
   }
   if (refused(Identify(head, peer, &judged.principal))) return judged;
-  judged.route = routes_.Find(head.target);
+  // Whoever holds the route holds the table that it is in.
+  judged.route = {routes, routes->Find(head.target)};
   if (judged.route == nullptr) {
     judged.refusal = Refusal(nullptr, "not_found", "no route of the gateway begins this path");
     return judged;
@@ -268,7 +276,7 @@ Gateway::Judged Gateway::Judge(const wire::Request& head, const wire::Peer& peer
   } else if (judged.route->key_required) {
     judged.way = Judged::Way::kRefused;
     judged.refusal =
-        Refusal(judged.route, "idempotency_key_required",
+        Refusal(judged.route.get(), "idempotency_key_required",
                 "This operation is idempotent and it requires correct usage of Idempotency Key.");
   }
   // A route that only watches refuses nothing: what is too large to be looked at passes unseen.
@@ -280,15 +288,70 @@ Gateway::Judged Gateway::Judge(const wire::Request& head, const wire::Peer& peer
 }
 
 bool Gateway::Admits(const wire::Request& head, const wire::Peer& peer) {
-  return Judge(head, peer).way != Judged::Way::kRefused;
+  return Judge(head, peer, Now()).way != Judged::Way::kRefused;
 }
 
 bool Gateway::Streams(const wire::Request& head, const wire::Peer& peer) {
-  return Judge(head, peer).way == Judged::Way::kPasses;
+  return Judge(head, peer, Now()).way == Judged::Way::kPasses;
+}
+
+Gateway::Routes Gateway::Now() const {
+  MutexLock lock(mutex_);
+  return routes_;
+}
+
+// The same that its head was judged by; but the routes may have changed since. Then what was done
+// with its body must still be right: one that is passed on while it comes cannot be run by its key,
+// and one whose head was refused has none.
+Gateway::Judged Gateway::JudgeAgain(const wire::Exchange& exchange) const {
+  using enum Judged::Way;
+  const wire::Request& request = exchange.request();
+  const bool streams = exchange.body_pipe() != nullptr;
+  const bool bare = !streams && request.body.empty() && request.body_length != 0;
+  const auto fits = [&](const Judged& judged) {
+    if (judged.way == kRefused) return true;
+    return streams ? judged.way == kPasses : !bare;
+  };
+  Judged judged = Judge(request, exchange.peer(), Now());
+  if (fits(judged)) return judged;
+  Routes before;
+  {
+    MutexLock lock(mutex_);
+    before = before_;
+  }
+  Judged earlier = Judge(request, exchange.peer(), before);
+  if (fits(earlier)) return earlier;
+  if (bare && request.body_length < 0) return judged;  // chunks, and nothing in them
+  judged.way = kRefused;
+  judged.refusal = Refusal(nullptr, "overloaded", "the routes have just changed; send it again");
+  return judged;
+}
+
+void Gateway::Reload(std::vector<Route> routes) {
+  const Routes now = Now();
+  // One breaker for one upstream, as the new table has it, and none for two.
+  std::map<const Breaker*, std::shared_ptr<Breaker>> kept;
+  std::set<const Breaker*> taken;
+  for (const Route& route : routes) {
+    for (const Route& old : now->routes()) {
+      const bool same = old.name == route.name && *old.origin == *route.origin &&
+                        old.breaker->limits() == route.breaker->limits();
+      if (!same || kept.contains(route.breaker.get())) continue;
+      if (taken.insert(old.breaker.get()).second) kept[route.breaker.get()] = old.breaker;
+    }
+  }
+  for (Route& route : routes) {
+    const auto found = kept.find(route.breaker.get());
+    if (found != kept.end()) route.breaker = found->second;
+  }
+  runs_->Expect(routes);
+  MutexLock lock(mutex_);
+  before_ = routes_;
+  routes_ = std::make_shared<const RouteTable>(std::move(routes));
 }
 
 std::optional<Telling> Gateway::Begin(wire::Exchange& exchange) {
-  Judged judged = Judge(exchange.request(), exchange.peer());
+  Judged judged = JudgeAgain(exchange);
   switch (judged.way) {
     case Judged::Way::kRefused:
       return std::move(judged.refusal);
@@ -317,7 +380,8 @@ std::optional<Telling> Gateway::BeginKeyed(wire::Exchange& exchange, Judged judg
                          route.key_pointer->text() + ".");
     }
     if (judged.key.empty()) {
-      exchange.kept = std::make_unique<Pass>(&services_, &route, std::move(judged.principal));
+      exchange.kept =
+          std::make_unique<Pass>(&services_, std::move(judged.route), std::move(judged.principal));
       return std::nullopt;
     }
   }
@@ -330,7 +394,7 @@ std::optional<Telling> Gateway::BeginKeyed(wire::Exchange& exchange, Judged judg
   Result<Key> key =
       Key::Make(judged.principal.tenant, ScopeOf(route, judged.principal), judged.key);
   if (!key.ok()) return Refusal(&route, "idempotency_key_invalid", key.status().message());
-  Keyed keyed{.route = &route,
+  Keyed keyed{.route = judged.route,
               .principal = std::move(judged.principal),
               .key = std::move(judged.key),
               .header = std::move(judged.key_header),
@@ -367,7 +431,8 @@ void Gateway::Observe(Observed* observed) const {
   for (const auto& [came_to, count] : all) told[static_cast<size_t>(came_to)] += count;
   observed->runs_under_way = runs_->under_way();
   const auto now = std::chrono::steady_clock::now();
-  for (const Route& route : routes_.routes()) {
+  const Routes routes = Now();
+  for (const Route& route : routes->routes()) {
     observed->upstreams.push_back({.route = route.name,
                                    .breaker = static_cast<int>(route.breaker->state(now)),
                                    .opened = route.breaker->opened()});
@@ -392,7 +457,8 @@ std::string Gateway::StatusJson() const {
       .Field("shadow_duplicates", counts.shadow_duplicates.load())
       .Field("shadow_conflicts", counts.shadow_conflicts.load());
   w.BeginArray("routes");
-  for (const Route& route : routes_.routes()) {
+  const Routes routes = Now();
+  for (const Route& route : routes->routes()) {
     constexpr const char* kNames[] = {"closed", "open", "half_open"};
     w.BeginObject()
         .Field("name", route.name)

@@ -153,7 +153,9 @@ void ReadListen(Settings* in, GatewayOptions* gateway) {
   std::optional<Address> address;
   const auto judge = [&](const std::string& one) {
     address = ParseAddress(one, gateway->port);
-    return std::string(address.has_value() ? "" : "must be HOST or HOST:PORT");
+    return std::string(address.has_value()
+                           ? ""
+                           : "must be HOST or HOST:PORT; HOST is an IP address, or localhost");
   };
   if (!in->Text("listen", &text, judge)) return;
   gateway->host = address->host;

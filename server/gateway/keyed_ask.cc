@@ -191,7 +191,7 @@ std::optional<Telling> KeyedAsk::Wait(wire::Exchange& exchange, const Reply& rep
   }
   services_->counts.in_flight.fetch_add(1, std::memory_order_relaxed);
   // When it may have ended, by how long such runs take.
-  const int64_t left_ms = services_->runs->UsualTime(keyed_.route).count() -
+  const int64_t left_ms = services_->runs->UsualTime(*keyed_.route).count() -
                           (reply.now_ms - reply.record->claimed_at_ms);
   Telling telling = Problem("idempotency_in_flight",
                             "the first request with this key has not finished; send this one "

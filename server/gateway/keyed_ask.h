@@ -21,7 +21,7 @@ namespace onced {
 
 // A request whose key is known.
 struct Keyed {
-  const Route* route = nullptr;
+  std::shared_ptr<const Route> route;
   Principal principal;
   std::string key;     // as the client meant it
   std::string header;  // that carried it; empty: the body did

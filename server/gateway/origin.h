@@ -34,6 +34,8 @@ struct Origin {
   std::string ca_file;      // https: trust these instead of the system's; verification is never off
   bool allow_link_local = false;
   std::chrono::milliseconds connect_timeout{5'000};
+
+  bool operator==(const Origin&) const = default;
 };
 
 // Where a cloud keeps the metadata of its instances, and their credentials (RFC 3927, RFC 4291).

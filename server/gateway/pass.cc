@@ -101,8 +101,8 @@ Telling Passage::Failure(CallEnd end) const {
       {.code = "upstream_failed", .detail = "the request was sent on, and no whole answer came"});
 }
 
-Pass::Pass(GatewayServices* services, const Route* route, Principal principal)
-    : services_(services), route_(route), principal_(std::move(principal)) {}
+Pass::Pass(GatewayServices* services, std::shared_ptr<const Route> route, Principal principal)
+    : services_(services), route_(std::move(route)), principal_(std::move(principal)) {}
 
 Pass::~Pass() {
   if (passage_ != nullptr) passage_->Abandon(/*timed_out=*/false);

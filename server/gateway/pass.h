@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "server/gateway/asking.h"
 #include "server/gateway/breaker.h"
@@ -24,8 +25,8 @@ namespace onced {
 class Passage : public CallEvents, public std::enable_shared_from_this<Passage> {
  public:
   // `pass`: the breaker's.
-  Passage(GatewayServices* services, const Route* route, Breaker::Pass pass)
-      : services_(services), route_(route), breaker_pass_(pass) {}
+  Passage(GatewayServices* services, std::shared_ptr<const Route> route, Breaker::Pass pass)
+      : services_(services), route_(std::move(route)), breaker_pass_(pass) {}
 
   void Start(UpstreamRequest request);
   TellingBox& box() { return box_; }
@@ -44,7 +45,7 @@ class Passage : public CallEvents, public std::enable_shared_from_this<Passage> 
   void TellBreaker(CallEnd end);
 
   GatewayServices* const services_;
-  const Route* const route_;
+  const std::shared_ptr<const Route> route_;
   const Breaker::Pass breaker_pass_;
   std::shared_ptr<wire::Pipe> request_body_;  // set before the call
 
@@ -63,7 +64,7 @@ class Passage : public CallEvents, public std::enable_shared_from_this<Passage> 
 
 class Pass : public Asking {
  public:
-  Pass(GatewayServices* services, const Route* route, Principal principal);
+  Pass(GatewayServices* services, std::shared_ptr<const Route> route, Principal principal);
   ~Pass() override;
 
   std::optional<Telling> Ask(wire::Exchange& exchange) override;
@@ -72,7 +73,7 @@ class Pass : public Asking {
   UpstreamRequest RequestFor(wire::Exchange& exchange) const;
 
   GatewayServices* const services_;
-  const Route* const route_;
+  const std::shared_ptr<const Route> route_;
   const Principal principal_;
   std::shared_ptr<Passage> passage_;
   std::optional<std::chrono::steady_clock::time_point> body_ended_;  // as far as was looked

@@ -25,7 +25,7 @@ class Shadow : public Asking {
   void Claim();
 
   GatewayServices* const services_;
-  const Route* const route_;
+  const std::shared_ptr<const Route> route_;
   const std::string fingerprint_;
   const std::optional<Key> key_;
   bool claimed_yet_ = false;

@@ -151,7 +151,7 @@ void UpstreamRun::BecomeLarge() {
 
 void UpstreamRun::OnEnd(CallEnd end, std::string why) {
   const auto took = std::chrono::ceil<milliseconds>(steady_clock::now() - begun_);
-  if (end == CallEnd::kWhole) runs_->Took(task_.route, took);
+  if (end == CallEnd::kWhole) runs_->Took(*task_.route, took);
   Breaker& breaker = *task_.route->breaker;
   if (end == CallEnd::kWhole && !SaysItCannotServe(status_)) {
     breaker.Succeeded(steady_clock::now(), task_.breaker_pass);
@@ -254,19 +254,36 @@ UpstreamRuns::UpstreamRuns(Ledger* ledger, std::unique_ptr<Upstreams> upstreams,
       terms_(std::move(terms)),
       upstreams_(upstreams.get()),
       owned_(std::move(upstreams)) {
-  for (const Route& route : routes) usual_ms_[&route] = 0;
-  upstreams_->PostAfter(look_, [this] { RenewAll(); });
+  RenewSoon(0);
 }
 
-milliseconds UpstreamRuns::UsualTime(const Route* route) const {
-  return milliseconds(usual_ms_.at(route).load(std::memory_order_relaxed));
+// A run that is under way may be of a route that is gone: never less often than before.
+void UpstreamRuns::Expect(const std::vector<Route>& routes) {
+  const milliseconds look = LookOf(routes);
+  if (look >= look_.load()) return;
+  look_ = look;
+  RenewSoon(++looker_);
 }
 
-void UpstreamRuns::Took(const Route* route, milliseconds time) {
-  std::atomic<int64_t>& usual = usual_ms_.at(route);
-  const int64_t before = usual.load(std::memory_order_relaxed);
-  const int64_t step = (time.count() - before) / kUsualOf;
-  usual.store(before == 0 ? time.count() : before + step, std::memory_order_relaxed);
+// Whoever has looked until now, maybe too seldom, ends with the next look.
+void UpstreamRuns::RenewSoon(uint64_t looker) {
+  (void)PostAfter(look_, [this, looker] {
+    if (looker != looker_) return;
+    RenewAll();
+    RenewSoon(looker);
+  });
+}
+
+milliseconds UpstreamRuns::UsualTime(const Route& route) const {
+  MutexLock lock(usual_mutex_);
+  const auto usual = usual_ms_.find(route.name);
+  return milliseconds(usual == usual_ms_.end() ? 0 : usual->second);
+}
+
+void UpstreamRuns::Took(const Route& route, milliseconds time) {
+  MutexLock lock(usual_mutex_);
+  int64_t& usual = usual_ms_[route.name];
+  usual = usual == 0 ? time.count() : usual + (time.count() - usual) / kUsualOf;
 }
 
 // Under the mutex, so that the calls do not end between; each only puts something in a queue.
@@ -377,7 +394,6 @@ void UpstreamRuns::RenewAll() {
   }
   const steady_clock::time_point now = steady_clock::now();
   for (const std::shared_ptr<UpstreamRun>& run : all) run->RenewIfDue(now);
-  (void)PostAfter(look_, [this] { RenewAll(); });
 }
 
 bool UpstreamRuns::Stop(milliseconds patience) {

@@ -35,7 +35,7 @@ namespace onced {
 class UpstreamRuns;
 
 struct UpstreamRunTask {
-  const Route* route;
+  std::shared_ptr<const Route> route;
   Key key;
   uint64_t fence = 0;
   uint64_t sequence = 0;  // of the claim
@@ -105,11 +105,14 @@ struct RunTerms {
 
 class UpstreamRuns {
  public:
-  // `routes`: all there will be, and where they stay.
+  // `routes`: as for Expect.
   UpstreamRuns(Ledger* ledger, std::unique_ptr<Upstreams> upstreams,
                const std::vector<Route>& routes, RunTerms terms);
   UpstreamRuns(const UpstreamRuns&) = delete;
   UpstreamRuns& operator=(const UpstreamRuns&) = delete;
+
+  // Runs of these may come now: leases are looked after as often as the shortest needs.
+  void Expect(const std::vector<Route>& routes);
 
   // REQUIRES: the key was claimed with task.fence.
   std::shared_ptr<UpstreamRun> Begin(UpstreamRunTask task) EXCLUDES(mutex_);
@@ -125,7 +128,7 @@ class UpstreamRuns {
   uint64_t ended_unknown() const { return ended_unknown_.load(std::memory_order_relaxed); }
   size_t under_way() const EXCLUDES(mutex_);
   // How long a run of the route takes, as the last ones went; 0 while there was none.
-  std::chrono::milliseconds UsualTime(const Route* route) const;
+  std::chrono::milliseconds UsualTime(const Route& route) const EXCLUDES(usual_mutex_);
   // Whether the bodies that runs keep, sent or come, and `more`, are more than there may be.
   bool full(size_t more = 0) const {
     return memory_.load(std::memory_order_relaxed) + more > terms_.memory_max;
@@ -140,6 +143,7 @@ class UpstreamRuns {
   friend class UpstreamRun;
   void Remove(const UpstreamRun* run) EXCLUDES(mutex_);
   void RenewAll() EXCLUDES(mutex_);
+  void RenewSoon(uint64_t looker);
   struct Settling {
     std::shared_ptr<UpstreamRun> run;
     Command command;
@@ -153,17 +157,19 @@ class UpstreamRuns {
     MutexLock lock(mutex_);
     return ended_;
   }
-  void Took(const Route* route, std::chrono::milliseconds time);
+  void Took(const Route& route, std::chrono::milliseconds time) EXCLUDES(usual_mutex_);
 
   Ledger* const ledger_;
-  const std::chrono::milliseconds look_;
+  std::atomic<std::chrono::milliseconds> look_;
+  std::atomic<uint64_t> looker_{0};  // which of those that look again and again is to go on
   const RunTerms terms_;
   std::atomic<size_t> memory_{0};
   std::atomic<uint64_t> ended_unknown_{0};
   std::vector<Settling> settling_;  // of this turn; on the upstreams' thread only, as is
   std::vector<Settling> again_;     // what the store, or its full disk, would not take just now
   std::chrono::milliseconds again_after_{0};
-  std::unordered_map<const Route*, std::atomic<int64_t>> usual_ms_;  // its keys never change
+  mutable Mutex usual_mutex_;
+  std::unordered_map<std::string, int64_t> usual_ms_ GUARDED_BY(usual_mutex_);  // by route name
   mutable Mutex mutex_;
   CondVar none_left_;
   bool ended_ GUARDED_BY(mutex_) = false;

@@ -11,6 +11,7 @@
 #include "server/json/canonical_json.h"
 #include "server/json/json_writer.h"
 #include "server/web/credentials.h"
+#include "server/web/readiness.h"
 
 namespace onced {
 namespace {
@@ -41,7 +42,7 @@ struct Api::Route {
 };
 
 // In the order of the README. Few enough that looking through them costs less than a hash.
-static constexpr size_t kRouteCount = 29;
+static constexpr size_t kRouteCount = 33;
 const Api::Route* Api::RoutesBegin() {
   using enum Route::For;
   static constexpr std::array<Route, kRouteCount> kRoutes = {{
@@ -68,8 +69,12 @@ const Api::Route* Api::RoutesBegin() {
       {"POST", kBackupPath, &Api::BackupCall, true, kAdmin},
       {"GET", "/livez", &Api::Liveness, false, kAnybody},
       {"GET", "/readyz", &Api::Readiness, false, kAnybody},
+      {"GET", "/readyz/*", &Api::Readiness, false, kAnybody},
+      {"GET", "/healthz", &Api::Readiness, false, kAnybody},
       {"HEAD", "/livez", &Api::Liveness, false, kAnybody},
       {"HEAD", "/readyz", &Api::Readiness, false, kAnybody},
+      {"HEAD", "/readyz/*", &Api::Readiness, false, kAnybody},
+      {"HEAD", "/healthz", &Api::Readiness, false, kAnybody},
       {"GET", "/", &Api::Dashboard, false, kAnybody},
       {"HEAD", "/", &Api::Dashboard, false, kAnybody},
       {"GET", "/dashboard/*", &Api::Dashboard, false, kAnybody},
@@ -247,24 +252,13 @@ Answer Api::Metrics(Call& call) {
 Answer Api::Liveness(Call& /*call*/) { return {.body = "ok\n", .type = "text/plain"}; }
 
 Answer Api::Readiness(Call& call) {
+  ReadyQuestion question{.json = WantsJson(call.request.Header("Accept"))};
+  if (call.target.path().size() > 1) question.only = call.target.path().back();
   Query query(call.target);
-  const bool verbose = query.Flag("verbose");
+  question.verbose = query.Flag("verbose");
+  question.excluded = query.Text("exclude").value_or("");
   if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
-  const StoreHealth health = options_.health();
-  const bool draining = options_.draining();
-  const bool ready = !draining && !health.writes_stopped && !health.space_low;
-  std::string body = ready ? "ok\n" : "not ready\n";
-  if (verbose) {
-    const auto line = [&](bool good, const char* name) {
-      body.append(good ? "[+]" : "[-]").append(name).append(good ? " ok\n" : " failed\n");
-    };
-    line(!health.writes_stopped, "storage_write");
-    line(!health.space_low, "disk_space");
-    line(!draining, "draining");
-    // A clock in doubt runs on safely; somebody should look at it all the same.
-    body.append(health.clock_in_doubt ? "[!]clock in doubt\n" : "[+]clock ok\n");
-  }
-  return {.status = ready ? 200 : 503, .body = std::move(body), .type = "text/plain"};
+  return ReadyAnswer(ReadyChecks(options_.readiness(), options_.draining()), question);
 }
 
 }  // namespace onced

@@ -45,6 +45,7 @@ struct ApiOptions {
   KeyQuota* quota = nullptr;  // how many keys; with a doorkeeper
   PortGuard guard = PortGuard::kLoopback;
   std::function<StoreHealth()> health;
+  std::function<StoreReadiness()> readiness;  // must wait for nothing
   std::function<int64_t()> now_ms;
   std::function<bool()> draining;
   std::function<std::string()> gateway_status;  // a JSON object; absent: there is no gateway

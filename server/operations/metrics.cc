@@ -99,6 +99,12 @@ void AddStore(const StoreFigures& store, Exposition* out) {
 void AddProcess(const Observed& observed, Exposition* out) {
   const ProcessFigures& process = observed.process;
   const std::string rocksdb = StorageVersion();
+  out->Gauge("onced_config_last_reload_successful",
+             "1: what the last SIGHUP has read was valid, all of it; 0: what was not is as before.")
+      .Value(observed.reload_successful ? 1 : 0);
+  out->Gauge("onced_config_last_reload_success_timestamp_seconds",
+             "When the configuration was last read whole, in seconds since 1970.")
+      .Seconds(observed.reloaded_unix_s);
   out->Gauge("onced_build_info", "Always 1: which onced, on which RocksDB.")
       .Value(1, {{"version", observed.version}, {"rocksdb", rocksdb}});
   out->Counter("process_cpu_seconds_total", "Processor time used, in seconds.")

@@ -34,7 +34,9 @@ struct Observed {
     uint64_t opened = 0;
   };
   std::vector<Upstream> upstreams;
-  uint64_t runs_under_way = 0;  // of the gateway
+  uint64_t runs_under_way = 0;    // of the gateway
+  bool reload_successful = true;  // the last one; with none, the start
+  double reloaded_unix_s = 0;     // the last that was
   ProcessFigures process;
 };
 
