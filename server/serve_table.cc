@@ -56,6 +56,7 @@ ServeTable::ServeTable() {
   AddTls();
   AddStore();
   AddLimits();
+  AddLog();
 }
 
 void ServeTable::AddListener() {
