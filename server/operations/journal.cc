@@ -89,12 +89,15 @@ class Journal::Writer {
     void log(const spdlog::details::log_msg& message) override {
       std::string line(message.payload.data(), message.payload.size());
       line += '\n';
-      bool written = false;
+      Wrote wrote = Wrote::kNothing;
       do {
-        written = Write(line, std::min(Until(), steady_clock::now() + kLook));
-      } while (!written && stalled_ && steady_clock::now() < Until());
-      if (!written) ++lost_;
-      if (written) TellLost();
+        wrote = Write(line, std::min(Until(), steady_clock::now() + kLook));
+      } while (wrote == Wrote::kNothing && steady_clock::now() < Until());
+      if (wrote == Wrote::kAll) {
+        TellLost();
+      } else {
+        ++lost_;
+      }
       MutexLock lock(mutex_);
       ++handled_;
       moved_.NotifyAll();
@@ -103,24 +106,28 @@ class Journal::Writer {
     void set_pattern(const std::string&) override {}
     void set_formatter(std::unique_ptr<spdlog::formatter>) override {}
 
-    // False: nobody took it by then (stalled_), or nobody ever will.
-    bool Write(std::string_view line, steady_clock::time_point until) {
-      stalled_ = false;
+    enum class Wrote : uint8_t {
+      kAll,
+      kNothing,  // nobody took it by then
+      kNever,    // nobody ever will, or only half of it was taken
+    };
+    Wrote Write(std::string_view line, steady_clock::time_point until) {
+      const size_t whole = line.size();
       while (!line.empty()) {
         if (!AwaitRoom(fd_, until)) {
-          stalled_ = !IsBroken();
-          return false;
+          return line.size() == whole && !IsBroken() ? Wrote::kNothing : Wrote::kNever;
         }
-        const ssize_t size = is_socket_
-                                 ? send(fd_, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
-                                 : write(fd_, line.data(), line.size());
+        // No more at a time than a pipe with room takes without waiting.
+        const size_t some = std::min(line.size(), kLogLineMax);
+        const ssize_t size = is_socket_ ? send(fd_, line.data(), some, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                        : write(fd_, line.data(), some);
         if (size >= 0) {
           line.remove_prefix(static_cast<size_t>(size));
         } else if (errno != EINTR && errno != EAGAIN) {
-          return false;
+          return Wrote::kNever;
         }
       }
-      return true;
+      return Wrote::kAll;
     }
 
     void EndBy(steady_clock::time_point until) { until_ns_ = until.time_since_epoch().count(); }
@@ -150,14 +157,15 @@ class Journal::Writer {
           LogText({.event = LogEvent::kLinesDropped,
                    .msg = std::to_string(lost - told_) + " lines were dropped: nobody took them"},
                   format_, NowUs());
-      if (Write(text + "\n", std::min(Until(), steady_clock::now() + kLook))) told_ = lost;
+      if (Write(text + "\n", std::min(Until(), steady_clock::now() + kLook)) == Wrote::kAll) {
+        told_ = lost;
+      }
     }
 
     const LogFormat format_;
     const int fd_;
     const std::weak_ptr<spdlog::details::thread_pool> pool_;
     bool is_socket_ = false;
-    std::atomic<bool> stalled_{false};
     std::atomic<int64_t> until_ns_{steady_clock::time_point::max().time_since_epoch().count()};
     uint64_t lost_ = 0;  // the writer's thread only
     uint64_t told_ = 0;
