@@ -152,7 +152,7 @@ std::vector<Json> RequestLines(const std::vector<std::string>& flags) {
   (void)program.Ask("GET", "/nowhere");
   const Ended ended = program.Stop();
   std::vector<Json> lines;
-  for (const char* event : {"request", "request_error", "slow_request"}) {
+  for (const char* event : {"request", "request_error", "slow_request", "probe"}) {
     for (const Json& line : Named(LinesOf(ended.err), event)) lines.push_back(line);
   }
   return lines;
@@ -180,6 +180,14 @@ TEST(Logs, TellOfRequestsThatAreAskedFor) {
   EXPECT_EQ(lines[2]["route"], "/v1/keys/*");
   EXPECT_EQ(lines[3]["route"], "none");
   EXPECT_EQ(lines[3]["status"], 404);
+}
+
+TEST(Logs, TellOfWhoWatchesWhenAskedFor) {
+  const std::vector<Json> lines = RequestLines({"--access-log", "all", "--log-level", "debug"});
+  ASSERT_EQ(lines.size(), 6U);
+  EXPECT_EQ(lines[4]["route"], "/livez");
+  EXPECT_EQ(lines[4]["level"], "debug");
+  EXPECT_EQ(lines[5]["route"], "/metrics");
 }
 
 TEST(Logs, AreAsFewAsAskedFor) {

@@ -5,11 +5,13 @@
 
 #include <cctype>
 #include <chrono>
+#include <cstdio>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "server/wire/chance.h"
 #include "server/wire/request_id.h"
 #include "server/wire/trace_context.h"
 
@@ -59,6 +61,20 @@ TEST(RequestNames, AMadeIdIsAUuidOfVersion7) {
   const int64_t told = std::stoll(id.substr(0, 8) + id.substr(9, 4), nullptr, 16);
   EXPECT_GE(told, before);
   EXPECT_LE(told, after);
+}
+
+TEST(RequestNames, DigitsAreThoseOfTheNumber) {
+  for (const uint64_t number : {uint64_t{0}, uint64_t{0x0123456789abcdef}, UINT64_MAX,
+                                uint64_t{0x9a9a9a9aa9a9a9a9}, uint64_t{0xf0e1d2c3b4a59687}}) {
+    char expected[17];
+    std::snprintf(expected, sizeof expected, "%016llx", static_cast<unsigned long long>(number));
+    for (int digits = 1; digits <= 16; ++digits) {
+      char out[17] = "................";
+      PutHex(number, digits, out);
+      EXPECT_EQ(std::string(out, 16), std::string(expected + 16 - digits) +
+                                          std::string(static_cast<size_t>(16 - digits), '.'));
+    }
+  }
 }
 
 TEST(RequestNames, NoTwoIdsAreMadeAlike) {

@@ -28,7 +28,9 @@ std::string_view OutcomeOf(CameTo came_to, int status) {
 void AccessLog::Tell(Door door, CameTo came_to, const wire::Tag& tag,
                      std::chrono::nanoseconds took) {
   const bool failed = tag.status >= 500;
-  if (IsWatching(tag.route) && (!failed || tag.route == "/readyz")) return;
+  const bool watches = IsWatching(tag.route) && (!failed || tag.route == "/readyz");
+  const bool tells_all = log_ != nullptr && terms_.lines == AccessLines::kAll;
+  if (watches && (!tells_all || !log_->Wants(LogEvent::kProbe))) return;
   // At the gateway it is the service that it has waited for.
   const bool asked_to_wait = tag.waited && door == Door::kApi;
   const bool slow = terms_.slow.count() > 0 && took >= terms_.slow && !asked_to_wait;
@@ -42,6 +44,7 @@ void AccessLog::Tell(Door door, CameTo came_to, const wire::Tag& tag,
                   .door = door,
                   .came_to = came_to,
                   .request_id = tag.request_id};
+  if (watches) return Say(LogEvent::kProbe, seen, tag);
   Mine().Put(seen);
   if (slow) slow_.Put(seen);
   if (log_ == nullptr || terms_.lines == AccessLines::kOff) return;

@@ -13,7 +13,7 @@ constexpr uint32_t kFaults = 1;  // one comes with every request; one line is en
 constexpr uint32_t kRequests = 100;  // what a person, or a disk, can take of them
 
 using enum LogLevel;
-constexpr std::array<LogEventRow, 20> kRows = {{
+constexpr std::array<LogEventRow, 21> kRows = {{
     {LogEvent::kListening, "listening", kInfo, "server", kAll, "a door is open, at `url`"},
     {LogEvent::kReady, "ready", kInfo, "server", kAll, "all doors are open"},
     {LogEvent::kWarning, "warning", kWarn, "server", kAll,
@@ -46,6 +46,8 @@ constexpr std::array<LogEventRow, 20> kRows = {{
      "a request was answered with 500 or above"},
     {LogEvent::kSlowRequest, "slow_request", kWarn, "http", kRequests,
      "a request took `--slow-request` or longer"},
+    {LogEvent::kProbe, "probe", kDebug, "http", kAll,
+     "somebody who watches was answered: health, metrics, status"},
     {LogEvent::kLinesDropped, "lines_dropped", kWarn, "server", kAll,
      "nobody took lines from stderr for a while, so that the oldest were dropped"},
 }};

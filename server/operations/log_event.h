@@ -37,6 +37,7 @@ enum class LogEvent : uint8_t {
   kRequest,
   kRequestError,
   kSlowRequest,
+  kProbe,
   kLinesDropped,
 };
 

@@ -4,6 +4,8 @@
 #include <openssl/rand.h>
 
 #include <array>
+#include <bit>
+#include <cstring>
 
 #include "engine/check.h"
 
@@ -17,6 +19,19 @@ State Seeded() {
   ONCED_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(state.data()), sizeof state) == 1);
   state[0] |= 1;  // all zero would stay so
   return state;
+}
+
+// All eight at once: every request has some 36 of them.
+uint64_t EightDigits(uint32_t number) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  constexpr uint64_t kNibbles = 0x000F000F000F000F;
+  uint64_t n = __builtin_bswap32(number);  // the first byte is the first to be written
+  n = (n | n << 16) & 0x0000FFFF0000FFFF;
+  n = (n | n << 8) & 0x00FF00FF00FF00FF;
+  n = (n >> 4 & kNibbles) | (n & kNibbles) << 8;
+  const uint64_t letters = (n + 6 * kOnes) >> 4 & kOnes;  // of the digits above 9
+  n += '0' * kOnes + letters * ('a' - '0' - 10);
+  return std::endian::native == std::endian::little ? n : __builtin_bswap64(n);
 }
 
 uint64_t Rotated(uint64_t x, int by) { return x << by | x >> (64 - by); }
@@ -37,8 +52,9 @@ uint64_t Chance() {
 }
 
 void PutHex(uint64_t number, int digits, char* out) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  for (int i = digits - 1; i >= 0; --i, number >>= 4) out[i] = kDigits[number & 15];
+  const std::array<uint64_t, 2> all = {EightDigits(static_cast<uint32_t>(number >> 32)),
+                                       EightDigits(static_cast<uint32_t>(number))};
+  std::memcpy(out, reinterpret_cast<const char*>(all.data()) + (sizeof all - digits), digits);
 }
 
 }  // namespace onced::wire
