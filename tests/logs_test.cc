@@ -178,6 +178,7 @@ TEST(Logs, TellOfRequestsThatAreAskedFor) {
   EXPECT_EQ(lines[1]["outcome"], "in_flight");
   EXPECT_GE(lines[1]["duration_ms"], 250.0);
   EXPECT_EQ(lines[2]["route"], "/v1/keys/*");
+  EXPECT_EQ(lines[2]["key_hash"], "ca978112ca1b");
   EXPECT_EQ(lines[3]["route"], "none");
   EXPECT_EQ(lines[3]["status"], 404);
 }
