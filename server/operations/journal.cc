@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <new>
 #include <utility>
 
 #include "engine/mutex.h"
@@ -61,7 +62,8 @@ class Journal::Writer {
     if (AwaitEmpty(2 * kLastPatience)) return;
     // It hangs in a write after all: its thread is left to the end of the process.
     // It keeps all that it uses.
-    static auto* const left_behind = new std::shared_ptr<spdlog::details::thread_pool>(pool_);
+    static auto* const left_behind =
+        new (std::nothrow) std::shared_ptr<spdlog::details::thread_pool>(pool_);
     (void)left_behind;
   }
   Writer(const Writer&) = delete;
