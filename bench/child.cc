@@ -42,6 +42,7 @@ std::string TextOf(const std::filesystem::path& path) {
   std::vector<char*> words;
   for (const std::string& word : command.words) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
+  setenv("ONCED_LOG_FORMAT", "text", 0);  // onced's doors are read off its words for people
   execvp(words[0], words.data());
   _exit(127);
 }

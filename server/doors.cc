@@ -60,6 +60,7 @@ std::vector<Status> Ports::Faults(const ServeOptions& options) {
 Doors::Doors(const ServeOptions& options, Ground ground)
     : options_(options),
       ground_(std::move(ground)),
+      access_(ground_.log, options.access),
       reloaded_ms_(ground_.store->NowMs()),
       ledger_(ground_.store, {.wait_at_gate = false}) {}
 
@@ -137,13 +138,17 @@ ApiOptions Doors::ApiTerms() {
           },
       .backup = [store =
                      ground_.store](const std::string& folder) { return store->Backup(folder); },
+      .requests = [this] { return access_.Json(); },
       .tally = &tally_,
-      .report = [report =
-                     ground_.report](const std::string& fault) { report("storage: " + fault); }};
+      .report = Reports()};
   if (gateway_ != nullptr) {
     terms.gateway_status = [gateway = gateway_.get()] { return gateway->StatusJson(); };
   }
   return terms;
+}
+
+Report Doors::Reports() {
+  return [log = ground_.log](LogEvent event, const std::string& what) { log->Say(event, what); };
 }
 
 // What every port shares, whichever door is behind it.
@@ -173,9 +178,11 @@ Status Doors::OpenApi(std::unique_ptr<wire::Port> port) {
   listening.blocks = Api::Blocks;
   listening.leaves = [this](const wire::Tag& tag) {
     const auto mark = static_cast<CameTo>(tag.mark);
+    const auto took = steady_clock::now() - tag.begun;
     tally_.Count(Door::kApi, mark == CameTo::kByStatus ? CameToOfStatus(tag.status) : mark);
     tally_.Status(Door::kApi, tag.status);
-    tally_.Took(Door::kApi, steady_clock::now() - tag.begun);
+    tally_.Took(Door::kApi, took);
+    access_.Tell(Door::kApi, mark, tag, took);
   };
   Result<std::unique_ptr<wire::Listener>> started =
       wire::Listener::Start(std::move(listening), std::move(port));
@@ -191,7 +198,7 @@ Status Doors::OpenGateway(std::unique_ptr<wire::Port> port) {
   if (options_.footprint == Footprint::kEdge) parts.memory_max = kEdgeMemory;
   parts.upstream_connections_max = ground_.connections_max;
   parts.body_max = options_.limits.body_bytes;
-  parts.report = ground_.report;
+  parts.report = Reports();
   Result<std::unique_ptr<Gateway>> gateway = Gateway::Start(options_.gateway, parts);
   if (!gateway.ok()) return gateway.status();
   gateway_ = std::move(*gateway);
@@ -208,8 +215,10 @@ Status Doors::OpenGateway(std::unique_ptr<wire::Port> port) {
   };
   // What its requests came to it counts itself.
   listening.leaves = [this](const wire::Tag& tag) {
+    const auto took = steady_clock::now() - tag.begun;
     tally_.Status(Door::kGateway, tag.status);
-    tally_.Took(Door::kGateway, steady_clock::now() - tag.begun);
+    tally_.Took(Door::kGateway, took);
+    access_.Tell(Door::kGateway, static_cast<CameTo>(tag.mark), tag, took);
   };
   listening.limits.coded_bodies = true;
   listening.blocks = [](const wire::Request&) { return false; };
@@ -243,7 +252,7 @@ Status Doors::OpenRedis(std::unique_ptr<wire::Port> port) {
       .version = ONCED_VERSION,
       .durability = DurabilityName(options_.durability),
       .scripts = options_.redis_scripts.value_or(IsLoopback(options_.redis->host)),
-      .report = ground_.report};
+      .report = Reports()};
   if (options_.footprint == Footprint::kEdge) options.memory_max = kEdgeMemory;
   if (ground_.doorkeeper != nullptr) {
     options.still_admits = [doorkeeper = ground_.doorkeeper](const std::string& tenant,

@@ -23,6 +23,8 @@
 #include "server/access/key_quota.h"
 #include "server/gateway/gateway.h"
 #include "server/http/api.h"
+#include "server/operations/access_log.h"
+#include "server/operations/journal.h"
 #include "server/operations/metrics.h"
 #include "server/operations/tally.h"
 #include "server/options.h"
@@ -48,14 +50,14 @@ struct Ports {
 
 class Doors {
  public:
-  // What they stand on, and who hears of their troubles.
+  // What they stand on, and where they tell of their troubles.
   struct Ground {
     RocksStore* store = nullptr;
     const Doorkeeper* doorkeeper = nullptr;  // absent: no tokens
     std::shared_ptr<wire::TlsCredentials> tls;
     size_t connections_max = 0;            // of each
     std::function<void()> before_serving;  // all is there, and the doors are about to open
-    std::function<void(const std::string&)> report;
+    Journal* log = nullptr;
   };
   // `options` must outlive them.
   static Result<std::unique_ptr<Doors>> Open(const ServeOptions& options, Ports ports,
@@ -97,6 +99,7 @@ class Doors {
   Doors(const ServeOptions& options, Ground ground);
   ApiOptions ApiTerms();
   wire::ListenerOptions Listening();
+  Report Reports();
   Status OpenGateway(std::unique_ptr<wire::Port> port);
   Status OpenApi(std::unique_ptr<wire::Port> port);
   Status OpenRedis(std::unique_ptr<wire::Port> port);
@@ -107,6 +110,7 @@ class Doors {
   std::atomic<bool> reload_successful_{true};
   std::atomic<int64_t> reloaded_ms_;
   Tally tally_;
+  AccessLog access_;
   Ledger ledger_;
   std::unique_ptr<KeyQuota> quota_;  // with a doorkeeper
   std::unique_ptr<Gateway> gateway_;

@@ -2,7 +2,6 @@
 // onced: the program. Reads the command line and does the one thing it was asked for.
 #include <cstdio>
 #include <exception>
-#include <functional>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -43,13 +42,13 @@ int NewTokenFor(const NewTokenOptions& options) {
 }
 
 int RunProgram(const std::vector<std::string>& arguments) {
-  const auto read_again = [&arguments]() -> std::optional<ServeOptions> {
-    Options again = ParseCommandLine(arguments, Environment());
+  const AskAgain read_again = [&arguments](const Tell& tell) -> std::optional<ServeOptions> {
+    Options again = ParseCommandLine(arguments, Environment(), tell);
     ServeOptions* const serve = std::get_if<ServeOptions>(&again);
     return serve == nullptr ? std::nullopt : std::optional(std::move(*serve));
   };
   struct Visitor {
-    const std::function<std::optional<ServeOptions>()>& read_again;
+    const AskAgain& read_again;
     int operator()(const ServeOptions& options) const { return Serve(options, read_again); }
     int operator()(const CheckOptions& options) const { return Check(options.serve); }
     int operator()(const CommandOptions& options) const { return RunCommand(options); }

@@ -118,7 +118,7 @@ class CommandLine {
   }
 
   Options Parse(const std::vector<std::string>& arguments,
-                const std::vector<std::string>& environment) {
+                const std::vector<std::string>& environment, const Tell& tell) {
     try {
       app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     } catch (const CLI::Success& asked) {  // --help, --version
@@ -134,11 +134,11 @@ class CommandLine {
     if (example_->parsed()) return Print(ExampleFile(table_.rows()));
     const Status read = table_.Read(given_, environment);
     if (!read.ok()) {
-      std::fprintf(stderr, "%s\nRun with --help for more information.\n", read.message().c_str());
+      tell(read.message());
       return Finished{kExitUsage};
     }
     for (const std::string& line : StrangeVariables(environment, table_.rows())) {
-      std::fprintf(stderr, "onced: warning: %s\n", line.c_str());
+      tell("onced: warning: " + line);
     }
     if (show_->parsed()) {
       std::vector<ShownRoute> routes;
@@ -200,9 +200,15 @@ const char* DurabilityName(Durability durability) {
   return "";
 }
 
+void TellOnStderr(const std::string& line) {
+  const bool warns = line.starts_with("onced: warning: ");
+  std::fprintf(stderr, "%s\n%s", line.c_str(),
+               warns ? "" : "Run with --help for more information.\n");
+}
+
 Options ParseCommandLine(const std::vector<std::string>& arguments,
-                         const std::vector<std::string>& environment) {
-  return CommandLine().Parse(arguments, environment);
+                         const std::vector<std::string>& environment, const Tell& tell) {
+  return CommandLine().Parse(arguments, environment, tell);
 }
 
 }  // namespace onced

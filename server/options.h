@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -19,6 +20,7 @@
 #include "server/commands/commands.h"
 #include "server/config/address.h"
 #include "server/gateway/route.h"
+#include "server/operations/access_log.h"
 #include "server/wire/listener.h"
 
 namespace onced {
@@ -61,6 +63,9 @@ struct ServeOptions {
   bool accept_data_loss = false;
   std::chrono::milliseconds drain_delay{0};
   std::chrono::milliseconds drain_timeout{25'000};
+  LogFormat log_format = LogFormat::kAuto;
+  LogLevel log_level = LogLevel::kInfo;
+  AccessTerms access;
   std::string config;  // the file that some of it was read from; empty: none
   std::vector<std::pair<std::string, std::string>> written;  // every option and its value, as text
 };
@@ -85,9 +90,13 @@ struct Finished {
 
 using Options = std::variant<ServeOptions, CheckOptions, CommandOptions, AcceptClockOptions,
                              NewTokenOptions, Finished>;
+// Hears what is wrong, or odd, of what was asked.
+using Tell = std::function<void(const std::string&)>;
+void TellOnStderr(const std::string& line);
 // `environment`: see environ(7).
 Options ParseCommandLine(const std::vector<std::string>& arguments,
-                         const std::vector<std::string>& environment);
+                         const std::vector<std::string>& environment,
+                         const Tell& tell = TellOnStderr);
 
 // Whether `host`, an address in numbers, can be reached from this machine only.
 bool IsLoopback(const std::string& host);

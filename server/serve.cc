@@ -4,10 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,12 +14,12 @@
 
 #include "engine/rocks_store.h"
 #include "server/access/doorkeeper.h"
-#include "server/config/address.h"
+#include "server/banner.h"
 #include "server/config/quantity.h"
 #include "server/doors.h"
-#include "server/gateway/origin.h"
 #include "server/lobby.h"
 #include "server/operations/deadline.h"
+#include "server/operations/journal.h"
 #include "server/operations/service_manager.h"
 #include "server/operations/signals.h"
 #include "server/wire/tls.h"
@@ -32,52 +29,41 @@ namespace {
 
 constexpr std::chrono::seconds kLastSyncPatience{20};
 
-void Say(const std::string& line) { std::fprintf(stderr, "onced: %s\n", line.c_str()); }
-
-// A fault of the disk, or of an upstream, comes with every request; one line a second is enough to
-// find it by.
-void SayOnceASecond(const std::string& line) {
-  static std::atomic<int64_t> next{0};
-  const int64_t now = std::chrono::duration_cast<std::chrono::seconds>(
-                          std::chrono::steady_clock::now().time_since_epoch())
-                          .count();
-  int64_t due = next.load();
-  if (now >= due && next.compare_exchange_strong(due, now + 1)) Say(line);
-}
-
 // Answers that are held at this moment must never leave: no destructor may run, no buffer be
 // flushed. The next start recovers what is on the disk.
-[[noreturn]] void EndWithLostLog(const Status& why) {
-  Say("the storage failed, nothing more can be acknowledged: " + why.message());
+[[noreturn]] void EndWithLostLog(Journal& log, const Status& why) {
+  log.SayLast(LogEvent::kLogFailed,
+              "the storage failed, nothing more can be acknowledged: " + why.message());
   // A table that is damaged is damaged again after a restart; a log that failed may come back
   // whole.
   _exit(why.fault() == Fault::kCorruption ? kExitDataMissing : kExitLogFailed);
 }
 
-[[noreturn]] void LeaveWithoutSync() {
-  Say("the storage does not answer; leaving without a last sync, as after a crash");
+[[noreturn]] void LeaveWithoutSync(Journal& log) {
+  log.SayLast(LogEvent::kLeaving,
+              "the storage does not answer; leaving without a last sync, as after a crash");
   _exit(kExitFailure);
 }
 
-int Failed(const Status& status) {
-  Say(status.message());
+int Failed(Journal& log, const Status& status) {
+  log.SayLast(LogEvent::kStartFailed, status.message());
   return ExitCodeOf(status);
 }
 
 // At SIGHUP what may change while it runs is read again: each of `reloads` takes what is valid, or
 // says what is not and keeps what it had.
-void ReadAgain(const std::vector<std::function<Status()>>& reloads, Doors& doors) {
+void ReadAgain(Journal& log, const std::vector<std::function<Status()>>& reloads, Doors& doors) {
   bool successful = true;
   for (const std::function<Status()>& reload : reloads) {
     const Status reloaded = reload();
-    if (!reloaded.ok()) Say("reload: " + reloaded.message());
+    if (!reloaded.ok()) log.Say(LogEvent::kReloadRefused, "reload: " + reloaded.message());
     successful = successful && reloaded.ok();
   }
   doors.NoteReload(successful);
 }
 
 // Returns the signal that asks for the end. Meanwhile the service manager hears that it lives.
-int AwaitStop(const Signals& signals, const ServiceManager& manager, Doors& doors,
+int AwaitStop(Journal& log, const Signals& signals, const ServiceManager& manager, Doors& doors,
               const std::vector<std::function<Status()>>& reloads) {
   constexpr std::chrono::hours kLong{1};
   for (;;) {
@@ -85,7 +71,7 @@ int AwaitStop(const Signals& signals, const ServiceManager& manager, Doors& door
     if (manager.watchdog().has_value() && doors.Lives()) manager.Tell("WATCHDOG=1");
     if (!number.has_value()) continue;
     if (*number != SIGHUP) return *number;
-    ReadAgain(reloads, doors);
+    ReadAgain(log, reloads, doors);
   }
 }
 
@@ -95,7 +81,7 @@ int AwaitStop(const Signals& signals, const ServiceManager& manager, Doors& door
 // little.
 // `ends`: how many files a connection may mean: every door has as many of its own, and the gateway
 // passes requests on.
-size_t ConnectionsWithinFileLimit(size_t wanted, size_t ends) {
+size_t ConnectionsWithinFileLimit(Journal& log, size_t wanted, size_t ends) {
   constexpr rlim_t kLittle = 256;
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
@@ -103,40 +89,43 @@ size_t ConnectionsWithinFileLimit(size_t wanted, size_t ends) {
   (void)setrlimit(RLIMIT_NOFILE, &limit);
   const rlim_t room = (limit.rlim_max < kLittle ? limit.rlim_max / 4 : limit.rlim_max / 2) / ends;
   if (limit.rlim_max == RLIM_INFINITY || room >= wanted) return wanted;
-  Say("the hard limit of open files (ulimit -Hn) is " + std::to_string(limit.rlim_max) +
-      ": too few for --connections-max " + std::to_string(wanted) + "; it is " +
-      std::to_string(room));
+  log.Say(LogEvent::kWarning, "the hard limit of open files (ulimit -Hn) is " +
+                                  std::to_string(limit.rlim_max) +
+                                  ": too few for --connections-max " + std::to_string(wanted) +
+                                  "; it is " + std::to_string(room));
   return room;
 }
 
-Status ReadTlsAgain(wire::TlsCredentials& tls) {
+Status ReadTlsAgain(Journal& log, wire::TlsCredentials& tls) {
   ONCED_RETURN_IF_ERROR(tls.Reload());
-  Say("reload: the files of TLS are read again");
+  log.Say(LogEvent::kReload, "reload: the files of TLS are read again");
   return Status::Ok();
 }
 
 // Nobody is asked for a certificate, so nobody comes in by one: not what the file's author expects.
-void WarnOfIdleSubjects(const ServeOptions& options, const TokenBook& book) {
+void WarnOfIdleSubjects(Journal& log, const ServeOptions& options, const TokenBook& book) {
   if (!options.tls.client_ca.empty() || !book.has_subjects()) return;
-  Say("warning: " + options.tokens +
-      ": certificate_subjects do nothing without --tls-client-ca: only tokens are taken");
+  log.Say(LogEvent::kWarning,
+          options.tokens +
+              ": certificate_subjects do nothing without --tls-client-ca: only tokens are taken");
 }
 
-Status ReadTokensAgain(const ServeOptions& options, Doorkeeper& doorkeeper, Doors& doors) {
+Status ReadTokensAgain(Journal& log, const ServeOptions& options, Doorkeeper& doorkeeper,
+                       Doors& doors) {
   ONCED_RETURN_IF_ERROR(doorkeeper.Reload());
   doors.Watch(*doorkeeper.Book());
-  Say("reload: the token file was read again");
-  WarnOfIdleSubjects(options, *doorkeeper.Book());
+  log.Say(LogEvent::kReload, "reload: the token file was read again");
+  WarnOfIdleSubjects(log, options, *doorkeeper.Book());
   return Status::Ok();
 }
 
 // What the file says is taken as a whole or not at all. Of a running onced no option changes, but
 // for the gateway's routes, and what the files that options name have in them: which ones wait for
 // the next start is told.
-Status ReadConfigAgain(const ServeOptions& options,
-                       const std::function<std::optional<ServeOptions>()>& read_again,
+Status ReadConfigAgain(Journal& log, const ServeOptions& options, const AskAgain& read_again,
                        Doors& doors) {
-  const std::optional<ServeOptions> again = read_again();
+  const std::optional<ServeOptions> again = read_again(
+      [&log](const std::string& line) { log.Say(LogEvent::kReloadRefused, "reload: " + line); });
   if (!again.has_value()) {
     return Status::InvalidArgument("what is asked for is not valid; the options stay as they were");
   }
@@ -147,13 +136,14 @@ Status ReadConfigAgain(const ServeOptions& options,
   }
   if (again->gateway.enabled) doors.Reload(again->gateway.routes);
   if (!options.config.empty()) {
-    Say("reload: " + options.config + " is valid" +
-        (changed.empty() ? "" : "; at the next start it changes: " + changed));
+    log.Say(LogEvent::kReload,
+            "reload: " + options.config + " is valid" +
+                (changed.empty() ? "" : "; at the next start it changes: " + changed));
   }
   return Status::Ok();
 }
 
-RocksStoreOptions StoreOptions(const ServeOptions& options) {
+RocksStoreOptions StoreOptions(Journal& log, const ServeOptions& options) {
   return {.path = options.data,
           .durability = options.durability,
           .sync_interval = options.sync_interval,
@@ -163,19 +153,21 @@ RocksStoreOptions StoreOptions(const ServeOptions& options) {
           .unknown_retention_ms = options.unknown_retention.count(),
           .waiters = options.waiters,
           .accept_data_loss = options.accept_data_loss,
-          .on_log_failure = EndWithLostLog};
+          .on_log_failure = [&log](const Status& why) { EndWithLostLog(log, why); }};
 }
 
 // What a crash has left may take a while to be read: who asks meanwhile hears so, the service
 // manager waits, and a stop is one at once: the next start goes on where this one was.
 class Opening {
  public:
-  Opening(const Signals* signals, const ServiceManager* manager, const ServeOptions& options,
-          const wire::Port& port, const std::shared_ptr<wire::TlsCredentials>& tls)
+  Opening(Journal* log, const Signals* signals, const ServiceManager* manager,
+          const ServeOptions& options, const wire::Port& port,
+          const std::shared_ptr<wire::TlsCredentials>& tls)
       : longer_(manager, "opening the data folder", std::chrono::hours(24)),
         lobby_(options, port, tls),
-        impatience_(signals, [] {
-          Say("asked to stop while the data folder was being opened: leaving at once");
+        impatience_(signals, [log] {
+          log->SayLast(LogEvent::kLeaving,
+                       "asked to stop while the data folder was being opened: leaving at once");
           _exit(kExitCutOff);
         }) {}
 
@@ -187,58 +179,23 @@ class Opening {
 
 // From the outside in: first balancers are told, then nobody comes in, then what runs ends. False:
 // some of it did not in time.
-bool Drain(const ServeOptions& options, Doors& doors) {
+bool Drain(Journal& log, const ServeOptions& options, Doors& doors) {
   doors.BeginDraining();
   if (options.drain_delay.count() > 0) {
-    Say("serving for " + DurationText(options.drain_delay.count()) +
-        " more, while /readyz says 503");
+    log.Say(LogEvent::kDrainStart, "serving for " + DurationText(options.drain_delay.count()) +
+                                       " more, while /readyz says 503");
     std::this_thread::sleep_for(options.drain_delay);
   }
   switch (doors.Close(options.drain_timeout)) {
     case Doors::Closed::kFinished:
       return true;
     case Doors::Closed::kCutOff:
-      Say("some requests did not finish in time and were cut off");
+      log.Say(LogEvent::kDrainCut, "some requests did not finish in time and were cut off");
       return false;
     case Doors::Closed::kHeldUp:
-      LeaveWithoutSync();
+      LeaveWithoutSync(log);
   }
   return false;
-}
-
-std::string UrlOf(const ServeOptions& options, const std::string& host, uint16_t port) {
-  return (options.tls.certificate.empty() ? "http://" : "https://") + AddressText(host, port);
-}
-
-void Banner(const ServeOptions& options, const Doors& doors) {
-  const std::string url = UrlOf(options, options.host, doors.api_port());
-  std::error_code ignored;
-  const std::string folder = std::filesystem::absolute(options.data, ignored).string();
-  std::string flags;
-  if (!options.tls.certificate.empty()) flags += " --cacert CERT";
-  if (!options.tokens.empty()) flags += " -H \"Authorization: Bearer $token\"";
-  std::fprintf(stderr,
-               "onced %s\n"
-               "  dashboard  %s/\n"
-               "  API        %s/v1/\n"
-               "  example    %s/api/payments\n"
-               "  data       %s\n"
-               "  durability %s\n",
-               ONCED_VERSION, url.c_str(), url.c_str(), url.c_str(), folder.c_str(),
-               DurabilityName(options.durability));
-  if (options.redis.has_value()) {
-    std::fprintf(stderr, "  redis      %s\n",
-                 AddressText(options.redis->host, doors.redis_port()).c_str());
-  }
-  if (options.gateway.enabled) {
-    const std::string before = UrlOf(options, options.gateway.host, doors.gateway_port());
-    for (const Route& route : options.gateway.routes) {
-      std::fprintf(stderr, "  gateway    %s%s -> %s\n", before.c_str(), route.prefix.c_str(),
-                   route.origin->Name().c_str());
-    }
-  }
-  std::fprintf(stderr, "  try: curl%s --json '{\"key\":\"order-1\"}' %s/v1/claim\n", flags.c_str(),
-               url.c_str());
 }
 
 }  // namespace
@@ -260,67 +217,68 @@ int ExitCodeOf(const Status& status) {
   return kExitFailure;
 }
 
-int Serve(const ServeOptions& options,
-          const std::function<std::optional<ServeOptions>()>& read_again) {
+int Serve(const ServeOptions& options, const AskAgain& read_again) {
   const Signals signals;
+  Journal log(options.log_format, options.log_level);
   const ServiceManager manager;
   const size_t connections_max = ConnectionsWithinFileLimit(
-      options.connections_max,
+      log, options.connections_max,
       1U + (options.redis.has_value() ? 1U : 0U) + (options.gateway.enabled ? 2U : 0U));
   std::vector<std::function<Status()>> reloads;
   std::shared_ptr<wire::TlsCredentials> tls;
   if (!options.tls.certificate.empty()) {
     Result<std::unique_ptr<wire::TlsCredentials>> loaded = wire::TlsCredentials::Load(options.tls);
-    if (!loaded.ok()) return Failed(loaded.status());
+    if (!loaded.ok()) return Failed(log, loaded.status());
     tls = std::move(*loaded);
-    reloads.emplace_back([tls] { return ReadTlsAgain(*tls); });
+    reloads.emplace_back([&log, tls] { return ReadTlsAgain(log, *tls); });
   }
   std::unique_ptr<Doorkeeper> doorkeeper;
   if (!options.tokens.empty()) {
     Result<std::unique_ptr<Doorkeeper>> opened = Doorkeeper::Open(options.tokens);
-    if (!opened.ok()) return Failed(opened.status());
+    if (!opened.ok()) return Failed(log, opened.status());
     doorkeeper = std::move(*opened);
-    WarnOfIdleSubjects(options, *doorkeeper->Book());
+    WarnOfIdleSubjects(log, options, *doorkeeper->Book());
   }
   // Before the folder is touched, which a port in use leaves as it was, or does not make. Who
   // connects while the store opens waits in the queue.
   Result<Ports> ports = Ports::Take(options);
-  if (!ports.ok()) return Failed(ports.status());
-  auto opening = std::make_unique<Opening>(&signals, &manager, options, *ports->api, tls);
-  Result<std::unique_ptr<RocksStore>> store = RocksStore::Open(StoreOptions(options));
-  if (!store.ok()) return Failed(store.status());
+  if (!ports.ok()) return Failed(log, ports.status());
+  auto opening = std::make_unique<Opening>(&log, &signals, &manager, options, *ports->api, tls);
+  Result<std::unique_ptr<RocksStore>> store = RocksStore::Open(StoreOptions(log, options));
+  if (!store.ok()) return Failed(log, store.status());
   Result<std::unique_ptr<Doors>> doors = Doors::Open(options, std::move(*ports),
                                                      {.store = store->get(),
                                                       .doorkeeper = doorkeeper.get(),
                                                       .tls = tls,
                                                       .connections_max = connections_max,
                                                       .before_serving = [&] { opening.reset(); },
-                                                      .report = SayOnceASecond});
-  if (!doors.ok()) return Failed(doors.status());
-  reloads.insert(reloads.begin(), [&] { return ReadConfigAgain(options, read_again, **doors); });
+                                                      .log = &log});
+  if (!doors.ok()) return Failed(log, doors.status());
+  reloads.insert(reloads.begin(),
+                 [&] { return ReadConfigAgain(log, options, read_again, **doors); });
   if (doorkeeper != nullptr) {
-    reloads.emplace_back([&] { return ReadTokensAgain(options, *doorkeeper, **doors); });
+    reloads.emplace_back([&] { return ReadTokensAgain(log, options, *doorkeeper, **doors); });
   }
-  Banner(options, **doors);
+  SayListening(log, options, **doors);
   manager.Tell("READY=1\nSTATUS=serving");
 
-  const int stop = AwaitStop(signals, manager, **doors, reloads);
-  Say(std::string(strsignal(stop)) + ": finishing what runs");
+  const int stop = AwaitStop(log, signals, manager, **doors, reloads);
+  log.Say(LogEvent::kDrainStart, std::string(strsignal(stop)) + ": finishing what runs");
   while (signals.Wait(std::chrono::milliseconds(0)).has_value()) {
     // What has come together was one.
   }
   const Extension longer(&manager, "finishing what runs",
                          options.drain_delay + options.drain_timeout + kLastSyncPatience);
   manager.Tell("STOPPING=1");
-  const Impatience second(&signals, [] {
-    Say("asked again: leaving at once, as after a crash");
+  const Impatience second(&signals, [&log] {
+    log.SayLast(LogEvent::kLeaving, "asked again: leaving at once, as after a crash");
     _exit(kExitCutOff);
   });
-  const bool finished = Drain(options, **doors);
-  const Deadline last_sync(kLastSyncPatience, LeaveWithoutSync);
+  const bool finished = Drain(log, options, **doors);
+  const Deadline last_sync(kLastSyncPatience, [&log] { LeaveWithoutSync(log); });
   doors->reset();
   store->reset();  // syncs and flushes
-  Say("stopped");
+  log.Say(LogEvent::kStopped, "stopped");
   return finished ? kExitOk : kExitCutOff;
 }
 

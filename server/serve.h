@@ -18,8 +18,8 @@ namespace onced {
 int ExitCodeOf(const Status& status);
 
 // Returns the exit code. `read_again`: what the command line, the environment and the file say at a
-// SIGHUP; nullopt, and a message, when that is not valid.
-int Serve(const ServeOptions& options,
-          const std::function<std::optional<ServeOptions>()>& read_again);
+// SIGHUP; nullopt, and a word to `tell`, when that is not valid.
+using AskAgain = std::function<std::optional<ServeOptions>(const Tell& tell)>;
+int Serve(const ServeOptions& options, const AskAgain& read_again);
 
 }  // namespace onced

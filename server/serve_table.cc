@@ -78,6 +78,7 @@ ServeTable::ServeTable() {
   AddTls();
   AddStore();
   AddLimits();
+  AddLog();
 }
 
 void ServeTable::AddListener() {

@@ -40,6 +40,7 @@ class ServeTable {
   void AddAccess();
   void AddStore();
   void AddLimits();
+  void AddLog();  // serve_table_log.cc
   void AddGateway();
   void AddTls();
 

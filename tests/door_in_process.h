@@ -21,7 +21,7 @@
 namespace onced {
 
 struct DoorInProcess {
-  explicit DoorInProcess(std::function<void(const std::string&)> report = [](const std::string&) {})
+  explicit DoorInProcess(Report report = [](LogEvent, const std::string&) {})
       : ledger(here.store.get(), {.wait_at_gate = false}),
         api(&ledger, {.health = [this] { return here.store->Health(); },
                       .readiness = [this] { return here.store->Readiness(); },

@@ -42,7 +42,7 @@ std::string FaultOfReplay(const HttpAnswer& replay, const HttpAnswer& first,
 
 uint16_t GatewayPort(const Program& program) {
   const std::string said = program.Said();
-  uint16_t port = 0;
+  uint16_t port = program.ListeningPort("gateway");
   for (const std::string words :
        {"  gateway    http://127.0.0.1:", "  gateway    https://127.0.0.1:"}) {
     const size_t at = said.find(words);

@@ -30,12 +30,14 @@ TEST(GatewayHeaders, ARequestReachesTheServiceAsItWas) {
   EXPECT_EQ(seen.target, target);
   EXPECT_EQ(seen.body, body);
   for (const auto& [name, value] : sent) {
-    if (name != "Host" && name != "X-Own") {
+    if (name != "Host" && name != "X-Own" && name != "traceparent") {
       EXPECT_EQ(seen.Header(name), value) << name;
       EXPECT_EQ(seen.Count(name), 1u) << name;
     }
   }
   EXPECT_EQ(seen.Count("X-Own"), 2u);
+  EXPECT_EQ(seen.Count("traceparent"), 1u);
+  EXPECT_TRUE(seen.Header("traceparent").starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
   EXPECT_EQ(seen.Header("Idempotency-Key"), "\"k\"");
   EXPECT_EQ(seen.Header("Host"), "127.0.0.1:" + std::to_string(here.upstream.port()));
   EXPECT_EQ(seen.Header("Content-Length"), std::to_string(body.size()));
@@ -48,7 +50,7 @@ TEST(GatewayHeaders, NothingIsAddedButWhatIsTold) {
   here.Post("k", "/pay", "{}");
   const std::string allowed =
       " host idempotency-key idempotency-fence accept-encoding content-length x-forwarded-for "
-      "x-forwarded-proto x-forwarded-host via traceparent ";
+      "x-forwarded-proto x-forwarded-host via traceparent x-request-id ";
   for (const auto& [name, value] : here.upstream.last().headers) {
     std::string lower;
     for (const unsigned char c : name) lower += static_cast<char>(std::tolower(c));
@@ -164,10 +166,15 @@ TEST(GatewayHeaders, WhatIsOfOneMomentOrOneClientIsNotReplayed) {
   for (const char* name : {"Set-Cookie", "Access-Control-Allow-Origin", "X-Own", "X-Request-Id"}) {
     EXPECT_NE(first.Header(name), "") << name << " is for the first client";
   }
+  EXPECT_EQ(first.Header("X-Request-Id"), "r1") << "the service's own goes before";
   const HttpAnswer replay = here.Post("k");
   ExpectReplay(replay, first);
   for (const auto& [name, value] : once) {
     if (name == "Date") continue;
+    if (name == "X-Request-Id") {  // of the request that is answered
+      EXPECT_EQ(replay.Header(name).size(), 36u);
+      continue;
+    }
     EXPECT_EQ(replay.Header(name), "") << name;
   }
   EXPECT_NE(replay.Header("Date"), "Sun, 06 Nov 1994 08:49:37 GMT");

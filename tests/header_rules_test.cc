@@ -66,18 +66,24 @@ TEST(HeaderRules, WriteDatesAsTheStandardDoes) {
   EXPECT_EQ("Thu, 29 Feb 2024 23:59:59 GMT", HttpDate(1'709'251'199'999));
 }
 
-TEST(HeaderRules, BeginATraceThatIsOne) {
-  const auto trace = [] {
-    return All(HeadersForUpstream(With({{"Host", "a"}}), kPeer, {.fence = "1"}), "traceparent");
-  };
-  const std::string first = trace();
-  ASSERT_EQ(55U, first.size()) << first;  // W3C Trace Context, 3.2.2
-  for (size_t i = 0; i < first.size(); ++i) {
-    const bool dash = i == 2 || i == 35 || i == 52;
-    EXPECT_TRUE(dash ? first[i] == '-' : std::isxdigit(first[i]) != 0) << first;
-  }
-  EXPECT_TRUE(first.starts_with("00-") && first.ends_with("-00")) << first;
-  EXPECT_NE(first, trace());
+// W3C Trace Context, 3.4 and 4.3.
+TEST(HeaderRules, PassATraceOnWithASpanOfOurs) {
+  const std::string sent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const wire::Request request = With({{"Host", "a"},
+                                      {"TraceParent", sent},
+                                      {"tracestate", "a=b"},
+                                      {"Tracestate", "c=d"},
+                                      {"X-Request-ID", "theirs"}});
+  const wire::TraceContext theirs = wire::TraceContext::Of(sent);
+  const HeaderList on = HeadersForUpstream(request, kPeer, {.request_id = "ours", .trace = theirs});
+  EXPECT_EQ(theirs.TraceParent(), All(on, "traceparent"));
+  EXPECT_EQ("a=b | c=d", All(on, "tracestate"));
+  EXPECT_EQ("ours", All(on, "X-Request-Id"));
+  const wire::TraceContext mine = wire::TraceContext::New();
+  const HeaderList anew = HeadersForUpstream(request, kPeer, {.trace = mine});
+  EXPECT_EQ(mine.TraceParent(), All(anew, "traceparent"));
+  EXPECT_EQ("(none)", All(anew, "tracestate")) << "it is of a trace that has ended here";
+  EXPECT_EQ("(none)", All(HeadersForUpstream(request, kPeer, {}), "traceparent"));
 }
 
 TEST(HeaderRules, GiveAnAnswerWithoutADateOne) {
@@ -125,15 +131,13 @@ TEST(HeaderRules, BelieveNobodyWhoSpeaksForOnced) {
   const wire::Request request = With({{"Idempotency-Fence", "99"},
                                       {"Idempotent-Replayed", "true"},
                                       {"Idempotency-Status", "replayed"},
-                                      {"idempotency-key", "\"k\""},
-                                      {"traceparent", "00-a-b-00"}});
+                                      {"idempotency-key", "\"k\""}});
   const HeaderList out = HeadersForUpstream(
       request, kPeer, {.key_header = "Idempotency-Key", .key = "\"k\"", .fence = "7"});
   EXPECT_EQ("7", All(out, "Idempotency-Fence"));
   EXPECT_EQ("(none)", All(out, "Idempotent-Replayed"));
   EXPECT_EQ("(none)", All(out, "Idempotency-Status"));
   EXPECT_EQ("\"k\"", All(out, "Idempotency-Key"));
-  EXPECT_EQ("00-a-b-00", All(out, "traceparent"));
   EXPECT_EQ("(none)", All(HeadersForUpstream(request, kPeer, {.key_header = "Idempotency-Key"}),
                           "Idempotency-Key"));
 }

@@ -276,6 +276,10 @@ Program::Program() = default;
 Program::Program(const std::string& data, const std::vector<std::string>& flags,
                  const std::string& folder, size_t files_max) {
   std::vector<std::string> args = {"serve", "--http", "127.0.0.1:0"};
+  // What it says is read here by its words.
+  if (std::find(flags.begin(), flags.end(), "--log-format") == flags.end()) {
+    args.insert(args.end(), {"--log-format", "text"});
+  }
   if (!data.empty()) args.insert(args.end(), {"--data", data});
   args.insert(args.end(), flags.begin(), flags.end());
   Start(args, folder, files_max);
@@ -285,6 +289,10 @@ Program::Program(const std::string& data, const std::vector<std::string>& flags,
   int ended = 0;
   const bool up = Eventually([&] {
     const std::string said = Said();
+    if (said.find("\"event\":\"ready\"") != std::string::npos) {
+      port_ = ListeningPort("http");
+      return true;
+    }
     const size_t at = said.find(url);
     // The whole banner: its last line is the one to try.
     if (at != std::string::npos && said.ends_with("/v1/claim\n")) {
@@ -331,6 +339,17 @@ Ended Program::Run(const std::vector<std::string>& args, const std::string& fold
 HttpAnswer Program::Ask(std::string_view method, std::string_view target, std::string_view body,
                         const Headers& headers) const {
   return Connect().Ask(method, target, body, headers);
+}
+
+uint16_t Program::ListeningPort(const std::string& component) const {
+  const std::string said = Said();
+  const std::string line = "\"component\":\"" + component + "\",\"event\":\"listening\"";
+  const std::string host = "127.0.0.1:";
+  const size_t at = said.find(host, std::min(said.find(line), said.size()));
+  uint16_t port = 0;
+  if (at == std::string::npos) return port;
+  std::from_chars(said.data() + at + host.size(), said.data() + said.size(), port);
+  return port;
 }
 
 std::string Program::Said() const { return ReadFile(output_.path("err")); }

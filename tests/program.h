@@ -123,6 +123,8 @@ class Program {
   HttpAnswer Ask(std::string_view method, std::string_view target, std::string_view body = "",
                  const Headers& headers = {}) const;
   std::string Said() const;  // on stderr, so far
+  // Where a door is, by the lines of --log-format json; 0: they tell none.
+  uint16_t ListeningPort(const std::string& component) const;
 
   void Signal(int number) const;
   Ended WaitForEnd();

@@ -35,7 +35,7 @@ uint16_t RedisPortOf(const Program& program) {
   const std::string words = "  redis      127.0.0.1:";
   const size_t at = said.find(words);
   uint16_t port = 0;
-  if (at == std::string::npos) return port;
+  if (at == std::string::npos) return program.ListeningPort("redis");
   std::from_chars(said.data() + at + words.size(), said.data() + said.size(), port);
   return port;
 }

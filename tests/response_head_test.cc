@@ -44,7 +44,7 @@ TEST(ResponseHead, LetsNoValueBeginAnotherLine) {
 // code for a reason phrase.
 TEST(ResponseHead, OfARefusalIsThatOfEveryOtherProblem) {
   const std::string answer =
-      LastAnswer({.code = "overloaded", .detail = "too many", .retry_after_s = 3});
+      LastAnswer({.code = "overloaded", .detail = "too many", .retry_after_s = 3}, "id");
   EXPECT_EQ(answer.substr(0, answer.find('\r')), "HTTP/1.1 503 Service Unavailable");
   for (const char* line : {"Connection: close", "Content-Language: en", "Retry-After: 3",
                            "Content-Type: application/problem+json"}) {

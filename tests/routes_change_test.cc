@@ -31,8 +31,8 @@ Route ARoute(std::vector<std::string> methods, bool key_required = false) {
 
 struct ChangingGateway {
   explicit ChangingGateway(const Route& route) {
-    gateway = Value(Gateway::Start({.routes = {route}},
-                                   {.ledger = &ledger, .report = [](const std::string&) {}}));
+    gateway = Value(Gateway::Start(
+        {.routes = {route}}, {.ledger = &ledger, .report = [](LogEvent, const std::string&) {}}));
   }
   ~ChangingGateway() { (void)gateway->Stop(std::chrono::seconds(10)); }
 

@@ -63,7 +63,7 @@ class SettlingOnAFullDisk : public testing::TestWithParam<Fault> {
     routes.front().origin = upstream.origin();
     routes.front().breaker = std::make_shared<Breaker>();
     runs = std::make_unique<UpstreamRuns>(&ledger, Value(Upstreams::Start(10)), routes,
-                                          RunTerms{.report = [](const std::string&) {}});
+                                          RunTerms{.report = [](LogEvent, const std::string&) {}});
   }
   std::shared_ptr<UpstreamRun> Run() {
     const Reply claimed = Value(ledger.Claim(key, AClaim("", OnLapse::kUnknown)));

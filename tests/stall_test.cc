@@ -53,7 +53,7 @@ class StalledStore : public testing::Test {
   LedgerInAFolder here;
   StallingStore store{here.store.get()};
   Ledger ledger{&store, {.wait_at_gate = false}};
-  Api api{&ledger, {.report = [](const std::string&) {}}};
+  Api api{&ledger, {.report = [](LogEvent, const std::string&) {}}};
 };
 
 TEST_F(StalledStore, IsAskedAgainAndServesWhenItGoesOn) {

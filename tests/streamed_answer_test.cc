@@ -294,10 +294,10 @@ TEST(StreamedAnswer, GoesOutAsItIs) {
     exchange.AnswerAsIs();
   });
   Client client(listener->port());
-  client.Send(Get("/"));
+  client.Send(RequestText("GET", "/", "", {{"X-Request-Id", "mine"}}));
   EXPECT_EQ(client.ReceiveSome(),
             "HTTP/1.1 299 \r\nCache-Control: max-age=9\r\nSet-Cookie: b=2\r\nSet-Cookie: a=1\r\n"
-            "Set-Cookie: c=3\r\nContent-Length: 6\r\n\r\ntheirs");
+            "Set-Cookie: c=3\r\nX-Request-Id: mine\r\nContent-Length: 6\r\n\r\ntheirs");
 }
 
 TEST(StreamedAnswer, IsFinishedWhenTheListenerStops) {

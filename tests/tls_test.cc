@@ -214,7 +214,7 @@ TEST(FileLimit, IsSaidAtStartWhenItIsTooLow) {
   // It is told to stop when it has said the last line of its banner.
   const std::string said =
       OutputOf("bash -c 'ulimit -n 200; exec 3< <(exec " + std::string(ONCED_PROGRAM) +
-               " serve --http 127.0.0.1:0 --data " + data.path() +
+               " serve --log-format text --http 127.0.0.1:0 --data " + data.path() +
                " 2>&1); onced=$!; while read -r line <&3; do echo \"$line\";"
                " [[ $line != try:* ]] || kill -TERM $onced; done'");
   ExpectSaid(said, "ulimit -Hn) is 200: too few for --connections-max 10000", "start");

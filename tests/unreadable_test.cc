@@ -94,7 +94,7 @@ class UnreadableDisk : public testing::Test {
             [this](uint64_t sequence, std::function<void()> pass) {
               here.store->WhenDurable(sequence, std::move(pass));
             },
-        .report = [](const std::string&) {}};
+        .report = [](LogEvent, const std::string&) {}};
     door = Value(RedisDoor::Start(std::move(options), Value(wire::Port::Take("127.0.0.1", 0))));
   }
 

@@ -5,6 +5,9 @@ _onced() {
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do [[ $word == -* ]] || words+=("$word"); done
   case ${COMP_WORDS[COMP_CWORD - 1]} in
     --config | --tokens | --tls-* | --token-file | --ca | --data | --into) COMPREPLY=($(compgen -f -- "$2")); return ;;
+    --log-format) COMPREPLY=($(compgen -W 'auto json text' -- "$2")); return ;;
+    --log-level) COMPREPLY=($(compgen -W 'debug info warn error' -- "$2")); return ;;
+    --access-log) COMPREPLY=($(compgen -W 'off errors all' -- "$2")); return ;;
     --durability) COMPREPLY=($(compgen -W 'sync interval os' -- "$2")); return ;;
   esac
   COMPREPLY=($(compgen -W "$(onced "${words[@]:0:2}" --help 2>/dev/null |

@@ -19,6 +19,7 @@
 #include "server/gateway/route.h"
 #include "server/gateway/telling.h"
 #include "server/gateway/upstream_run.h"
+#include "server/operations/tally.h"
 #include "server/wire/exchange.h"
 
 namespace onced {
@@ -44,8 +45,8 @@ struct GatewayServices {
   const Doorkeeper* doorkeeper = nullptr;  // with principal token
   KeyQuota* quota = nullptr;               // with a doorkeeper
   bool tls = false;
-  std::string principal_header;                    // that says who asks; may be empty
-  std::function<void(const std::string&)> report;  // to the operator; no key, no body
+  std::string principal_header;  // that says who asks; may be empty
+  Report report;
   GatewayCounts counts;
 };
 

@@ -352,6 +352,12 @@ void Gateway::Reload(std::vector<Route> routes) {
 
 std::optional<Telling> Gateway::Begin(wire::Exchange& exchange) {
   Judged judged = JudgeAgain(exchange);
+  // One that came and is none begins anew.
+  if (!exchange.trace().is_there() &&
+      !exchange.request().Header(wire::kTraceParentHeader).empty()) {
+    exchange.BeginTrace();
+  }
+  if (judged.route != nullptr) exchange.Takes(judged.route->name, judged.route->origin->Shown());
   switch (judged.way) {
     case Judged::Way::kRefused:
       return std::move(judged.refusal);
@@ -391,6 +397,7 @@ std::optional<Telling> Gateway::BeginKeyed(wire::Exchange& exchange, Judged judg
     return Refusal(&route, "invalid_request",
                    options_.principal_header + ": says nobody; whose key it is must be known");
   }
+  exchange.IsAbout(judged.key);
   Result<Key> key =
       Key::Make(judged.principal.tenant, ScopeOf(route, judged.principal), judged.key);
   if (!key.ok()) return Refusal(&route, "idempotency_key_invalid", key.status().message());
@@ -416,7 +423,9 @@ void Gateway::Handle(httplib::Response& response, wire::Exchange& exchange) {
     if (!telling.has_value()) return;
   }
   if (telling->stalled && exchange.Stall(kStallPause, kStallPatience)) return;
-  if (!telling->for_operator.empty()) services_.report("storage: " + telling->for_operator);
+  if (!telling->for_operator.empty()) {
+    services_.report(LogEvent::kStorageFault, telling->for_operator);
+  }
   WriteTelling(*std::move(telling), response, exchange);
 }
 

@@ -30,7 +30,7 @@ struct GatewayParts {
   size_t memory_max = size_t{256} << 20;  // of the bodies of runs
   size_t upstream_connections_max = 1'000;
   uint64_t body_max = uint64_t{1} << 20;  // of a request that is read whole
-  std::function<void(const std::string&)> report;
+  Report report;
 };
 
 class Gateway {

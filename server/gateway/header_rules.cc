@@ -90,9 +90,12 @@ bool SaysWhereFrom(std::string_view name) {
   return SameName(name, "Forwarded") || SameName(name, "X-Real-IP") || Begins(name, "X-Forwarded-");
 }
 
-// A trace of its own for a run that came without one (W3C Trace Context, 3.2): not sampled, which
-// is for whoever collects traces to decide.
-std::string NewTrace() { return "00-" + RandomHex(16) + "-" + RandomHex(8) + "-00"; }
+// What goes on anew, in our words: the id, and the trace with a span of ours (W3C Trace Context,
+// 3.4). Its tracestate goes with a trace that is the client's, and with no other (4.3).
+bool IsNamedAnew(std::string_view name, const Forwarding& forwarding) {
+  return SameName(name, wire::kRequestIdHeader) || SameName(name, wire::kTraceParentHeader) ||
+         (SameName(name, wire::kTraceStateHeader) && !forwarding.trace.is_given());
+}
 
 // CGI and its heirs read X_User_Id as X-User-Id: a look-alike of a header that is believed must not
 // come from a client.
@@ -157,6 +160,7 @@ HeaderList HeadersForUpstream(const wire::Request& request, const wire::Peer& pe
       continue;
     }
     if (LooksLikeOneBelieved(name, forwarding.principal_header)) continue;
+    if (IsNamedAnew(name, forwarding)) continue;
     if (forwarding.drop_authorization && SameName(name, "Authorization")) continue;
     if (forwarding.identity && SameName(name, "Accept-Encoding")) continue;
     if (!forwarding.key_header.empty() && SameName(name, forwarding.key_header)) continue;
@@ -169,7 +173,12 @@ HeaderList HeadersForUpstream(const wire::Request& request, const wire::Peer& pe
   }
   if (!forwarding.fence.empty()) {
     out.emplace_back("Idempotency-Fence", forwarding.fence);
-    if (request.Header("traceparent").empty()) out.emplace_back("traceparent", NewTrace());
+  }
+  if (!forwarding.request_id.empty()) {
+    out.emplace_back(wire::kRequestIdHeader, forwarding.request_id);
+  }
+  if (forwarding.trace.is_there()) {
+    out.emplace_back(wire::kTraceParentHeader, forwarding.trace.TraceParent());
   }
   if (forwarding.identity) out.emplace_back("Accept-Encoding", "identity");
   AddWhereFrom(request, peer, forwarding, &out);

@@ -37,6 +37,8 @@ struct Forwarding {
   std::string_view key;         // its value for the upstream; empty: it is dropped
   std::string_view principal_header;    // that says who asks; may be empty
   std::span<const std::string> hidden;  // further names that are not passed on
+  std::string_view request_id;          // for the upstream; empty: none
+  wire::TraceContext trace;             // of what goes on; none: nobody traces
   std::string_view fence;               // of the run; empty: there is none
   bool drop_authorization = false;      // it is a token of onced's
   bool identity = false;  // the answer may be kept: it must not be encoded for one client

@@ -86,6 +86,7 @@ KeyedAsk::~KeyedAsk() {
 std::optional<Telling> KeyedAsk::Ask(wire::Exchange& exchange) {
   std::optional<Telling> telling = run_ != nullptr ? AskRun(exchange) : Decide(exchange);
   if (!telling.has_value()) return std::nullopt;
+  exchange.Mark(static_cast<uint8_t>(came_to_));
   std::erase_if(telling->headers,
                 [](const auto& header) { return wire::SameName(header.first, kKeyHeader); });
   telling->headers.emplace_back(kKeyHeader, keyed_.key);
@@ -170,6 +171,8 @@ std::optional<Telling> KeyedAsk::Claim(wire::Exchange& exchange) {
 std::optional<Telling> KeyedAsk::Claimed(wire::Exchange& exchange, const Reply& reply) {
   services_->counts.ran.fetch_add(1, std::memory_order_relaxed);
   waiter_.reset();
+  came_to_ = CameTo::kExecuted;
+  if (!exchange.trace().is_there()) exchange.BeginTrace();
   const uint64_t fence = reply.record->fence;
   run_ = services_->runs->Begin({.route = keyed_.route,
                                  .key = key_,
@@ -190,6 +193,7 @@ std::optional<Telling> KeyedAsk::Wait(wire::Exchange& exchange, const Reply& rep
     }
   }
   services_->counts.in_flight.fetch_add(1, std::memory_order_relaxed);
+  came_to_ = CameTo::kInFlight;
   // When it may have ended, by how long such runs take.
   const int64_t left_ms = services_->runs->UsualTime(*keyed_.route).count() -
                           (reply.now_ms - reply.record->claimed_at_ms);
@@ -217,6 +221,7 @@ bool KeyedAsk::ReleasedByTime(const Reply& reply) {
 }
 
 Telling KeyedAsk::Told(Reply reply) {
+  came_to_ = CameToOf(reply.outcome, reply.record);
   GatewayCounts& counts = services_->counts;
   Telling telling;
   if (reply.outcome == Outcome::kReplay) {
@@ -285,6 +290,8 @@ UpstreamRequest KeyedAsk::RequestFor(wire::Exchange& exchange, uint64_t fence) c
                                          .key = key,
                                          .principal_header = services_->principal_header,
                                          .hidden = hidden,
+                                         .request_id = exchange.request_id().text(),
+                                         .trace = exchange.trace(),
                                          .fence = std::to_string(fence),
                                          .drop_authorization = keyed_.principal.caller.has_value(),
                                          .identity = true}),

@@ -60,6 +60,7 @@ class KeyedAsk : public Asking {
   std::chrono::steady_clock::time_point until_;
   std::unique_ptr<Waiter> waiter_;
   bool waited_ = false;
+  CameTo came_to_ = CameTo::kByStatus;
   Breaker::Pass breaker_pass_ = Breaker::kNewest;
   std::shared_ptr<UpstreamRun> run_;
 };

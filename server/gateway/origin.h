@@ -27,6 +27,8 @@ struct Origin {
 
   // For people: the URL, or the path of the socket.
   std::string Name() const { return unix_socket.empty() ? url : "unix:" + unix_socket; }
+  // The same without what tells the two apart; lives as long as this.
+  std::string_view Shown() const { return unix_socket.empty() ? url : unix_socket; }
 
   std::string url;          // scheme, host and port, as given to libcurl
   std::string authority;    // for the Host header: HOST[:PORT]; "localhost" over a unix socket

@@ -70,7 +70,9 @@ bool Passage::OnBody(std::string_view bytes) {
 void Passage::OnEnd(CallEnd end, std::string why) {
   ended_ = true;
   TellBreaker(end);
-  if (!why.empty() && !cancelled_) services_->report("gateway: " + route_->name + ": " + why);
+  if (!why.empty() && !cancelled_) {
+    services_->report(LogEvent::kUpstreamFault, route_->name + ": " + why);
+  }
   if (streams_) {
     pipe_->Close(end == CallEnd::kWhole ? wire::Pipe::End::kWhole : wire::Pipe::End::kBroken);
     return;
@@ -120,6 +122,7 @@ std::optional<Telling> Pass::Ask(wire::Exchange& exchange) {
     passage_ = std::make_shared<Passage>(services_, route_, breaker_pass);
     passage_->Start(RequestFor(exchange));
   }
+  exchange.Mark(static_cast<uint8_t>(CameTo::kPassed));
   if (std::optional<Telling> telling = passage_->box().Fetch(exchange.Waker())) return telling;
   // Also while stopping: it ends by its deadline.
   const steady_clock::time_point now = steady_clock::now();
@@ -148,6 +151,8 @@ UpstreamRequest Pass::RequestFor(wire::Exchange& exchange) const {
                                         {.tls = services_->tls,
                                          .trusted = principal_.trusted,
                                          .principal_header = services_->principal_header,
+                                         .request_id = exchange.request_id().text(),
+                                         .trace = exchange.trace(),
                                          .drop_authorization = principal_.caller.has_value()}),
           .body = request.body,
           .body_pipe = exchange.body_pipe(),

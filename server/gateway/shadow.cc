@@ -37,7 +37,7 @@ void Shadow::Claim() {
   if (!reply.ok()) return;
   GatewayCounts& counts = services_->counts;
   const auto report = [&](const char* what) {
-    services_->report("gateway: shadow: " + route_->name + ": " + what);
+    services_->report(LogEvent::kShadow, "shadow: " + route_->name + ": " + what);
   };
   switch (reply->outcome) {
     case Outcome::kClaimed:

@@ -158,7 +158,9 @@ void UpstreamRun::OnEnd(CallEnd end, std::string why) {
   } else {
     breaker.Failed(steady_clock::now(), task_.breaker_pass);
   }
-  if (!why.empty()) runs_->terms_.report("gateway: " + task_.route->name + ": " + why);
+  if (!why.empty()) {
+    runs_->terms_.report(LogEvent::kUpstreamFault, task_.route->name + ": " + why);
+  }
   if (large_) {
     const std::shared_ptr<wire::Pipe> pipe = this->pipe();
     if (pipe != nullptr) {
@@ -224,8 +226,8 @@ void UpstreamRun::Settled(const Result<Reply>& reply) {
     box_.Put(OwnAnswer(*reply));
   } else {
     // What the upstream did, it did; but it must not be told as if it were remembered.
-    runs_->terms_.report("gateway: the end of a run could not be recorded: " +
-                         reply.status().message());
+    runs_->terms_.report(LogEvent::kStorageFault,
+                         "the end of a run could not be recorded: " + reply.status().message());
     box_.Put(ProblemTelling(task_.route->profile, NotRecorded()));
   }
   if (!large_) runs_->Remove(this);

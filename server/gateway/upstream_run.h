@@ -29,6 +29,7 @@
 #include "server/gateway/telling.h"
 #include "server/gateway/telling_box.h"
 #include "server/gateway/upstream.h"
+#include "server/operations/log_event.h"
 
 namespace onced {
 
@@ -100,7 +101,7 @@ class UpstreamRun : public CallEvents, public std::enable_shared_from_this<Upstr
 struct RunTerms {
   KeyQuota* quota = nullptr;              // hears of the keys that end; may be absent
   size_t memory_max = size_t{256} << 20;  // of bodies; an answer beyond it is passed on as it comes
-  std::function<void(const std::string&)> report;  // a fault, for the operator
+  Report report;
 };
 
 class UpstreamRuns {

@@ -42,7 +42,7 @@ struct Api::Route {
 };
 
 // In the order of the README. Few enough that looking through them costs less than a hash.
-static constexpr size_t kRouteCount = 33;
+static constexpr size_t kRouteCount = 34;
 const Api::Route* Api::RoutesBegin() {
   using enum Route::For;
   static constexpr std::array<Route, kRouteCount> kRoutes = {{
@@ -64,6 +64,7 @@ const Api::Route* Api::RoutesBegin() {
       {"GET", "/api/payments/*", &Api::FindPayment},
       {"GET", "/api/payments", &Api::ListPayments, true},
       {"GET", "/v1/status", &Api::ServerStatus, false, kAdmin},
+      {"GET", "/v1/requests", &Api::RequestsCall, true, kAdmin},
       {"GET", "/openapi.json", &Api::Description, false, kAnybody},
       {"GET", "/metrics", &Api::Metrics, true, kAdmin},
       {"POST", kBackupPath, &Api::BackupCall, true, kAdmin},
@@ -118,6 +119,7 @@ Answer Api::Dispatch(const wire::Request& request, wire::Exchange& exchange) {
     if (route->method == request.method) found = route;
     allowed.append(allowed.empty() ? "" : ", ").append(route->method);
   }
+  if (found != nullptr) exchange.Takes(found->pattern);
   std::shared_ptr<const TokenBook> book;  // keeps the caller
   Identity identity{.caller = &kWithoutTokens};
   const bool asks_who = found == nullptr || found->whom != Route::For::kAnybody;
@@ -139,7 +141,7 @@ void Api::Handle(httplib::Response& response, wire::Exchange& exchange) {
   Answer answer = Dispatch(exchange.request(), exchange);
   if (exchange.parked_for().has_value()) return;
   if (answer.stalled && exchange.Stall(kStallPause, kStallPatience)) return;
-  if (!answer.for_operator.empty()) options_.report(answer.for_operator);
+  if (!answer.for_operator.empty()) options_.report(LogEvent::kStorageFault, answer.for_operator);
   exchange.HoldUntil(answer.sequence);
   exchange.Mark(static_cast<uint8_t>(answer.came_to));
   response.status = answer.status;
@@ -228,6 +230,12 @@ Answer Api::Description(Call& call) {
   Query query(call.target);
   if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
   return {.body = std::string(kOpenApi)};
+}
+
+Answer Api::RequestsCall(Call& call) {
+  Query query(call.target);
+  if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
+  return {.body = options_.requests()};
 }
 
 Answer Api::BackupCall(Call& call) {

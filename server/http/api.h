@@ -25,6 +25,7 @@
 #include "server/http/command_body.h"
 #include "server/http/outcome.h"
 #include "server/http/target.h"
+#include "server/operations/log_event.h"
 #include "server/operations/metrics.h"
 #include "server/operations/tally.h"
 #include "server/web/loopback_guard.h"
@@ -52,9 +53,10 @@ struct ApiOptions {
   std::function<Observed()> observe;            // may be absent: then only the store is seen
   std::function<std::string()> metrics;         // as Prometheus reads them
   std::function<Status(const std::string& folder)> backup;
-  Tally* tally = nullptr;  // of the entries of batches; may be absent
+  std::function<std::string()> requests;  // the last ones, a JSON object; see AccessLog
+  Tally* tally = nullptr;                 // of the entries of batches; may be absent
   // A storage fault, to be told to the operator.
-  std::function<void(const std::string&)> report;
+  Report report;
 };
 
 // openapi.json, which stands beside this file.
@@ -98,6 +100,7 @@ class Api {
   // api.cc
   Answer WellKnown(Call& call);
   Answer Description(Call& call);
+  Answer RequestsCall(Call& call);
   Answer BackupCall(Call& call);
   Answer Metrics(Call& call);
   Answer Liveness(Call& call);

@@ -49,6 +49,7 @@ Answer Api::ClaimCall(Call& call) {
   }
   const auto& waiting = static_cast<const WaitingClaim&>(*call.exchange.kept);
   const Operation& operation = waiting.operation;
+  call.exchange.IsAbout(operation.key.key());
   if (operation.key.tenant() != call.tenant) return TokenMoved();
   if (std::optional<Answer> refused = RefuseBeyondQuota(call.caller, operation.key)) {
     return *std::move(refused);
@@ -86,6 +87,7 @@ Answer Api::CommandCall(Call& call) {
                                                options_.defaults, /*in_batch=*/false);
   if (!body.ok()) return FaultAnswer(body.status());
   const Operation& operation = body->operation;
+  call.exchange.IsAbout(operation.key.key());
   if (std::holds_alternative<CompleteUnclaimedCommand>(operation.command)) {
     std::optional<Answer> refused = RefuseBeyondQuota(call.caller, operation.key);
     if (refused.has_value()) return *std::move(refused);

@@ -32,8 +32,8 @@ Answer ForbiddenTenant() {
 
 // The key that the path, `scope` and, where `others`, an admin's `tenant` name, once the query is
 // read to its end; or the refusal.
-std::variant<Key, Answer> KeyOf(const Target& target, Query& query, const Caller& caller,
-                                bool others) {
+std::variant<Key, Answer> KeyOf(wire::Exchange& exchange, const Target& target, Query& query,
+                                const Caller& caller, bool others) {
   const std::string scope = query.Text("scope").value_or("default");
   std::optional<std::string> named;
   if (others) named = query.Text("tenant");
@@ -41,6 +41,7 @@ std::variant<Key, Answer> KeyOf(const Target& target, Query& query, const Caller
   if (named.has_value() && !caller.MayName(*named)) return ForbiddenTenant();
   Result<Key> key = Key::Make(named.value_or(caller.tenant), scope, target.path()[2]);
   if (!key.ok()) return FaultAnswer(key.status());
+  exchange.IsAbout(key->key());
   return *std::move(key);
 }
 
@@ -102,7 +103,8 @@ Answer ResultOf(const FoundReply& found) {
 
 Answer Api::FindKey(Call& call) {
   Query query(call.target);
-  const std::variant<Key, Answer> named = KeyOf(call.target, query, call.caller, /*others=*/true);
+  const std::variant<Key, Answer> named =
+      KeyOf(call.exchange, call.target, query, call.caller, /*others=*/true);
   if (const Answer* refused = std::get_if<Answer>(&named)) return *refused;
   const Key& key = std::get<Key>(named);
   const Result<FoundReply> found = ledger_->Find(key);
@@ -119,7 +121,8 @@ Answer Api::KeyResult(Call& call) {
   if (call.exchange.kept == nullptr) {
     Query query(call.target);
     const int64_t wait_ms = query.Integer("wait_ms", 0, kWaitMaxMs).value_or(0);
-    std::variant<Key, Answer> named = KeyOf(call.target, query, call.caller, /*others=*/false);
+    std::variant<Key, Answer> named =
+        KeyOf(call.exchange, call.target, query, call.caller, /*others=*/false);
     if (const Answer* refused = std::get_if<Answer>(&named)) return *refused;
     Key& key = std::get<Key>(named);
     std::unique_ptr<Waiter> waiter;
@@ -147,7 +150,8 @@ Answer Api::KeyResult(Call& call) {
 
 Answer Api::KeyHistory(Call& call) {
   Query query(call.target);
-  const std::variant<Key, Answer> named = KeyOf(call.target, query, call.caller, /*others=*/true);
+  const std::variant<Key, Answer> named =
+      KeyOf(call.exchange, call.target, query, call.caller, /*others=*/true);
   if (const Answer* refused = std::get_if<Answer>(&named)) return *refused;
   const Key& key = std::get<Key>(named);
   const Result<Page<Run>> runs = ledger_->History(key);
@@ -175,7 +179,8 @@ Answer Api::ListKeys(Call& call) {
 Answer Api::ForgetKey(Call& call) {
   Query query(call.target);
   const bool force = query.Flag("force");
-  const std::variant<Key, Answer> named = KeyOf(call.target, query, call.caller, /*others=*/true);
+  const std::variant<Key, Answer> named =
+      KeyOf(call.exchange, call.target, query, call.caller, /*others=*/true);
   if (const Answer* refused = std::get_if<Answer>(&named)) return *refused;
   const Key& key = std::get<Key>(named);
   const ForgetCommand forget{.force = force};

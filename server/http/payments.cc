@@ -86,6 +86,7 @@ Answer Api::CreatePayment(Call& call) {
   const std::string key_text = derived ? DerivedKey("payment", *canonical) : **given_key;
   const Result<Key> key = Key::Make(call.tenant, kScope, key_text);
   if (!key.ok()) return FaultAnswer(key.status());
+  call.exchange.IsAbout(key->key());
 
   if (std::optional<Answer> refused = RefuseBeyondQuota(call.caller, *key)) {
     return *std::move(refused);

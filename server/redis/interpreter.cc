@@ -140,10 +140,14 @@ void Interpreter::CountUnknown(std::string_view name) {
   std::transform(lower.begin(), lower.end(), lower.begin(), LowerOf);
   if (unknown_.size() >= kUnknownNamesMax && !unknown_.contains(lower)) return;
   if (unknown_[lower]++ > 0 || !options_.report) return;
-  std::string printable;
-  for (const char c : lower.substr(0, 32)) printable += c >= 0x20 && c < 0x7F ? c : '?';
-  options_.report("redis: a client sent the command '" + printable +
-                  "', which onced does not have");
+  // What is no word was not meant as a command: somebody's payload, perhaps, by another protocol.
+  const bool is_word = lower.size() <= 32 && std::all_of(lower.begin(), lower.end(), [](char c) {
+                         return (c >= 'a' && c <= 'z') || c == '.' || c == '_' || c == '-';
+                       });
+  options_.report(LogEvent::kUnknownCommand,
+                  (is_word ? "a client sent the command '" + lower + "'"
+                           : std::string("a client sent what is no word for a command")) +
+                      ", which onced does not have");
 }
 
 std::string Interpreter::Resolve(Arguments arguments, const Command** command) {

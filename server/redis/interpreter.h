@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/operations/log_event.h"
 #include "server/redis/channels.h"
 #include "server/redis/command.h"
 #include "server/redis/database.h"
@@ -37,7 +38,7 @@ struct InterpreterOptions {
   uint16_t port = 0;
   std::string version;     // onced's
   std::string durability;  // "sync", "interval", "os"
-  std::function<void(const std::string&)> report;
+  Report report;
   size_t connections_max = 10'000;
   int64_t bulk_max = kBulkMax;  // bytes of one argument
   // Bytes of one answer to who only reads; a longer one becomes an error.

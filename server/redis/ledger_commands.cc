@@ -75,7 +75,9 @@ void AnswerFault(Call& call, const Status& status) {
       break;
   }
   const bool read = status.fault() == Fault::kUnreadable || status.fault() == Fault::kCorruption;
-  if (call.redis.options().report) call.redis.options().report("storage: " + status.message());
+  if (call.redis.options().report) {
+    call.redis.options().report(LogEvent::kStorageFault, status.message());
+  }
   return call.reply.Error(read ? kUnreadable : kUnknownWrite);
 }
 

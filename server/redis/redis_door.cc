@@ -281,7 +281,7 @@ void RedisDoor::Impl::EndTurn() {
   std::string_view error;
   if (!committed.ok()) {
     error = wrote_itself ? redis::kUnknownWrite : AnswerOf(committed.status());
-    options_.report("storage: " + committed.status().message());
+    options_.report(LogEvent::kStorageFault, committed.status().message());
   }
   const bool leaves = !committed.ok() || (held_.empty() && options_.is_durable(*committed));
   Held held{.sequence = committed.ok() ? *committed : 0,

@@ -22,6 +22,7 @@
 #include "engine/keyspace.h"
 #include "engine/status.h"
 #include "server/access/token.h"
+#include "server/operations/log_event.h"
 #include "server/redis/ledger_commands.h"
 #include "server/wire/port.h"
 
@@ -50,7 +51,7 @@ struct RedisDoorOptions {
   std::string version;
   std::string durability;
   bool scripts = true;  // may be run
-  std::function<void(const std::string&)> report;
+  Report report;
 };
 
 class RedisDoor {

@@ -75,9 +75,7 @@ class Scripts::Host : public lua::Host {
     constexpr size_t kShownMax = 256;
     const auto& report = call_.redis.options().report;
     if (level < kNotice || !report) return;
-    std::string printable = "redis: a script says: ";
-    for (const char c : text.substr(0, kShownMax)) printable += c >= 0x20 && c < 0x7F ? c : '?';
-    report(printable);
+    report(LogEvent::kScriptLog, "a script says: " + std::string(text.substr(0, kShownMax)));
   }
   std::string_view WhyEnd() override {
     const auto now = steady_clock::now();

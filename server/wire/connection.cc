@@ -301,13 +301,19 @@ void Connection::ServeWithoutBody() {
 }
 
 void Connection::Refuse(const Problem& problem) {
-  std::string answer = LastAnswer(problem);  // now: it may be the parser's own
-  const int status = StatusOf(problem);
+  // Now: the problem may be the parser's own.
+  const bool has_head = parser_ != nullptr && parser_->head_done();
+  Tag tag{.status = StatusOf(problem),
+          .begun = std::chrono::steady_clock::now(),
+          .method = KnownMethod(has_head ? std::string_view(parser_->head().method) : ""),
+          .request_id = RequestId::Of(has_head ? parser_->head().Header(kRequestIdHeader) : ""),
+          .peer = peer_};
+  std::string answer = LastAnswer(problem, tag.request_id.text());
   no_more_requests_ = true;
   parser_.reset();
   EndIntake();
   EnterPhase(Phase::kIdle);
-  Push(std::move(answer), /*last=*/true, status);
+  Push(std::move(answer), /*last=*/true, std::move(tag));
 }
 
 void Connection::Serve(Request request, std::shared_ptr<Pipe> body_pipe) {
@@ -363,8 +369,9 @@ void Connection::OnAsked(Hosted hosted) {
   Exchange& exchange = serving_->exchange;
   if (exchange.parked_for().has_value()) return ArmPark(*exchange.parked_for());
   const bool streams = hosted.stream.has_value();
-  const Tag tag{.status = hosted.status, .mark = exchange.mark(), .begun = exchange.begun()};
-  auto answer = std::make_shared<Answer>(Answer{.tag = tag,
+  Tag tag = exchange.TakeTag(hosted.status);
+  tag.bytes_out = hosted.bytes.size();
+  auto answer = std::make_shared<Answer>(Answer{.tag = std::move(tag),
                                                 .bytes = std::move(hosted.bytes),
                                                 .if_unsent = exchange.TakeIfUnsent(),
                                                 .last = hosted.last && !streams});
@@ -420,10 +427,10 @@ void Connection::Unpark() {
   park_timer_->cancel();
 }
 
-void Connection::Push(std::string bytes, bool last, int status) {
-  const Tag tag{.status = status, .begun = std::chrono::steady_clock::now()};
+void Connection::Push(std::string bytes, bool last, Tag tag) {
+  tag.bytes_out = bytes.size();
   outbox_.Add(std::make_shared<Answer>(
-      Answer{.tag = tag, .bytes = std::move(bytes), .ready = true, .last = last}));
+      Answer{.tag = std::move(tag), .bytes = std::move(bytes), .ready = true, .last = last}));
 }
 
 void Connection::Flush() {

@@ -104,7 +104,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void DropAnswer(Hosted hosted);
   void ArmPark(std::chrono::milliseconds time);
   void Unpark();
-  void Push(std::string bytes, bool last, int status = 0);
+  void Push(std::string bytes, bool last, Tag tag = {});
   void OnWritten(const asio::error_code& error, size_t size);
   void Linger();
   void EnterPhase(Phase phase);

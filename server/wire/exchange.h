@@ -17,10 +17,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "server/wire/pipe.h"
+#include "server/wire/request_id.h"
 #include "server/wire/request_parser.h"
+#include "server/wire/tag.h"
+#include "server/wire/trace_context.h"
 
 namespace onced::wire {
 
@@ -50,7 +54,9 @@ class Exchange {
       : request_(std::move(request)),
         peer_(std::move(peer)),
         waker_(std::move(waker)),
-        body_pipe_(std::move(body_pipe)) {}
+        body_pipe_(std::move(body_pipe)) {
+    ReadNames();
+  }
 
   const Request& request() const { return request_; }
   const Peer& peer() const { return *peer_; }
@@ -63,11 +69,27 @@ class Exchange {
   void Mark(uint8_t mark) { mark_ = mark; }
   uint8_t mark() const { return mark_; }
 
+  // Which request this is, and of which trace: see there. The answer names the id, unless it is
+  // another server's that has one of its own.
+  const RequestId& request_id() const { return request_id_; }
+  const TraceContext& trace() const { return trace_; }
+  // For a request without a trace, or with what is none: it has one from here on.
+  void BeginTrace() { trace_ = TraceContext::New(); }
+
+  // Which of the door's routes it takes, and where it goes on to: names that outlive the listener.
+  void Takes(std::string_view route, std::string_view upstream = {}) {
+    route_ = route;
+    upstream_ = upstream;
+  }
+  // The key it is about. It is told as a hash.
+  void IsAbout(std::string_view key) { key_ = key; }
+
   // There is no answer yet: whatever the response says is dropped, and the handler is asked again
   // after `time`, or earlier when a Waker is called.
   // REQUIRES: may_park().
   void Park(std::chrono::milliseconds time) {
     parked_for_ = time;
+    waited_ = true;
     stalled_since_.reset();
   }
   // The same for a moment, because the store would not take a write just now; for `patience` in a
@@ -130,11 +152,15 @@ class Exchange {
   const HeaderList& headers() const { return headers_; }
   std::optional<uint64_t> claimed_length() const { return claimed_length_; }
   std::optional<std::chrono::milliseconds> parked_for() const { return parked_for_; }
+  // What is told of its answer. The key goes with it.
+  Tag TakeTag(int status);
   bool stalled() const { return stalled_since_.has_value(); }
   uint64_t sequence() const { return sequence_; }
   std::function<void()> TakeIfUnsent() { return std::exchange(if_unsent_, nullptr); }
 
  private:
+  void ReadNames();
+
   const Request request_;
   const std::shared_ptr<const Peer> peer_;
   const std::function<void()> waker_;
@@ -142,7 +168,13 @@ class Exchange {
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   uint64_t sequence_ = 0;
   uint8_t mark_ = 0;
+  bool waited_ = false;
   bool draining_ = false;
+  RequestId request_id_;
+  TraceContext trace_;
+  std::string_view route_;
+  std::string_view upstream_;
+  std::string key_;
   std::optional<std::chrono::milliseconds> parked_for_;
   std::optional<std::chrono::steady_clock::time_point> stalled_since_;
   std::function<void()> if_unsent_;

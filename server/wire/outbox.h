@@ -9,7 +9,6 @@
 // answer of a connection none leaves.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -18,14 +17,9 @@
 #include <string>
 #include <vector>
 
-namespace onced::wire {
+#include "server/wire/tag.h"
 
-// What of an answer is counted when it leaves.
-struct Tag {
-  int status = 0;  // 0: it answers no request
-  uint8_t mark = 0;
-  std::chrono::steady_clock::time_point begun{};
-};
+namespace onced::wire {
 
 struct Answer {
   Tag tag;

@@ -39,6 +39,7 @@ Hosted Written(const httplib::Response& response, Exchange& exchange, bool last)
   HeadTerms terms{.minor_version = request.minor_version,
                   .as_is = exchange.as_is(),
                   .headers = &exchange.headers(),
+                  .request_id = exchange.request_id().text(),
                   .length = LengthOf(response, exchange, hosted.stream)};
   if (hosted.stream.has_value() && bodiless) {
     hosted.stream->pipe->Abandon();

@@ -7,6 +7,9 @@
 #include <boost/beast/http/status.hpp>
 #include <string_view>
 
+#include "server/wire/field_syntax.h"
+#include "server/wire/request_id.h"
+
 namespace onced::wire {
 namespace {
 
@@ -54,6 +57,13 @@ std::string ResponseHead(const httplib::Response& response, const HeadTerms& ter
   };
   if (terms.headers != nullptr) std::for_each(terms.headers->begin(), terms.headers->end(), append);
   std::for_each(response.headers.begin(), response.headers.end(), append);
+  const bool named = terms.headers != nullptr &&
+                     std::any_of(terms.headers->begin(), terms.headers->end(), [](const auto& one) {
+                       return SameName(one.first, kRequestIdHeader);
+                     });
+  if (!terms.request_id.empty() && !named) {
+    out.append(kRequestIdHeader).append(": ").append(terms.request_id).append("\r\n");
+  }
   if (terms.chunked) {
     out.append("Transfer-Encoding: chunked\r\n");
   } else if (terms.length.has_value()) {
@@ -73,10 +83,11 @@ void SetProblem(const Problem& problem, httplib::Response& response) {
   }
 }
 
-std::string LastAnswer(const Problem& problem) {
+std::string LastAnswer(const Problem& problem, std::string_view request_id) {
   httplib::Response response;
   SetProblem(problem, response);
-  return ResponseHead(response, {.last = true, .length = response.body.size()},
+  return ResponseHead(response,
+                      {.last = true, .request_id = request_id, .length = response.body.size()},
                       response.body.size()) +
          response.body;
 }

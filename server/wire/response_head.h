@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "server/wire/problem.h"
 #include "server/wire/request_parser.h"
@@ -27,6 +28,7 @@ struct HeadTerms {
   bool last = false;      // the connection closes after the answer
   bool as_is = false;     // it is another server's: nothing is added about storing and types
   const HeaderList* headers = nullptr;  // in their order, before those of the response
+  std::string_view request_id;          // empty: none is told; else unless the headers have one
   bool chunked = false;
   std::optional<uint64_t> length;  // neither: there is no body, or it ends with the connection
 };
@@ -39,6 +41,6 @@ std::string ResponseHead(const httplib::Response& response, const HeadTerms& ter
 void SetProblem(const Problem& problem, httplib::Response& response);
 
 // A whole answer, after which the connection closes.
-std::string LastAnswer(const Problem& problem);
+std::string LastAnswer(const Problem& problem, std::string_view request_id);
 
 }  // namespace onced::wire

@@ -47,7 +47,7 @@ export class Onced {
   // At the same port and on the same folder each time.
   async run() {
     this.said = "";
-    this.process = spawn(this.program, ["serve", "--http", `127.0.0.1:${this.port}`, "--data", `${this.folder}/data`, ...this.flags],
+    this.process = spawn(this.program, ["serve", "--log-format", "text", "--http", `127.0.0.1:${this.port}`, "--data", `${this.folder}/data`, ...this.flags],
                          { stdio: ["ignore", "ignore", "pipe"] });
     this.process.stderr.on("data", (bytes) => { this.said += bytes; });
     await until(`the banner, after ${this.said}`, () => {

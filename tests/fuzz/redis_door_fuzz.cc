@@ -32,8 +32,8 @@ class DoorInProcess {
             },
         .scripts = false,
         .report =
-            [](const std::string& what) {
-              Promise(what.find("storage") == std::string::npos, "no fault", what);
+            [](LogEvent event, const std::string& what) {
+              Promise(event != LogEvent::kStorageFault, "no fault", what);
             }};
     door_ = Value(RedisDoor::Start(std::move(options), Value(wire::Port::Take("127.0.0.1", 0))));
   }

@@ -114,7 +114,7 @@ void CheckAnswers(const Expected& expected, std::string_view seen) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static onced::DoorInProcess server(
-      [](const std::string& fault) { onced::Promise(false, "no fault", fault); });
+      [](onced::LogEvent, const std::string& fault) { onced::Promise(false, "no fault", fault); });
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   onced::CheckAnswers(onced::Expect(bytes), onced::Exchanged(server.listener->port(), bytes));
   server.here.clock.Advance(10);
