@@ -20,6 +20,7 @@
 #include "server/lobby.h"
 #include "server/operations/deadline.h"
 #include "server/operations/journal.h"
+#include "server/operations/last_resort.h"
 #include "server/operations/service_manager.h"
 #include "server/operations/signals.h"
 #include "server/wire/tls.h"
@@ -220,6 +221,7 @@ int ExitCodeOf(const Status& status) {
 int Serve(const ServeOptions& options, const AskAgain& read_again) {
   const Signals signals;
   Journal log(options.log_format, options.log_level);
+  if (log.format() == LogFormat::kJson) SayLastResortAsJson();
   const ServiceManager manager;
   const size_t connections_max = ConnectionsWithinFileLimit(
       log, options.connections_max,

@@ -160,7 +160,7 @@ TEST(Drain, EndsAtOnceWhileTheFolderIsOpened) {
 // time and 20 s for the last sync. What was not answered by then is not, and what was is there at
 // the next start.
 TEST(Drain, EndsAlthoughASyncHangs) {
-  HeldDisk program({"--drain-timeout", "300ms"});
+  HeldProgram program({"--drain-timeout", "300ms"});
   EXPECT_EQ(program->Ask("POST", "/v1/complete", "{\"key\":\"before\"}").status, 200);
   program.Hold();
   Client waits = program->Connect();

@@ -13,7 +13,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr const char* kModes[] = {"sync", "interval", "os"};
-constexpr const char* kOffsets[] = {"+1s", "-1s", "+1h", "-1h", "+30d", "-30d", "+4000d", "+0"};
+// +5000d is beyond 2038-01-19, where seconds no longer fit 32 bits.
+constexpr const char* kOffsets[] = {"+1s", "-1s", "+1h", "-1h", "+30d", "-30d", "+5000d", "+0"};
 constexpr milliseconds kFreezeLeast{400};  // longer than every lease of the callers
 constexpr milliseconds kStart{200};
 constexpr milliseconds kClockIsSeen{1'000};  // so often its file is read again

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <string_view>
@@ -47,6 +49,20 @@ TEST(FaultPlan, NeverSetsTheClockAsItWas) {
       offset = planned.offset;
     }
   }
+}
+
+TEST(FaultPlan, SetsTheClockBeyond32Bits) {
+  constexpr int64_t kIn2026S = 1'767'225'600;
+  constexpr int64_t kDayS = 86'400;
+  int64_t latest = 0;
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    for (const Planned& planned : PlanFaults(seed, kMinute)) {
+      const std::string offset = planned.offset;
+      if (planned.fault != FaultKind::kClock || !offset.ends_with('d')) continue;
+      latest = std::max<int64_t>(latest, kIn2026S + std::stoll(offset) * kDayS);
+    }
+  }
+  EXPECT_GT(latest, int64_t{INT32_MAX});
 }
 
 TEST(FaultPlan, IsTheSameForTheSameSeed) {

@@ -43,7 +43,7 @@ class Reloaded {
     program_->Signal(SIGHUP);
     EXPECT_TRUE(Eventually([&] {
       said_ = program_->Said().substr(before);
-      return said_.find("onced: reload: ") != std::string::npos && said_.ends_with('\n');
+      return said_.find(" reload: ") != std::string::npos && said_.ends_with('\n');
     }));
   }
   const std::string& said() const { return said_; }

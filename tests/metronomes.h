@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -37,6 +38,16 @@ class Metronomes {
   }
 
   void Stop() { rounds_.clear(); }
+
+  // Of `job`, which must not wait: how many intervals it took.
+  static size_t TicksOf(std::chrono::milliseconds interval, const std::function<void()>& job) {
+    Metronomes metronomes(interval);
+    const auto begun = Clock::now();
+    job();
+    const auto ended = Clock::now();
+    metronomes.Stop();
+    return metronomes.Between(begun, ended);
+  }
 
   // REQUIRES: stopped.
   size_t Between(Clock::time_point from, Clock::time_point until) const {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <random>
 #include <string>
 #include <string_view>
@@ -50,7 +51,9 @@ class Proof {
         rounds_(Count(variable, usual)) {}
   ~Proof() {
     if (count == 0 && !testing::Test::IsSkipped()) ADD_FAILURE() << name_ << " was not tried once";
-    if (testing::Test::HasFailure() && failures == 0) failures = 1;
+    // Also of one that an exception ends, which is a failure only when it has left the test.
+    const bool failed = testing::Test::HasFailure() || std::uncaught_exceptions() > 0;
+    if (failed && failures == 0) failures = 1;
     Tell(name_, count, faults, failures, seed_, remark);
   }
   Proof(const Proof&) = delete;

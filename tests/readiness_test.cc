@@ -92,14 +92,14 @@ TEST(Readiness, IsAskedInManyWays) {
 }
 
 // By a client of its own every time: a probe that hangs is a failure, not a wait.
-HttpAnswer Probe(const HeldDisk& program, const std::string& target) {
+HttpAnswer Probe(const HeldProgram& program, const std::string& target) {
   Client client = program->Connect();
   EXPECT_TRUE(client.Send(RequestText("GET", target)));
   return client.Receive(seconds(2));
 }
 
 // The check fails within its time, alone, while the process is told to live; and is over again.
-void ExpectFailure(HeldDisk& program, const std::string& name) {
+void ExpectFailure(HeldProgram& program, const std::string& name) {
   const auto began = std::chrono::steady_clock::now();
   EXPECT_TRUE(Eventually([&] { return Probe(program, "/readyz").status == 503; }));
   const auto took = std::chrono::steady_clock::now() - began;
@@ -113,7 +113,7 @@ void ExpectFailure(HeldDisk& program, const std::string& name) {
 }
 
 TEST(Readiness, SaysThatASyncHangs) {
-  HeldDisk program;
+  HeldProgram program;
   program.Hold();
   Client waits = program->Connect();
   EXPECT_TRUE(waits.Send(RequestText("POST", "/v1/claim", Json("{'key':'k'}"))));
@@ -124,7 +124,7 @@ TEST(Readiness, SaysThatASyncHangs) {
 }
 
 TEST(Readiness, SaysThatAReadHangs) {
-  HeldDisk program({}, "ONCED_HOLD_READ");
+  HeldProgram program({}, "ONCED_HOLD_READ");
   program.Hold();
   EXPECT_TRUE(Eventually([&] { return program.IsHeld(); }));
   EXPECT_EQ(Probe(program, "/readyz").status, 200) << "a read may take a moment";

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "tests/child.h"
@@ -60,6 +61,23 @@ TEST(Scarcity, OfMemoryEndsItWithALineAndLosesNothing) {
     ASSERT_EQ(found.status, 200) << i << " of " << answered;
     ASSERT_EQ(found.body.size(), result.size() + 2);
   }
+}
+
+TEST(Scarcity, IsToldAsTheOtherLinesAre) {
+  ONCED_SKIP_SANITIZED();
+  const TempFolder folder;
+  Program program(folder.path(), {"--log-format", "json"});
+  LimitAddressSpace(program, AddressSpace(program));
+  const std::string body = "{\"key\":\"k\",\"result\":\"" + std::string(900'000, 'r') + "\"}";
+  for (int i = 0; i < 2'000; ++i) {
+    const std::string key = "{\"key\":\"" + std::to_string(i) + body.substr(9);
+    if (program.Ask("POST", "/v1/complete", key).status != 200) break;
+  }
+  const Ended ended = program.WaitForEnd();
+  EXPECT_EQ(ended.code, kNoResources) << ended.err;
+  const size_t last = ended.err.rfind('\n', ended.err.size() - 2) + 1;
+  EXPECT_TRUE(nlohmann::json::accept(ended.err.substr(last))) << ended.err;
+  EXPECT_NE(ended.err.find("\"event\":\"leaving\"", last), std::string::npos) << ended.err;
 }
 
 // Whether what there is suffices or not: it serves, or says what it has too little of.

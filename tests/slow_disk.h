@@ -1,46 +1,92 @@
 // SPDX-License-Identifier: MIT
-// The program on a disk that a test slows down or holds (broken_sync.cc).
+// SlowDisk: the real program on a disk of the test's own making (broken_sync.cc): one whose syncs
+// of logs are written down, and take their time where a test wants it, or one that holds them back.
 //
-// Threads: started on the main thread, as any Program; what is held may be let go on any.
-// Invariants: no process outlives its object.
+// Threads: as Program; what is asked of a HeldProgram's disk from any.
+// Invariants: only the program that is started here sees the library.
 #pragma once
 
-#include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "tests/program.h"
-#include "tests/redis.h"
 
 namespace onced {
 
-// The program with the library of broken_sync.cc, told `what` to do with the file at `path`.
-inline std::unique_ptr<Program> StartOnSlowDisk(const TempFolder& folder, const char* what,
-                                                const std::string& path, const Words& more = {}) {
-  const std::pair<const char*, std::string> variables[] = {
-      {"LD_PRELOAD", ONCED_BROKEN_SYNC},
-      {what, path},
-      // ASan wants to be the first library; ours only stands in for fdatasync.
-      {"ASAN_OPTIONS", "verify_asan_link_order=0"}};
+inline int64_t NowNs() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+
+struct Moments {
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+struct Sync : Moments {
+  static constexpr int64_t kNever = INT64_MAX;  // it has not returned
+  std::string path;
+  bool OfLog() const { return path.ends_with(".log"); }
+};
+
+// `disk`: what the library is told, a variable and its value each.
+inline std::unique_ptr<Program> StartOnSlowDisk(
+    const std::string& data, const std::vector<std::pair<const char*, std::string>>& disk,
+    const std::vector<std::string>& flags) {
+  std::vector<std::pair<const char*, std::string>> variables = disk;
+  variables.emplace_back("LD_PRELOAD", ONCED_BROKEN_SYNC);
+  // ASan wants to be the first library; ours only stands in for fdatasync.
+  variables.emplace_back("ASAN_OPTIONS", "verify_asan_link_order=0");
+  struct Unset {
+    ~Unset() {
+      for (const auto& [name, value] : variables) unsetenv(name);
+    }
+    const std::vector<std::pair<const char*, std::string>>& variables;
+  } const unset{variables};
   for (const auto& [name, value] : variables) setenv(name, value.c_str(), 1);
-  Words flags{"--durability", "sync", "--redis", "127.0.0.1:0"};
-  flags.insert(flags.end(), more.begin(), more.end());
-  auto program = std::make_unique<Program>(folder.path() + "/data", flags);
-  for (const auto& [name, value] : variables) unsetenv(name);
-  return program;
+  return std::make_unique<Program>(data, flags);
 }
 
-// The program on a disk that does not return from a sync, or whatever else `what` holds, while a
-// file is there.
-class HeldDisk {
+// What it has written of its syncs into the file that ONCED_SLOW_SYNC names, in the order in which
+// they were called; of logs alone.
+inline std::vector<Sync> SyncsIn(const std::string& trace) {
+  std::vector<Sync> syncs;
+  std::ifstream lines(trace);
+  Sync sync;
+  while (lines >> sync.begin >> sync.end && std::getline(lines >> std::ws, sync.path)) {
+    const auto called = std::find_if(syncs.rbegin(), syncs.rend(), [&](const Sync& other) {
+      return other.begin == sync.begin && other.path == sync.path;
+    });
+    if (sync.end == 0) {
+      sync.end = Sync::kNever;
+      syncs.push_back(sync);
+    } else if (called != syncs.rend()) {
+      called->end = sync.end;
+    }
+  }
+  return syncs;
+}
+inline std::vector<Sync> LogSyncsIn(const std::string& trace) {
+  std::vector<Sync> syncs = SyncsIn(trace);
+  std::erase_if(syncs, [](const Sync& sync) { return !sync.OfLog(); });
+  return syncs;
+}
+
+// The program in sync mode, on a disk that does not return from a sync, or whatever else `what`
+// holds, while it is told to hold.
+class HeldProgram {
  public:
-  explicit HeldDisk(const Words& more = {}, const char* what = "ONCED_HOLD_SYNC") {
+  explicit HeldProgram(const std::vector<std::string>& more = {},
+                       const char* what = "ONCED_HOLD_SYNC") {
     std::filesystem::create_directories(folder_.path());
-    program_ = StartOnSlowDisk(folder_, what, hold_, more);
+    std::vector<std::string> flags{"--durability", "sync", "--redis", "127.0.0.1:0"};
+    flags.insert(flags.end(), more.begin(), more.end());
+    program_ = StartOnSlowDisk(folder_.path() + "/data", {{what, hold_}}, flags);
     status_ = std::make_unique<Client>(program_->Connect());
   }
   const Program& operator*() const { return *program_; }
@@ -50,8 +96,8 @@ class HeldDisk {
     std::filesystem::remove(hold_ + ".held");
     WriteFile(hold_, "");
   }
-  Ended WaitForEnd() { return program_->WaitForEnd(); }
   void LetGo() { std::filesystem::remove(hold_); }
+  Ended WaitForEnd() { return program_->WaitForEnd(); }
   std::string data() const { return folder_.path() + "/data"; }
   // A sync has come, and cannot return.
   bool IsHeld() const { return std::filesystem::exists(hold_ + ".held"); }

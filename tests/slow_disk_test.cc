@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: MIT
 // The program on a disk whose syncs take their time, and are written down: in sync mode no door
-// answers a write before a sync has returned that was called after the write had come; who asks
-// how the program is does not wait for the disk; and of those who wait there are only so many.
+// answers a write before a sync has returned that was called after the write had come, and who asks
+// how the program is does not wait for the disk. See also held_disk_test.cc.
 //
-// ONCED_SLOW=<n>: writes of each client. ONCED_SLOW_SYNC_MS=<n>: the longest sync.
+// ONCED_SLOW=<n>: writes of each client. ONCED_SLOW_SYNC_MS=<n>: the longest of most syncs.
 #include "tests/slow_disk.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
@@ -28,13 +25,6 @@ namespace onced {
 namespace {
 
 constexpr size_t kClients = 12;
-
-struct Moments {
-  int64_t begin = 0;
-  int64_t end = 0;
-};
-
-int64_t NowNs() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
 using Written = std::map<std::string, std::vector<Moments>>;  // by what was asked
 
@@ -96,7 +86,9 @@ TEST(SlowDisk, IsWaitedForByEveryWriteAndByNobodyElse) {
   const TempFolder folder;
   std::filesystem::create_directories(folder.path());
   const std::string trace = folder.path() + "/trace";
-  const std::unique_ptr<Program> program = StartOnSlowDisk(folder, "ONCED_SLOW_SYNC", trace);
+  const std::unique_ptr<Program> program =
+      StartOnSlowDisk(folder.path() + "/data", {{"ONCED_SLOW_SYNC", trace}},
+                      {"--durability", "sync", "--redis", "127.0.0.1:0"});
   std::vector<Written> written(kClients);
   std::vector<std::thread> clients;
   for (size_t c = 0; c < kClients; ++c) {
@@ -110,15 +102,13 @@ TEST(SlowDisk, IsWaitedForByEveryWriteAndByNobodyElse) {
   }
   for (std::thread& client : clients) client.join();
 
-  std::vector<Moments> syncs;
-  std::ifstream lines(trace);
-  for (Moments sync; lines >> sync.begin >> sync.end;) syncs.push_back(sync);
+  const std::vector<Sync> syncs = LogSyncsIn(trace);
   std::map<std::string, size_t> waited;
   for (const Written& of_client : written) {
     for (const auto& [what, answers] : of_client) {
       for (const Moments& answer : answers) {
         ++proof.count;
-        const bool one = std::any_of(syncs.begin(), syncs.end(), [&](const Moments& sync) {
+        const bool one = std::any_of(syncs.begin(), syncs.end(), [&](const Sync& sync) {
           return sync.begin >= answer.begin && sync.end <= answer.end;
         });
         waited[what] += one ? 1 : 0;
@@ -139,157 +129,10 @@ TEST(SlowDisk, IsWaitedForByEveryWriteAndByNobodyElse) {
   std::sort(probes.begin(), probes.end());
   const auto ms = [](int64_t ns) { return std::to_string(ns / 1'000'000); };
   int64_t longest = 0;
-  for (const Moments& sync : syncs) longest = std::max(longest, sync.end - sync.begin);
+  for (const Sync& sync : syncs) {
+    if (sync.end != Sync::kNever) longest = std::max(longest, sync.end - sync.begin);
+  }
   proof.remark = "syncs up to " + ms(longest) + " ms, /livez up to " + ms(probes.back()) + " ms";
-}
-
-struct Asked {
-  uint16_t port;
-  std::string bytes;
-  std::string answer;  // is in the first bytes of it, when the disk lets it go
-};
-
-Asked Post(const Program& program, const std::string& target, const std::string& json, int status) {
-  return {program.port(), RequestText("POST", target, Json(json)),
-          "HTTP/1.1 " + std::to_string(status)};
-}
-Asked Get(const Program& program, const std::string& target, int status) {
-  return {program.port(), RequestText("GET", target), "HTTP/1.1 " + std::to_string(status)};
-}
-
-// Every sort of write, and what shows a write that is not on the disk yet. The runs that they end
-// are begun here.
-std::vector<Asked> AllThatWaits(const Program& program, const std::string& round) {
-  Client client = program.Connect();
-  const auto run = [&](const std::string& name) {
-    const std::string key = "'key':'" + name + round + "'";
-    const HttpAnswer won = client.Ask("POST", "/v1/claim", Json("{" + key + "}"));
-    EXPECT_EQ(won.status, 201);
-    return "{" + key + ",'fence':'" + won.Field("/fence") + "'}";
-  };
-  const std::string fresh = "fresh" + round;
-  const auto redis = [port = RedisPortOf(program)](const Words& words, const std::string& answer) {
-    return Asked{port, Resp(words), answer};
-  };
-  return {
-      Post(program, "/v1/claim", "{'key':'" + fresh + "'}", 201),
-      Post(program, "/v1/claim", "{'key':'" + fresh + "'}", 409),  // is shown the one before
-      Get(program, "/v1/keys/" + fresh, 200),
-      Post(program, "/v1/complete", run("complete"), 200),
-      Post(program, "/v1/complete", "{'key':'one-shot" + round + "'}", 200),
-      Post(program, "/v1/renew", run("renew"), 200),
-      Post(program, "/v1/release", run("release"), 200),
-      Post(program, "/v1/mark-unknown", run("unknown"), 200),
-      Post(program, "/v1/batch", "{'operations':[{'op':'claim','key':'batch" + round + "'}]}", 200),
-      Post(program, "/api/payments", "{'amount':5,'currency':'EUR','reference':'" + round + "'}",
-           201),
-      redis({"SET", "lock" + round, "v", "NX", "EX", "1000"}, "+OK"),
-      redis({"GET", "lock" + round}, "$1"),
-      redis({"ONCED.CLAIM", "redis" + round}, "claimed"),
-      redis({"DEL", "lock" + round}, ":1")};
-}
-
-// While a sync cannot return: what the wire contract calls durable is decided, and held; and who
-// asks how the program is, or for what was on the disk before, is answered.
-TEST(SlowDisk, HoldsEveryWriteAndNobodyElse) {
-  Proof proof("held disks", "ONCED_SLOW", 10);
-  HeldDisk program;
-  for (; proof.faults < proof.rounds() && !HasFailure(); ++proof.faults) {
-    const std::string round = std::to_string(proof.faults);
-    EXPECT_EQ(program->Ask("POST", "/v1/complete", Json("{'key':'old" + round + "'}")).status, 200);
-    const std::vector<Asked> all = AllThatWaits(*program, round);
-    ASSERT_TRUE(program.Becomes("answers_held", 0));
-    program.Hold();
-    std::vector<Client> held;
-    for (const Asked& one : all) {
-      held.emplace_back(one.port);
-      EXPECT_TRUE(held.back().Send(one.bytes));
-      EXPECT_TRUE(program.Becomes("answers_held", held.size())) << one.bytes;
-    }
-    EXPECT_TRUE(Eventually([&] { return program.IsHeld(); }));
-    for (const char* asked : {"/livez", "/v1/status", "/.well-known/idempotency"}) {
-      EXPECT_EQ(program->Ask("GET", asked).status, 200) << asked;
-    }
-    EXPECT_EQ(program->Ask("GET", "/v1/keys/old" + round).status, 200);
-    for (size_t i = 0; i < all.size(); ++i) {
-      const bool answered = held[i].HasInput();
-      EXPECT_FALSE(answered) << "before its sync has returned: " << all[i].bytes;
-      proof.failures += answered ? 1 : 0;
-    }
-    program.LetGo();
-    for (size_t i = 0; i < all.size(); ++i) {
-      const std::string heard = held[i].ReceiveSome();
-      EXPECT_NE(heard.find(all[i].answer), std::string::npos) << all[i].bytes << heard;
-      ++proof.count;
-    }
-  }
-  EXPECT_EQ(proof.failures, 0u);
-}
-
-// Callers that wait for a run, answers of one connection, and connections: of each only so many
-// wait while the disk does not return, and the next is told so at once.
-TEST(SlowDisk, IsWaitedForByNoMoreThanIsAllowed) {
-  constexpr size_t kWaiters = 3;
-  constexpr size_t kConnections = 12;
-  HeldDisk program({"--waiters-max", std::to_string(kWaiters), "--connections-max",
-                    std::to_string(kConnections)});
-  const std::string run = "{'key':'run'";
-  const std::string fence = program->Ask("POST", "/v1/claim", Json(run + "}")).Field("/fence");
-  const auto send = [&](const std::string& call, const std::string& json) {
-    Client client = program->Connect();
-    EXPECT_TRUE(client.Send(RequestText("POST", "/v1/" + call, Json(json))));
-    return client;
-  };
-  program.Hold();
-
-  std::vector<Client> waiters;
-  while (waiters.size() < kWaiters) waiters.push_back(send("claim", run + ",'wait_ms':30000}"));
-  EXPECT_TRUE(program.Becomes("waiters", kWaiters));
-  ExpectProblem(program->Ask("POST", "/v1/claim", Json(run + ",'wait_ms':30000}")), 409,
-                "idempotency_in_flight");
-
-  std::vector<Client> held;
-  held.push_back(send("complete", run + ",'fence':'" + fence + "','result':'done'}"));
-  // Its completion, and what they are told of it.
-  EXPECT_TRUE(program.Becomes("answers_held", 1 + kWaiters));
-  while (waiters.size() + held.size() + 1 < kConnections) {
-    held.push_back(send("claim", "{'key':'held-" + std::to_string(held.size()) + "'}"));
-  }
-  EXPECT_TRUE(program.Becomes("answers_held", waiters.size() + held.size()));
-  EXPECT_TRUE(program.IsHeld());
-  const std::string late = "{'key':'late'}";
-  ExpectProblem(program->Ask("POST", "/v1/claim", Json(late)), 503, "overloaded");
-  EXPECT_EQ(program->Ask("GET", "/livez").status, 200);
-  for (const Client& client : waiters) EXPECT_FALSE(client.HasInput());
-  for (const Client& client : held) EXPECT_FALSE(client.HasInput());
-
-  program.LetGo();
-  for (Client& client : waiters) EXPECT_EQ(client.Receive().Field("/result"), "done");
-  EXPECT_EQ(held[0].Receive().status, 200);
-  for (size_t i = 1; i < held.size(); ++i) EXPECT_EQ(held[i].Receive().status, 201);
-  held.clear();
-  EXPECT_TRUE(
-      Eventually([&] { return program->Ask("POST", "/v1/claim", Json(late)).status == 201; }));
-}
-
-// A connection that goes on asking does not fill the memory with answers.
-TEST(SlowDisk, HoldsOnlySoManyAnswersOfAConnection) {
-  constexpr size_t kPipelineMax = 64;  // of server/wire/connection.cc
-  HeldDisk program;
-  program.Hold();
-  Client client = program->Connect();
-  std::string bytes;
-  for (size_t i = 0; i < 3 * kPipelineMax; ++i) {
-    bytes += RequestText("POST", "/v1/claim", Json("{'key':'k" + std::to_string(i) + "'}"));
-  }
-  EXPECT_TRUE(client.Send(bytes));
-  EXPECT_TRUE(program.Becomes("answers_held", kPipelineMax));
-  for (int i = 0; i < 50; ++i) {
-    EXPECT_EQ(program.Status("answers_held"), std::to_string(kPipelineMax));
-  }
-  EXPECT_FALSE(client.HasInput());
-  program.LetGo();
-  for (size_t i = 0; i < 3 * kPipelineMax; ++i) ASSERT_EQ(client.Receive().status, 201) << i;
 }
 
 }  // namespace

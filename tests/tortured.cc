@@ -19,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kClockErrorMs = 400;  // less than half of the smallest jump
+constexpr std::chrono::milliseconds kClockPatience{kClockErrorMs / 2};
 
 // Debian keeps it in a folder for each kind of machine.
 std::string FindFaketime() {
@@ -69,10 +70,13 @@ void Tortured::WriteClock(const std::string& offset) const {
   fs::rename(clock + ".new", clock);
 }
 
-// By the Redis command TIME, which tells the wall clock as it is.
+// By the Redis command TIME, which tells the wall clock as it is. None: it was not told, or so late
+// that it says little.
 std::optional<int64_t> Tortured::ClockIsOffMs() const {
   RespClient client(redis_port_);
+  const auto begun = std::chrono::steady_clock::now();
   const std::string told = client.Ask(Words{"TIME"});
+  if (std::chrono::steady_clock::now() - begun > kClockPatience) return std::nullopt;
   long long seconds = 0;
   long long micros = 0;
   if (std::sscanf(told.c_str(), "*2\r\n$%*d\r\n%lld\r\n$%*d\r\n%lld", &seconds, &micros) != 2) {
@@ -85,26 +89,54 @@ std::optional<int64_t> Tortured::ClockIsOffMs() const {
 
 bool Tortured::SetClock(const std::string& offset) const {
   if (!CanSetClock()) return false;
-  const std::optional<int64_t> before = ClockIsOffMs();
+  std::optional<int64_t> before;
+  if (!Eventually([&] { return (before = ClockIsOffMs()).has_value(); })) return false;
   const int64_t wanted = MsOf(offset);
   WriteClock(offset);
   const auto near = [](const std::optional<int64_t>& off, int64_t ms) {
     return off.has_value() && std::abs(*off - ms) < kClockErrorMs;
   };
-  return before.has_value() && !near(before, wanted) &&
-         Eventually([&] { return near(ClockIsOffMs(), wanted); });
+  return !near(before, wanted) && Eventually([&] { return near(ClockIsOffMs(), wanted); });
 }
 
 bool Tortured::FillDisk() {
   if (!disk_.made()) return false;
   Client client(http_port());
-  return Eventually([&] {
+  HttpAnswer told;
+  (void)Eventually([&] {
     // What it has just taken away itself has made room.
     disk_.Fill();
-    const std::string key = "room-" + std::to_string(probes_++);
-    const HttpAnswer told = client.Ask("POST", "/v1/claim", Json("{'key':'" + key + "'}"));
-    return told.status == 507 && told.Field("/code") == "storage_full";
+    told = client.Ask("POST", "/v1/claim", Json("{'key':'" + NextProbe() + "'}"));
+    return told.status != 201 && told.Field("/code") != "overloaded";
   });
+  if (told.status == 507 && told.Field("/code") == "storage_full") return true;
+  std::printf("with its disk full it said %d: %s\n", told.status, told.body.c_str());
+  return false;
+}
+
+bool Tortured::TakesWrites() {
+  Client http(http_port());
+  Client gateway(gateway_port_);
+  RespClient redis(redis_port_);
+  HttpAnswer claimed;
+  HttpAnswer paid;
+  std::string set;
+  const bool all = Eventually([&] {
+                     claimed = http.Ask("POST", "/v1/claim", Json("{'key':'" + NextProbe() + "'}"));
+                     return claimed.status == 201;
+                   }) &&
+                   Eventually([&] {
+                     return (set = redis.Ask({"SET", NextProbe(), "v"})) == "+OK\r\n";
+                   }) &&
+                   Eventually([&] {
+                     paid = gateway.Ask("POST", "/pay", "{}", Keyed(NextProbe()));
+                     return paid.status >= 200 && paid.status < 300;
+                   });
+  if (!all) {
+    std::printf("it does not take writes: claim %d %s, SET %s, payment %d %s\n", claimed.status,
+                claimed.body.c_str(), set.c_str(), paid.status, paid.body.c_str());
+  }
+  return all;
 }
 
 bool Tortured::Pause() const {

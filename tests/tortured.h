@@ -39,11 +39,15 @@ class Tortured {
   // Stops it, and lets it go on. False: it had ended by itself.
   bool Pause() const;
   void GoOn() const { program_->Signal(SIGCONT); }
-  // Whether the program has said that its disk is full (507): never without an image.
+  // Whether the program has said that its disk is full (507): never without an image. What it said
+  // instead is printed.
   bool FillDisk();
   void EmptyDisk() const {
     if (disk_.made()) disk_.Empty();
   }
+  // Whether each of its doors takes a write: at once, or within kPatience, for RocksDB looks for
+  // room every five seconds. What does not is printed.
+  bool TakesWrites();
   // How far its wall clock is off: "+30d", "-1h". Whether the program has told that time, and had
   // told another before: never without libfaketime.
   bool SetClock(const std::string& offset) const;
@@ -63,6 +67,7 @@ class Tortured {
   std::string DataFolder() const;
   void WriteClock(const std::string& offset) const;
   std::optional<int64_t> ClockIsOffMs() const;
+  std::string NextProbe() { return "probe-" + std::to_string(probes_++); }
 
   TempFolder folder_;
   MountedImage disk_{"ext4"};

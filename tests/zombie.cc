@@ -14,7 +14,6 @@ namespace onced {
 namespace {
 
 constexpr size_t kTries = 4;
-constexpr unsigned kLifeS = 60;
 
 // What a zombie tells its parent of a call.
 struct Said {
@@ -94,7 +93,6 @@ void Zombie::Note(Question question) {
 
 // In the child, from here on.
 void Zombie::Live(Ports ports) {
-  alarm(kLifeS);
   CallHistory history;
   Recorder* const recorder = history.NewRecorder();
   Witness witness(recorder, DoorOf(number_, ports));

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <exception>
 #include <new>
@@ -14,11 +15,17 @@
 namespace onced {
 namespace {
 
+std::atomic<bool> as_json{false};
+
 // Nothing is allocated, no lock is taken, no destructor runs.
 [[noreturn]] void EndWithout(std::string_view what) {
-  constexpr std::string_view kBegin = "onced: out of ";
-  constexpr std::string_view kEnd = ": it ends as after a crash; what was answered is kept\n";
-  for (const std::string_view part : {kBegin, what, kEnd}) {
+  constexpr std::string_view kJson =
+      R"({"level":"error","component":"server","event":"leaving","msg":")";
+  const std::string_view begin = as_json ? kJson : "onced: ";
+  const std::string_view end = as_json ? "\"}\n" : "\n";
+  constexpr std::string_view kWhy = "out of ";
+  constexpr std::string_view kThen = ": it ends as after a crash; what was answered is kept";
+  for (const std::string_view part : {begin, kWhy, what, kThen, end}) {
     if (write(STDERR_FILENO, part.data(), part.size()) < 0) break;  // nobody is left to tell
   }
   _exit(kExitNoResources);
@@ -49,6 +56,8 @@ namespace {
 }
 
 }  // namespace
+
+void SayLastResortAsJson() { as_json = true; }
 
 void InstallLastResort() {
   std::set_new_handler(OutOfMemory);

@@ -5,7 +5,8 @@
 // so nothing goes on: a line on stderr, and the end, as after a crash. What was answered is on the
 // disk; what was not is unknown, as after every crash; a service manager starts it again.
 //
-// Threads: Install once, in main, before there are others. What it installs is called on any.
+// Threads: Install once, in main, before there are others; SayLastResortAsJson from any. What is
+// installed is called on any.
 #pragma once
 
 namespace onced {
@@ -13,5 +14,9 @@ namespace onced {
 // From here on operator new and std::terminate end the process with kExitNoResources; terminate by
 // an exception of another kind is our own bug and aborts, as without this.
 void InstallLastResort();
+
+// Its line is one of JSON from now on, as the others are (LogEvent::kLeaving, without a time:
+// nothing may be asked for any more).
+void SayLastResortAsJson();
 
 }  // namespace onced
