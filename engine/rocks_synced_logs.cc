@@ -7,6 +7,8 @@
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -37,6 +39,27 @@ std::string NameOf(uint64_t number) {
   (void)std::snprintf(name.data(), name.size(), "%06llu%s", static_cast<unsigned long long>(number),
                       kExtension.data());
   return name.data();
+}
+
+// Where the first `bytes` of a log cease to be records; nothing: nowhere. It fills blocks of 32
+// KiB, of which the end is zeros where less than a head is left. A head: checksum, length, type; of
+// the types 1 to 4 are a whole record, its first, a middle and its last part.
+std::optional<uint64_t> OddRecord(std::ifstream& file, uint64_t bytes) {
+  constexpr uint64_t kBlock = 32U << 10;
+  constexpr uint64_t kHead = 7;
+  std::vector<char> block(kBlock);
+  for (uint64_t begin = 0; begin < bytes; begin += kBlock) {
+    const uint64_t size = std::min(kBlock, bytes - begin);
+    if (!file.read(block.data(), static_cast<std::streamsize>(size))) return begin;
+    for (uint64_t at = 0; at < size && kBlock - at >= kHead;) {
+      if (at + kHead > size) return begin + at;
+      const auto byte = [&](uint64_t i) { return static_cast<unsigned char>(block[at + i]); };
+      const uint64_t end = at + kHead + byte(4) + 256ULL * byte(5);
+      if (byte(6) < 1 || byte(6) > 4 || end > size) return begin + at;
+      at = end;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -191,6 +214,11 @@ Status CheckLogs(const std::string& database, const std::vector<LogExtent>& sync
     if (bytes < log.bytes) {
       return Status::Corruption("open: synced data is missing: " + path + " has " +
                                 std::to_string(bytes) + " bytes" + but);
+    }
+    std::ifstream file(path, std::ios::binary);
+    if (const std::optional<uint64_t> odd = OddRecord(file, log.bytes)) {
+      return Status::Corruption("open: synced data is damaged: " + path +
+                                " has no record at byte " + std::to_string(*odd) + but);
     }
   }
   return Status::Ok();

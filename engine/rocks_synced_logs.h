@@ -61,7 +61,10 @@ class SyncedLogs : public std::enable_shared_from_this<SyncedLogs> {
   std::vector<std::shared_ptr<Log>> logs_ GUARDED_BY(mutex_);  // the oldest first
 };
 
-// Corruption, naming the first of `synced` that is not in `database`, or not as long.
+// Corruption, naming the first of `synced` that is not in `database`, or not as long, or not of
+// records as RocksDB writes them here: one of a type that it takes for the rest of an older log it
+// would pass over without a word, and all behind it. Checksums are not looked at: what is wrong by
+// them RocksDB finds.
 Status CheckLogs(const std::string& database, const std::vector<LogExtent>& synced);
 
 }  // namespace onced
