@@ -87,7 +87,8 @@ TEST(Scarcity, AtAStartIsSaid) {
   for (const char* megabytes : {"60", "100", "150", "200", "300", "400"}) {
     const TempFolder folder;
     Child child({"/usr/bin/prlimit", std::string("--as=") + megabytes + "000000", ONCED_PROGRAM,
-                 "serve", "--http", "127.0.0.1:0", "--data", folder.path("data")});
+                 "serve", "--log-format", "text", "--http", "127.0.0.1:0", "--data",
+                 folder.path("data")});
     ASSERT_TRUE(Eventually([&] {
       return child.Ended() || child.Said().find("/v1/claim") != std::string::npos;
     })) << child.Said();
