@@ -182,8 +182,7 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& pa
     reserve = std::max<uint64_t>(reserve, family.options.write_buffer_size);
   }
   // Logs, too, are deleted by it.
-  const auto files =
-      database->synced_logs_->Watch(base->GetFileSystem(), std::move(forget));
+  const auto files = database->synced_logs_->Watch(base->GetFileSystem(), std::move(forget));
   db_options.sst_file_manager.reset(
       rocksdb::NewSstFileManager(rocksdb::Env::Default(), database->room_->Watch(files, reserve)));
   rocksdb::DB* db = nullptr;

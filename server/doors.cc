@@ -176,6 +176,7 @@ Status Doors::OpenApi(std::unique_ptr<wire::Port> port) {
     return api->Admits(head, peer);
   };
   listening.blocks = Api::Blocks;
+  listening.is_probe = Api::IsProbe;
   listening.leaves = [this](const wire::Tag& tag) {
     const auto mark = static_cast<CameTo>(tag.mark);
     const auto took = steady_clock::now() - tag.begun;

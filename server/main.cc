@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // onced: the program. Reads the command line and does the one thing it was asked for.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <exception>
 #include <optional>
@@ -63,6 +66,12 @@ int RunProgram(const std::vector<std::string>& arguments) {
 }  // namespace onced
 
 int main(int argc, char** argv) {
+  // Where nothing is open below 3, a file of the data folder would be what lines are written to.
+  int fd = 0;
+  do {
+    fd = open("/dev/null", O_RDWR);
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) close(fd);
   onced::InstallLastResort();
   try {
     return onced::RunProgram({argv + 1, argv + argc});

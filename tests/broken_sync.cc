@@ -2,7 +2,8 @@
 // Preloaded into the program: a disk whose syncs fail from the moment a file appears whose path is
 // in ONCED_BREAK_SYNC; or one whose syncs of logs do not return while there is a file whose path is
 // in ONCED_HOLD_SYNC, and make one with .held behind its name when they come to wait; one
-// whose reads of the high-water mark do so, by ONCED_HOLD_READ; or, where
+// whose reads of the high-water mark do so, by ONCED_HOLD_READ, or whose writes to logs, by
+// ONCED_HOLD_WRITE; or, where
 // ONCED_SLOW_SYNC names a file, one whose syncs of logs take up to ONCED_SLOW_SYNC_MS (100), and
 // whose syncs are all written there, a line when each is called and one when it has returned: when
 // it was called, when it returned or 0, in nanoseconds of the steady clock, and of which file or
@@ -96,6 +97,15 @@ int SyncUnlessBroken(const char* name, int fd) {
 
 extern "C" int fdatasync(int fd) { return SyncUnlessBroken("fdatasync", fd); }
 extern "C" int fsync(int fd) { return SyncUnlessBroken("fsync", fd); }
+
+extern "C" ssize_t write(int fd, const void* bytes, size_t size) {
+  using Write = ssize_t (*)(int, const void*, size_t);
+  static const auto write = reinterpret_cast<Write>(dlsym(RTLD_NEXT, "write"));
+  if (std::getenv("ONCED_HOLD_WRITE") != nullptr && IsLog(PathOf(fd))) {
+    WaitWhileHeld("ONCED_HOLD_WRITE");
+  }
+  return write(fd, bytes, size);
+}
 
 extern "C" ssize_t pread(int fd, void* bytes, size_t size, off_t at) {
   using Read = ssize_t (*)(int, void*, size_t, off_t);

@@ -124,36 +124,63 @@ TEST(Drain, CutsOffWhatTakesTooLongAndSaysSo) {
   EXPECT_NE(ended.err.find("stopped"), std::string::npos) << "all the same it has synced";
 }
 
-// The folder lies on a disk that does not give its first file back: who asks hears that it is
-// being opened, and a stop is one at once.
-TEST(Drain, EndsAtOnceWhileTheFolderIsOpened) {
+// A folder that lies on a disk which does not give its first file back until it is let go.
+struct SlowOpening {
+  explicit SlowOpening(const std::vector<std::string>& more = {}) {
+    std::filesystem::create_directories(folder.path());
+    { const Program before(data); }
+    WriteFile(hold, "");
+    setenv("LD_PRELOAD", ONCED_BROKEN_SYNC, 1);
+    setenv("ONCED_HOLD_READ", hold.c_str(), 1);
+    setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+    const char* const other = getenv("ONCED_PROGRAM");
+    std::vector<std::string> args = {
+        other != nullptr ? other : ONCED_PROGRAM, "serve", "--data", data, "--http",
+        "127.0.0.1:" + std::to_string(port)};
+    args.insert(args.end(), more.begin(), more.end());
+    child = std::make_unique<Child>(args);
+    for (const char* name : {"LD_PRELOAD", "ONCED_HOLD_READ", "ASAN_OPTIONS"}) unsetenv(name);
+    EXPECT_TRUE(Eventually([&] { return std::filesystem::exists(hold + ".held"); }));
+  }
+  HttpAnswer Get(const std::string& target) const { return Client(port).Ask("GET", target); }
+
   const TempFolder folder;
-  std::filesystem::create_directories(folder.path());
   const std::string data = folder.path("data");
   const std::string hold = folder.path("hold");
-  { const Program before(data); }
-  WriteFile(hold, "");
   const uint16_t port = FreePort();
-  setenv("LD_PRELOAD", ONCED_BROKEN_SYNC, 1);
-  setenv("ONCED_HOLD_READ", hold.c_str(), 1);
-  setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
-  const char* const other = getenv("ONCED_PROGRAM");
-  Child opening({other != nullptr ? other : ONCED_PROGRAM, "serve", "--data", data, "--http",
-                 "127.0.0.1:" + std::to_string(port)});
-  for (const char* name : {"LD_PRELOAD", "ONCED_HOLD_READ", "ASAN_OPTIONS"}) unsetenv(name);
-  EXPECT_TRUE(Eventually([&] { return std::filesystem::exists(hold + ".held"); }));
-  const HttpAnswer ready = Client(port).Ask("GET", "/readyz");
+  std::unique_ptr<Child> child;
+};
+
+// Who asks hears that it is being opened, and a stop is one at once.
+TEST(Drain, EndsAtOnceWhileTheFolderIsOpened) {
+  SlowOpening opening;
+  const HttpAnswer ready = opening.Get("/readyz");
   EXPECT_EQ(ready.status, 503);
   EXPECT_NE(ready.body.find("[-]recovering failed"), std::string::npos) << ready.body;
-  EXPECT_EQ(Client(port).Ask("GET", "/livez").status, 200);
+  EXPECT_EQ(opening.Get("/livez").status, 200);
   const auto asked = steady_clock::now();
-  kill(opening.pid(), SIGTERM);
-  EXPECT_TRUE(Eventually([&] { return opening.Ended(); }));
+  kill(opening.child->pid(), SIGTERM);
+  EXPECT_TRUE(Eventually([&] { return opening.child->Ended(); }));
   EXPECT_LT(steady_clock::now() - asked, seconds(5));
-  EXPECT_EQ(opening.code(), kExitCutOff) << opening.Said();
-  EXPECT_NE(opening.Said().find("while the data folder was being opened"), std::string::npos);
-  const Program again(data);
+  EXPECT_EQ(opening.child->code(), kExitCutOff) << opening.child->Said();
+  EXPECT_NE(opening.child->Said().find("while the data folder was being opened"),
+            std::string::npos);
+  const Program again(opening.data);
   EXPECT_EQ(again.Ask("GET", "/livez").status, 200);
+}
+
+// A story: whoever had it read its files anew just then was not heard.
+TEST(Drain, KeepsAReloadForWhenTheFolderIsOpen) {
+  const TempFolder folder;
+  std::filesystem::create_directories(folder.path());
+  WriteFile(folder.path("onced.toml"), "lease = \"9s\"\n");
+  SlowOpening opening({"--config", folder.path("onced.toml")});
+  EXPECT_EQ(opening.Get("/readyz").status, 503);
+  kill(opening.child->pid(), SIGHUP);
+  std::filesystem::remove(opening.hold);
+  EXPECT_TRUE(Eventually([&] {
+    return opening.child->Said().find("onced.toml is valid") != std::string::npos;
+  })) << opening.child->Said();
 }
 
 // A disk that does not return from a sync cannot keep a stop from ending: it is given the drain's

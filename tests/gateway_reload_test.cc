@@ -60,6 +60,7 @@ class Reloaded {
                ? ""
                : all.substr(at + name.size() + 2, all.find('\n', at + 1) - at - name.size() - 2);
   }
+  HttpAnswer Requests() const { return program_->Ask("GET", "/v1/requests"); }
   // It is counted when all files are read.
   bool Becomes(const std::string& metric, const std::string& value) const {
     return Eventually([&] { return Metric(metric) == value; });
@@ -125,6 +126,23 @@ TEST(GatewayReload, FailsNobodyAndRunsNothingTwice) {
     EXPECT_NE(seen.body.find(seen.Header("Idempotency-Key").substr(1)), std::string::npos)
         << "a request without its body: " << seen.head;
   }
+}
+
+// A story: the last requests were told by names that were gone with their routes.
+TEST(GatewayReload, LeavesTheLastRequestsTheirNames) {
+  ScriptedUpstream upstream;
+  const auto routes = [&](const std::string& name) {
+    return Upstream(upstream.url()) + Route(name, "/pay", "");
+  };
+  Reloaded here(routes("the-name-of-the-first-route"));
+  EXPECT_EQ(here.Post("/pay", "k").status, 200);
+  for (const char* name : {"second", "third", "another-name-of-many-letters"}) {
+    here.Reload(routes(name));
+    EXPECT_EQ(here.Post("/pay", name).status, 200);
+  }
+  const HttpAnswer told = here.Requests();
+  EXPECT_EQ(told.Field("/recent/3/route"), "the-name-of-the-first-route") << told.body;
+  EXPECT_EQ(told.Field("/recent/2/route"), "second");
 }
 
 TEST(GatewayReload, RefusesAnInvalidFileWhole) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/child.h"
 #include "tests/program.h"
 
 namespace onced {
@@ -295,6 +296,28 @@ TEST(ClockAccept, WorksOnAStoppedFolder) {
   EXPECT_EQ(Program::Run({"clock", "accept", "--data", folder.path()}).code, 0);
   const Program program(folder.path());
   EXPECT_EQ(program.Ask("GET", "/readyz").status, 200);
+}
+
+// A story: with nothing open below 3, lines of the log were written into the high-water file.
+TEST(Lifecycle, WithoutAnyOpenFileWritesNoLineIntoItsData) {
+  const TempFolder folder;
+  const uint16_t port = FreePort();
+  const std::string data = folder.path("data");
+  {
+    Child child({"/bin/bash", "-c", "exec \"$@\" 0<&- 1>&- 2>&-", "bash", ONCED_PROGRAM, "serve",
+                 "--data", data, "--access-log", "all", "--http",
+                 "127.0.0.1:" + std::to_string(port)});
+    EXPECT_TRUE(Eventually([&] { return Client(port).Ask("GET", "/readyz").status == 200; }));
+    for (int i = 0; i < 30; ++i) {
+      EXPECT_EQ(Client(port).Ask("GET", "/v1/keys/k").status, 404);
+    }
+    EXPECT_EQ(Client(port).Ask("POST", "/v1/complete", R"({"key":"k"})").status, 200);
+  }
+  for (const char* file : {"high-water", "onced.lock"}) {
+    EXPECT_EQ(ReadFile(folder.path("data/") + file).find("\"ts\""), std::string::npos) << file;
+  }
+  const Program again(data);
+  EXPECT_EQ(again.Ask("GET", "/v1/keys/k").status, 200);
 }
 
 }  // namespace

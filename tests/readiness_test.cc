@@ -131,6 +131,24 @@ TEST(Readiness, SaysThatAReadHangs) {
   ExpectFailure(program, "storage_read");
 }
 
+// A story: with more claims in a write that hung than there were threads, a probe was not read.
+TEST(Readiness, IsToldWhileWritesHang) {
+  HeldProgram program({}, "ONCED_HOLD_WRITE");
+  program.Hold();
+  std::vector<Client> claims;
+  for (int i = 0; i < 40; ++i) {
+    claims.push_back(program->Connect());
+    EXPECT_TRUE(claims.back().Send(
+        RequestText("POST", "/v1/claim", Json("{'key':'k" + std::to_string(i) + "'}"))));
+  }
+  EXPECT_TRUE(Eventually([&] { return program.IsHeld(); }));
+  for (const char* probe : {"/livez", "/readyz?verbose", "/readyz/draining", "/healthz"}) {
+    EXPECT_NE(Probe(program, probe).status, 0) << probe;
+  }
+  program.LetGo();
+  for (Client& claim : claims) EXPECT_EQ(claim.Receive().status, 201);
+}
+
 // What comes back is not what was written. With the next mark that is written it is whole again.
 TEST(Readiness, SaysThatTheMarkCannotBeRead) {
   const OncedInAFolder here;

@@ -357,7 +357,9 @@ std::optional<Telling> Gateway::Begin(wire::Exchange& exchange) {
       !exchange.request().Header(wire::kTraceParentHeader).empty()) {
     exchange.BeginTrace();
   }
-  if (judged.route != nullptr) exchange.Takes(judged.route->name, judged.route->origin->Shown());
+  if (judged.route != nullptr) {
+    exchange.Takes(judged.route->name, judged.route->origin->Shown(), judged.route);
+  }
   switch (judged.way) {
     case Judged::Way::kRefused:
       return std::move(judged.refusal);

@@ -106,6 +106,11 @@ bool Api::Blocks(const wire::Request& request) {
          });
 }
 
+bool Api::IsProbe(std::string_view path) {
+  return path == "/livez" || path == "/readyz" || path == "/healthz" ||
+         path.starts_with("/readyz/");
+}
+
 Answer Api::Dispatch(const wire::Request& request, wire::Exchange& exchange) {
   if (std::optional<Answer> refused = RefuseForeign(request, options_.guard)) {
     return *std::move(refused);

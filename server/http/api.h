@@ -77,6 +77,8 @@ class Api {
 
   // Whether a request may take long: listings and histories read many rows.
   static bool Blocks(const wire::Request& request);
+  // /livez and /readyz, with what belongs to it: answered from what was noted (ListenerOptions).
+  static bool IsProbe(std::string_view path);
 
   // Method and pattern of all there are; '*' is one segment.
   static std::vector<std::pair<std::string_view, std::string_view>> Routes();

@@ -34,16 +34,16 @@ void AccessLog::Tell(Door door, CameTo came_to, const wire::Tag& tag,
   // At the gateway it is the service that it has waited for.
   const bool asked_to_wait = tag.waited && door == Door::kApi;
   const bool slow = terms_.slow.count() > 0 && took >= terms_.slow && !asked_to_wait;
-  const Seen seen{.at_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
-                               std::chrono::system_clock::now().time_since_epoch())
-                               .count(),
-                  .took_us = std::chrono::duration_cast<std::chrono::microseconds>(took).count(),
-                  .method = tag.method,
-                  .route = tag.route,
-                  .status = tag.status,
-                  .door = door,
-                  .came_to = came_to,
-                  .request_id = tag.request_id};
+  Seen seen{.at_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                         std::chrono::system_clock::now().time_since_epoch())
+                         .count(),
+            .took_us = std::chrono::duration_cast<std::chrono::microseconds>(took).count(),
+            .method = tag.method,
+            .status = tag.status,
+            .door = door,
+            .came_to = came_to,
+            .request_id = tag.request_id};
+  seen.route_size = static_cast<uint8_t>(tag.route.copy(seen.route.data(), seen.route.size()));
   if (watches) return Say(LogEvent::kProbe, seen, tag);
   Mine().Put(seen);
   if (slow) slow_.Put(seen);
@@ -59,7 +59,6 @@ void AccessLog::Tell(Door door, CameTo came_to, const wire::Tag& tag,
 
 void AccessLog::Say(LogEvent event, const Seen& seen, const wire::Tag& tag) {
   if (!log_->Wants(event)) return;
-  constexpr std::string_view kNone = "none";
   const std::string key_hash =
       tag.key.empty() ? std::string() : Sha256Hex(tag.key).substr(0, kKeyHashDigits);
   const std::string_view msg = event == LogEvent::kRequestError  ? "a request failed"
@@ -73,7 +72,7 @@ void AccessLog::Say(LogEvent event, const Seen& seen, const wire::Tag& tag) {
              .span_id = tag.trace.span_id(),
              .trace_flags = tag.trace.flags(),
              .method = tag.method,
-             .route = tag.route.empty() ? kNone : tag.route,
+             .route = seen.RouteName(),
              .status = tag.status,
              .outcome = OutcomeOf(seen.came_to, seen.status),
              .duration_us = seen.took_us,
@@ -82,6 +81,10 @@ void AccessLog::Say(LogEvent event, const Seen& seen, const wire::Tag& tag) {
              .remote = tag.peer == nullptr ? std::string_view() : tag.peer->address,
              .upstream = tag.upstream,
              .key_hash = key_hash});
+}
+
+std::string_view AccessLog::Seen::RouteName() const {
+  return route_size == 0 ? std::string_view("none") : std::string_view(route.data(), route_size);
 }
 
 void AccessLog::Ring::Put(const Seen& one) {
@@ -115,7 +118,7 @@ std::string AccessLog::Json() const {
           .Field("at", InstantText(one.at_ms * 1'000, 3))
           .Field("door", NameOf(one.door))
           .Field("method", one.method)
-          .Field("route", one.route.empty() ? std::string_view("none") : one.route)
+          .Field("route", one.RouteName())
           .Field("status", one.status)
           .Field("outcome", OutcomeOf(one.came_to, one.status))
           .Field("duration_us", one.took_us)

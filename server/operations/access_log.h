@@ -53,11 +53,14 @@ class AccessLog {
     int64_t at_ms = 0;  // 0: none
     int64_t took_us = 0;
     std::string_view method;
-    std::string_view route;
+    std::array<char, 32> route;  // a copy: routes come and go while it is kept
+    uint8_t route_size = 0;      // 0: none was found
     int status = 0;
     Door door = Door::kApi;
     CameTo came_to = CameTo::kByStatus;
     wire::RequestId request_id;
+
+    std::string_view RouteName() const;
   };
   struct alignas(64) Ring {
     mutable Mutex mutex;

@@ -2,6 +2,7 @@
 #include "server/operations/signals.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <ctime>
 #include <utility>
@@ -30,6 +31,7 @@ Impatience::Impatience(const Signals* signals, std::function<void()> cut)
         constexpr std::chrono::milliseconds kLook{5};
         while (!over_) {
           const std::optional<int> number = signals->Wait(kLook);
+          if (number == SIGHUP) hung_up_ = true;
           if (number.has_value() && *number != SIGHUP) cut();
         }
       }) {}
@@ -37,6 +39,7 @@ Impatience::Impatience(const Signals* signals, std::function<void()> cut)
 Impatience::~Impatience() {
   over_ = true;
   thread_.join();
+  if (hung_up_) kill(getpid(), SIGHUP);
 }
 
 }  // namespace onced

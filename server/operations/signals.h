@@ -28,7 +28,7 @@ class Signals {
 };
 
 // While a start or a stop takes its time, whoever asks for an end is heard: `cut` is called, on a
-// thread of its own, and should end the process.
+// thread of its own, and should end the process. A SIGHUP is heard when this is over.
 class Impatience {
  public:
   Impatience(const Signals* signals, std::function<void()> cut);
@@ -38,6 +38,7 @@ class Impatience {
 
  private:
   std::atomic<bool> over_{false};
+  bool hung_up_ = false;  // the thread's
   std::thread thread_;
 };
 

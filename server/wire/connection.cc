@@ -320,7 +320,7 @@ void Connection::Serve(Request request, std::shared_ptr<Pipe> body_pipe) {
   // Strangers with half a body each must not make a living process look dead.
   const bool full =
       services_->memory.load(std::memory_order_relaxed) > services_->options.memory_max;
-  if (full && request.target != kLivePath) return Refuse(TooManyBytes());
+  if (full && !services_->options.is_probe(PathOf(request.target))) return Refuse(TooManyBytes());
   EnterPhase(Phase::kServing);
   services_->requests.fetch_add(1, std::memory_order_relaxed);
   const uint64_t number = ++served_;
@@ -339,7 +339,8 @@ void Connection::Ask() {
   exchange.BeginAsk(services_->draining);
   asking_ = true;
   woken_ = false;
-  const bool at_the_door = loop_->is_door && exchange.request().target != kLivePath;
+  const bool at_the_door =
+      loop_->is_door && !services_->options.is_probe(PathOf(exchange.request().target));
   if (!at_the_door && !services_->options.blocks(exchange.request())) {
     OnAsked(services_->host.Run(exchange, last));
     return;

@@ -35,8 +35,10 @@
 
 namespace onced::wire {
 
-// That the process lives is told here, whatever else is held up or full.
-inline constexpr std::string_view kLivePath = "/livez";
+// A raw target without its query.
+inline std::string_view PathOf(std::string_view target) {
+  return target.substr(0, target.find('?'));
+}
 // After which one who was turned away for want of room may come back.
 inline constexpr int64_t kRetryAfterS = 1;
 inline constexpr char kContinue[] = "HTTP/1.1 100 Continue\r\n\r\n";

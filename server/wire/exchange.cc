@@ -41,7 +41,8 @@ Tag Exchange::TakeTag(int status) {
           .bytes_out = 0,
           .request_id = request_id_,
           .trace = trace_,
-          .peer = peer_};
+          .peer = peer_,
+          .names = names_};
 }
 
 }  // namespace onced::wire

@@ -76,10 +76,13 @@ class Exchange {
   // For a request without a trace, or with what is none: it has one from here on.
   void BeginTrace() { trace_ = TraceContext::New(); }
 
-  // Which of the door's routes it takes, and where it goes on to: names that outlive the listener.
-  void Takes(std::string_view route, std::string_view upstream = {}) {
+  // Which of the door's routes it takes, and where it goes on to: names that live as long as
+  // `names`, or, without, as the listener.
+  void Takes(std::string_view route, std::string_view upstream = {},
+             std::shared_ptr<const void> names = nullptr) {
     route_ = route;
     upstream_ = upstream;
+    names_ = std::move(names);
   }
   // The key it is about. It is told as a hash.
   void IsAbout(std::string_view key) { key_ = key; }
@@ -174,6 +177,7 @@ class Exchange {
   TraceContext trace_;
   std::string_view route_;
   std::string_view upstream_;
+  std::shared_ptr<const void> names_;
   std::string key_;
   std::optional<std::chrono::milliseconds> parked_for_;
   std::optional<std::chrono::steady_clock::time_point> stalled_since_;

@@ -68,13 +68,18 @@ struct Arrival {
   asio::steady_timer deadline;
 };
 
-// Looks at the first bytes without taking them.
-bool AsksWhetherAlive(Tcp::socket& socket) {
-  std::array<char, 12> bytes{};
+// Looks at the first bytes without taking them: the path of a GET or HEAD; "": of none, or longer
+// than any probe's.
+std::string PeekPath(Tcp::socket& socket) {
+  std::array<char, 64> bytes{};
   const ssize_t size =
       recv(socket.native_handle(), bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
   const std::string_view seen(bytes.data(), size > 0 ? static_cast<size_t>(size) : 0);
-  return seen.starts_with("GET /livez ") || seen.starts_with("HEAD /livez ");
+  const size_t begin = seen.find(' ');
+  const std::string_view method = seen.substr(0, begin);
+  if (method != "GET" && method != "HEAD") return "";
+  const size_t end = seen.find_first_of(" ?", begin + 1);
+  return end == std::string_view::npos ? "" : std::string(seen.substr(begin + 1, end - begin - 1));
 }
 
 }  // namespace
@@ -216,7 +221,7 @@ class Listener::Impl {
           if (arrivals_.erase(arrival) == 0) return;
           arrival->deadline.cancel();
           if (error || services_->draining) return;
-          const bool stays = AsksWhetherAlive(arrival->socket);
+          const bool stays = services_->options.is_probe(PeekPath(arrival->socket));
           Admit(stays ? door_ : NextLoop(), std::move(arrival->socket), full && !stays);
         });
   }

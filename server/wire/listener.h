@@ -4,7 +4,7 @@
 // of requests and of answers, may also be passed on while they come, a few at a time.
 //
 // One I/O thread a core, each with its own event loop; a connection lives on one of them for good,
-// so nothing of it is locked. One more accepts, and serves connections that begin with /livez. A
+// so nothing of it is locked. One more accepts, and serves connections that begin with a probe. A
 // handler runs on that thread and must not block; what must block is named by `blocks` and runs on
 // a small pool. Waiting (for the gate, or parked) holds no thread.
 //
@@ -63,6 +63,11 @@ struct ListenerOptions {
   std::function<bool(const Request& head, const Peer&)> streams;
   // Whether this request may block: it is then run on the pool.
   std::function<bool(const Request&)> blocks;
+  // Whether who asks for this path asks how the process is: that is told at the door, by the thread
+  // that accepts, whatever else is held up or full. Its handler must not wait for anything.
+  std::function<bool(std::string_view path)> is_probe = [](std::string_view path) {
+    return path == "/livez";
+  };
   // Told of each answer when it leaves: what it is counted as. Must be quick. May be absent.
   std::function<void(const Tag&)> leaves;
   // Whether an answer may leave at once: most may, and need no callback then. May be absent.

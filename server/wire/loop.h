@@ -36,7 +36,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
 
   asio::io_context context{1};
   std::atomic<std::chrono::steady_clock::time_point> came_round{std::chrono::steady_clock::now()};
-  bool is_door = false;  // must never be held up: handlers run on the pool, but for /livez
+  bool is_door = false;  // must never be held up: handlers run on the pool, but for probes
   std::unordered_set<std::shared_ptr<Connection>> connections;
 
  private:

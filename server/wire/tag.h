@@ -3,8 +3,8 @@
 // ListenerOptions::leaves.
 //
 // Threads: a value.
-// Invariants: method, route and upstream are few and configured, not what a client has sent: they
-// live as long as the listener.
+// Invariants: method, route and upstream are few and configured, not what a client has sent. They
+// live as long as `names`; where there is none, as long as the listener.
 #pragma once
 
 #include <chrono>
@@ -34,6 +34,7 @@ struct Tag {
   RequestId request_id;
   TraceContext trace;
   std::shared_ptr<const Peer> peer;
+  std::shared_ptr<const void> names;
 };
 
 // See Tag::method.
