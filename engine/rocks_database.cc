@@ -212,12 +212,21 @@ void RocksDatabase::SetErrorHandler(ErrorHandler handler) {
   listener_->SetHandler(std::move(handler));
 }
 
+// A damaged table is met by whoever reads it, long before RocksDB's own threads do.
+Status RocksDatabase::ToldRead(const char* doing, const rocksdb::Status& s) {
+  Status status = ConvertedRead(doing, s);
+  if (!status.ok() && status.fault() == Fault::kCorruption) {
+    counts_.troubles.fetch_add(1, std::memory_order_relaxed);
+  }
+  return status;
+}
+
 Result<bool> RocksDatabase::Get(Family family, const std::string& key,
                                 rocksdb::PinnableSlice* value) {
   const Uncounted uncounted;
   const rocksdb::Status s = db_->Get(rocksdb::ReadOptions(), handle(family), key, value);
   if (s.IsNotFound()) return false;
-  ONCED_RETURN_IF_ERROR(ConvertedRead("read", s));
+  ONCED_RETURN_IF_ERROR(ToldRead("read", s));
   return true;
 }
 
@@ -242,7 +251,7 @@ Status RocksDatabase::Walk(
       break;
     }
   }
-  return ConvertedRead("list", it->status());
+  return ToldRead("list", it->status());
 }
 
 Status RocksDatabase::Write(rocksdb::WriteBatch* batch) {

@@ -97,6 +97,8 @@ class RocksDatabase : public Log {
   class Listener;
   RocksDatabase() = default;
 
+  Status ToldRead(const char* doing, const rocksdb::Status& s);
+
   StoreCounts counts_;  // before the database, whose filters count here
   LogGuard log_guard_;
   const std::shared_ptr<SyncedLogs> synced_logs_ = std::make_shared<SyncedLogs>();

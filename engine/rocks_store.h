@@ -92,7 +92,7 @@ struct StoreFigures {
   DurationCounts syncs;        // since the store was opened, as the next three
   uint64_t dropped = 0;        // records and rows that compactions found dead
   uint64_t stalled = 0;        // writes that were refused for a moment
-  uint64_t troubles = 0;       // that RocksDB's own threads have told
+  uint64_t troubles = 0;       // that RocksDB's own threads have told, and damage that reads met
   uint64_t memory_bytes = 0;   // of what is not in tables yet
   uint64_t cache_bytes = 0;    // of blocks
   uint64_t pending_bytes = 0;  // that compactions are behind, estimated

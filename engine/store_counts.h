@@ -15,7 +15,8 @@ struct StoreCounts {
   Durations syncs;                    // of the log
   std::atomic<uint64_t> dropped{0};   // records and rows that compactions found dead
   std::atomic<uint64_t> stalled{0};   // writes that were refused for a moment: RocksDB would stall
-  std::atomic<uint64_t> troubles{0};  // told by RocksDB's own threads: a full, a failing disk
+  std::atomic<uint64_t> troubles{0};  // told by RocksDB's own threads: a full, a failing
+                                      // disk; and reads that met a damaged table
 };
 
 }  // namespace onced

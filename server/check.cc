@@ -39,7 +39,10 @@ int Check(const ServeOptions& options) {
     if (!status.ok()) wrong.push_back(status.message());
   };
   if (!options.tls.certificate.empty()) look(wire::TlsCredentials::Load(options.tls).status());
-  if (!options.tokens.empty()) look(Doorkeeper::Open(options.tokens).status());
+  if (!options.tokens.empty()) {
+    const Status opened = Doorkeeper::Open(options.tokens).status();
+    if (!opened.ok()) wrong.push_back("--tokens: " + opened.message());
+  }
   if (const std::string folder = CheckFolder(options.data); !folder.empty())
     wrong.push_back(folder);
   const bool runs = !DataFolder::KeepStill(options.data).ok();

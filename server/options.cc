@@ -88,6 +88,8 @@ std::string NearestOf(const CLI::App& app, const std::vector<std::string>& argum
     if (std::find(words.begin(), words.end(), word) != words.end()) continue;
     const std::string near = DidYouMean(word, words);
     if (!near.empty()) return word + near + "\n";
+    const bool is_command = !word.starts_with('-') && !asked->get_subcommands(nullptr).empty();
+    if (is_command) return word + ": there is no such command\n";
   }
   return "";
 }

@@ -126,6 +126,23 @@ TEST(Reaper, TellsADamagedTableByItsName) {
   here.Close();
 }
 
+// A story: whoever asked for some keys was told 503, and nothing that an operator watches said so.
+TEST(Reaper, IsNotNeededForADamagedTableToBeCounted) {
+  ReapedLedger here;
+  here.Store("a");
+  here.Close();
+  for (const auto& entry : std::filesystem::directory_iterator(here.folder.path() + "/db")) {
+    if (entry.path().extension() != ".sst") continue;
+    std::string bytes = ReadFile(entry.path().string());
+    bytes[8] = static_cast<char>(bytes[8] ^ 1);  // in the first data block
+    WriteFile(entry.path().string(), bytes);
+  }
+  here.Reopen();
+  EXPECT_EQ(here.store->Figures().troubles, 0u);
+  EXPECT_EQ(FaultOf(here->Find(K("a"))), Fault::kCorruption);
+  EXPECT_EQ(here.store->Figures().troubles, 1u);
+}
+
 TEST(Reaper, TakesWhatStillSatInMemoryToo) {
   ReapedLedger here;
   here.Store("a");

@@ -272,6 +272,11 @@ int Restore(const CommandOptions& o) {
                   "restore: what was claimed or completed since this backup was made will be "
                   "forgotten, and may run a second time; say --accept-forgotten-claims to go on");
   }
+  ProgressBar reading("verify");
+  const Result<FolderReport> whole =
+      VerifyFolder(o.folder, [&](uint64_t done, uint64_t all) { reading.Show(done, all); });
+  reading.End();
+  if (!whole.ok()) return Failed(ExitCodeOf(whole.status()), whole.status().message());
   ProgressBar bar("restore");
   const Status restored =
       RestoreBackup(o.folder, o.into, [&](uint64_t done, uint64_t all) { bar.Show(done, all); });

@@ -261,6 +261,13 @@ UpstreamRuns::UpstreamRuns(Ledger* ledger, std::unique_ptr<Upstreams> upstreams,
 
 // A run that is under way may be of a route that is gone: never less often than before.
 void UpstreamRuns::Expect(const std::vector<Route>& routes) {
+  {
+    MutexLock lock(usual_mutex_);
+    std::erase_if(usual_ms_, [&](const auto& usual) {
+      return std::none_of(routes.begin(), routes.end(),
+                          [&](const Route& route) { return route.name == usual.first; });
+    });
+  }
   const milliseconds look = LookOf(routes);
   if (look >= look_.load()) return;
   look_ = look;
