@@ -129,7 +129,7 @@ class SyncedLogs::WatchedFiles : public rocksdb::FileSystemWrapper {
     // RocksDB appends nothing to it any more: it begins a log between two writes.
     if (const std::shared_ptr<Log> before = logs_->Last()) {
       if (const std::shared_ptr<rocksdb::FSWritableFile> open = before->file.lock()) {
-        const IOStatus synced = before->Sync(*open, /*all=*/false, options.io_options, debug);
+        IOStatus synced = before->Sync(*open, /*all=*/false, options.io_options, debug);
         if (!synced.ok()) return synced;
       }
     }
@@ -201,24 +201,21 @@ std::vector<LogExtent> SyncedLogs::List() const {
 }
 
 Status CheckLogs(const std::string& database, const std::vector<LogExtent>& synced) {
+  const auto fault = [](const std::string& path, const std::string& what, const LogExtent& log) {
+    std::string message = "open: synced data is missing or damaged: ";
+    message.append(path).append(what).append(", but ").append(std::to_string(log.bytes));
+    return Status::Corruption(message.append(" bytes of it were synced and are still needed"));
+  };
   for (const LogExtent& log : synced) {
     const std::string path = database + "/" + NameOf(log.number);
-    const std::string but =
-        ", but " + std::to_string(log.bytes) + " bytes of it were synced and are still needed";
     std::error_code error;
     const uint64_t bytes = std::filesystem::file_size(path, error);
-    if (error == std::errc::no_such_file_or_directory) {
-      return Status::Corruption("open: synced data is missing: " + path + " is not there" + but);
-    }
+    if (error == std::errc::no_such_file_or_directory) return fault(path, " is not there", log);
     if (error) return Status::IoError("look at " + path + ": " + error.message());
-    if (bytes < log.bytes) {
-      return Status::Corruption("open: synced data is missing: " + path + " has " +
-                                std::to_string(bytes) + " bytes" + but);
-    }
+    if (bytes < log.bytes) return fault(path, " has " + std::to_string(bytes) + " bytes", log);
     std::ifstream file(path, std::ios::binary);
     if (const std::optional<uint64_t> odd = OddRecord(file, log.bytes)) {
-      return Status::Corruption("open: synced data is damaged: " + path +
-                                " has no record at byte " + std::to_string(*odd) + but);
+      return fault(path, " has no record at byte " + std::to_string(*odd), log);
     }
   }
   return Status::Ok();
