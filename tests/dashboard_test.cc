@@ -36,6 +36,8 @@ TEST(Dashboard, IsServedAsItIsWritten) {
       {"keys.js", "text/javascript; charset=utf-8"},
       {"link.js", "text/javascript; charset=utf-8"},
       {"requests.js", "text/javascript; charset=utf-8"},
+      {"tables.js", "text/javascript; charset=utf-8"},
+      {"unknown.js", "text/javascript; charset=utf-8"},
       {"warnings.js", "text/javascript; charset=utf-8"}};
   for (const auto& [name, type] : files) {
     const HttpAnswer answer = here.Get("/dashboard/" + name);
@@ -141,8 +143,9 @@ TEST(Dashboard, IsNamedAtTheStart) {
 // asked for (a namespace).
 TEST(Dashboard, NamesNoOtherPlace) {
   const std::regex place("(https?:)?//[a-z0-9.-]+\\.[a-z]+");
-  for (const char* name : {"index.html", "dashboard.css", "dashboard.js", "charts.js", "figures.js",
-                           "keys.js", "link.js", "requests.js", "warnings.js"}) {
+  for (const char* name :
+       {"index.html", "dashboard.css", "dashboard.js", "charts.js", "figures.js", "keys.js",
+        "link.js", "requests.js", "tables.js", "unknown.js", "warnings.js"}) {
     const std::string text = std::regex_replace(Source(std::string("dashboard/") + name),
                                                 std::regex("http://www\\.w3\\.org/2000/svg"), "");
     ASSERT_FALSE(text.empty()) << name;
