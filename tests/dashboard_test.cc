@@ -36,6 +36,8 @@ TEST(Dashboard, IsServedAsItIsWritten) {
       {"keys.js", "text/javascript; charset=utf-8"},
       {"link.js", "text/javascript; charset=utf-8"},
       {"requests.js", "text/javascript; charset=utf-8"},
+      {"tables.js", "text/javascript; charset=utf-8"},
+      {"unknown.js", "text/javascript; charset=utf-8"},
       {"warnings.js", "text/javascript; charset=utf-8"}};
   for (const auto& [name, type] : files) {
     const HttpAnswer answer = here.Get("/dashboard/" + name);
@@ -83,16 +85,42 @@ TEST(Dashboard, IsKeptByWhoeverHasIt) {
 TEST(Dashboard, LeadsToNothingElse) {
   const OncedInAFolder here;
   for (const char* path :
-       {"/dashboard", "/dashboard/", "/dashboard/x", "/dashboard/..%2findex.html",
+       {"/dashboards", "/dashboard//", "/dashboard/x", "/dashboard/..%2findex.html",
         "/dashboard/../dashboard.css", "/dashboard/%2e%2e", "/index.html", "//", "/dashboard/a/b",
         "/dashboard/dashboard.css/", "/dashboard/DASHBOARD.CSS"}) {
     ExpectProblem(here.Get(path), 404, "not_found");
   }
-  ExpectRefusal(here.Get("/?x=1"), 400, "invalid_request", "x");
   ExpectProblem(here.Post("/", "{}"), 405, "method_not_allowed");
   ExpectProblem(here.program.Ask("GET", "/", "", {{"Host", "evil.example"}}), 403, "forbidden");
   ExpectProblem(here.program.Ask("GET", "/", "", {{"Sec-Fetch-Site", "cross-site"}}), 403,
                 "forbidden");
+}
+
+// What people type, and what they paste.
+TEST(Dashboard, IsFoundByOtherNamesToo) {
+  const OncedInAFolder here;
+  const std::string page = here.Get("/").body;
+  for (const char* query : {"/?x=1", "/?", "/?a=1&b=%2F"}) EXPECT_EQ(here.Get(query).body, page);
+  for (const char* path : {"/dashboard", "/dashboard/", "/dashboard?x=1", "/dashboard/?x"}) {
+    for (const char* method : {"GET", "HEAD"}) {
+      const HttpAnswer answer = here.program.Ask(method, path);
+      EXPECT_EQ(answer.status, 302) << path;
+      EXPECT_EQ(answer.Header("Location"), "/") << path;
+    }
+    ExpectProblem(here.Post(path, "{}"), 405, "method_not_allowed");
+  }
+  // By a link on a page of another site, and only by one.
+  const auto marked = [&](const std::string& path, const std::string& dest) {
+    return here.program.Ask("GET", path, "",
+                            {{"Sec-Fetch-Site", "cross-site"},
+                             {"Sec-Fetch-Mode", "navigate"},
+                             {"Sec-Fetch-Dest", dest}});
+  };
+  EXPECT_EQ(marked("/", "document").body, page);
+  EXPECT_EQ(marked("/", "document").Header("Content-Security-Policy"), kPolicy);
+  ExpectProblem(marked("/", "iframe"), 403, "forbidden");
+  ExpectProblem(marked("/v1/status", "document"), 403, "forbidden");
+  ExpectProblem(marked("/v1/keys?/dashboard/", "document"), 403, "forbidden");
 }
 
 TEST(Dashboard, NeedsNoTokenAndItsNumbersDo) {
@@ -115,8 +143,9 @@ TEST(Dashboard, IsNamedAtTheStart) {
 // asked for (a namespace).
 TEST(Dashboard, NamesNoOtherPlace) {
   const std::regex place("(https?:)?//[a-z0-9.-]+\\.[a-z]+");
-  for (const char* name : {"index.html", "dashboard.css", "dashboard.js", "charts.js", "figures.js",
-                           "keys.js", "link.js", "requests.js", "warnings.js"}) {
+  for (const char* name :
+       {"index.html", "dashboard.css", "dashboard.js", "charts.js", "figures.js", "keys.js",
+        "link.js", "requests.js", "tables.js", "unknown.js", "warnings.js"}) {
     const std::string text = std::regex_replace(Source(std::string("dashboard/") + name),
                                                 std::regex("http://www\\.w3\\.org/2000/svg"), "");
     ASSERT_FALSE(text.empty()) << name;

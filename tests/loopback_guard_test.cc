@@ -75,6 +75,58 @@ TEST(LoopbackGuard, RefusesWhatABrowserSaysComesFromElsewhere) {
   }
 }
 
+int JudgedAt(const std::string& target, const Headers& headers, const std::string& method = "GET",
+             PortGuard guard = PortGuard::kLoopback) {
+  wire::Request request;
+  request.method = method;
+  request.target = target;
+  request.headers = headers;
+  const std::optional<Answer> refused = RefuseForeign(request, guard);
+  return refused.has_value() ? refused->status : 0;
+}
+
+// A link to the dashboard, in a ticket or a chat, is what another site's page may hold.
+TEST(LoopbackGuard, LetsALinkOfAnotherSiteLeadToTheDashboard) {
+  const Headers link = {{"Host", "localhost"},
+                        {"Sec-Fetch-Site", "cross-site"},
+                        {"Sec-Fetch-Mode", "navigate"},
+                        {"Sec-Fetch-Dest", "document"}};
+  const auto with = [&](const std::string& name, const std::string& value) {
+    Headers changed = link;
+    for (auto& [known, given] : changed) given = known == name ? value : given;
+    return changed;
+  };
+  for (const char* page : {"/", "/?x=1", "/dashboard", "/dashboard/", "/dashboard/RUNBOOK.md"}) {
+    EXPECT_EQ(JudgedAt(page, link), 0) << page;
+    EXPECT_EQ(JudgedAt(page, link, "GET", PortGuard::kOpen), 0) << page;
+    EXPECT_EQ(JudgedAt(page, link, "GET", PortGuard::kSameOrigin), 0) << page;
+    EXPECT_EQ(JudgedAt(page, link, "POST"), 403) << page;
+    EXPECT_EQ(JudgedAt(page, link, "HEAD"), 403) << page;
+    EXPECT_EQ(JudgedAt(page, with("Host", "evil.example")), 403) << page;
+    EXPECT_EQ(JudgedAt(page, with("Host", "evil.example"), "GET", PortGuard::kOpen), 403) << page;
+    for (const char* mode : {"cors", "no-cors", "same-origin", "websocket", ""}) {
+      EXPECT_EQ(JudgedAt(page, with("Sec-Fetch-Mode", mode)), 403) << mode;
+    }
+    for (const char* dest : {"iframe", "frame", "embed", "object", "script", "empty", ""}) {
+      EXPECT_EQ(JudgedAt(page, with("Sec-Fetch-Dest", dest)), 403) << dest;
+    }
+    for (const auto& [name, value] : Headers{{"Sec-Fetch-Dest", "iframe"},
+                                             {"Sec-Fetch-Mode", "cors"},
+                                             {"Origin", "http://evil.example"}}) {
+      Headers more = link;
+      more.emplace_back(name, value);
+      EXPECT_EQ(JudgedAt(page, more), 403) << name;
+    }
+    EXPECT_EQ(JudgedAt(page, {link.begin(), link.end() - 1}), 403) << page;
+    EXPECT_EQ(JudgedAt(page, {link[0], link[1], link[3]}), 403) << page;
+  }
+  for (const char* other :
+       {"/v1/status", "/v1/keys", "/metrics", "/openapi.json", "/dashboards", "//dashboard/",
+        "/v1/status?/dashboard/", "/Dashboard/", "", "dashboard/", "http://localhost/dashboard/"}) {
+    EXPECT_EQ(JudgedAt(other, link), 403) << other;
+  }
+}
+
 // A form or a script can POST these without asking first.
 TEST(LoopbackGuard, TakesPostsOfJsonOnly) {
   for (const char* type :

@@ -34,8 +34,9 @@ const CHARTS = {
   },
 };
 
-const points = [];
+const points = [];  // of each moment what was known of each door, and under "" of all
 const charts = {};
+let door = "";
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -111,23 +112,22 @@ function show() {
   for (const chart of Object.values(charts)) {
     chart.options.scales.x.min = -Math.min(POINTS, Math.max(60, window));
     for (const line of chart.data.datasets) {
-      line.data = points.map((point) => ({ x: (point.at - now) / 1000, y: point[line.name] ?? NaN }));
+      // By tenths of a second: Chart.js keeps something for each x that it has ever seen, and never frees it.
+      line.data = points.map((point) => ({ x: Math.round((point.at - now) / 100) / 10, y: point.doors?.[door]?.[line.name] ?? NaN }));
     }
     chart.update("none");
   }
 }
 
-// `point` null: nothing is known of this moment, and no line is drawn across it.
-export function addPoint(point) {
+// `doors` null: nothing is known of this moment, and no line is drawn across it.
+export function addPoint(doors) {
   const now = performance.now();
-  if (point !== null || (points.length > 0 && Object.keys(points[points.length - 1]).length > 1)) {
-    points.push({ at: now, ...point });
-  }
+  if (doors !== null || points[points.length - 1]?.doors) points.push({ at: now, doors });
   while (points.length > 0 && points[0].at < now - (POINTS + 2) * 1000) points.shift();
   show();
 }
 
-export function forgetPoints() {
-  points.length = 0;
+export function drawDoor(name) {
+  door = name;
   show();
 }

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: MIT
 // The dashboard: once a second it asks the server how it is doing and shows that; while nobody looks it asks
 // nothing. What was shown stays when the server is gone, and a banner says so.
-import { addPoint, drawCharts, forgetPoints } from "/dashboard/charts.js";
+import { addPoint, drawCharts, drawDoor } from "/dashboard/charts.js";
 import {
   OUTCOMES, bytesText, countText, differences, duplicatesIn, durationCounts, durationText, inFlight, outcomesOf, percentile,
-  rateText, requestsIn, sameProcess, uptimeText,
+  rateText, requestsIn, sameProcess, timeText, uptimeText,
 } from "/dashboard/figures.js";
-import { wireKeys } from "/dashboard/keys.js";
-import { ask, useToken } from "/dashboard/link.js";
-import { askAgainForRequests, showRequests } from "/dashboard/requests.js";
+import { clearKeys, wireKeys } from "/dashboard/keys.js";
+import { ask, canBeToken, refusalOf, strange, tokenIsGiven, useToken } from "/dashboard/link.js";
+import { askAgainForRequests, clearRequests, showRequests } from "/dashboard/requests.js";
+import { fillRows } from "/dashboard/tables.js";
+import { keysAreUnknown, lookForUnknown, lookForUnknownAgain } from "/dashboard/unknown.js";
 import { warningsOf } from "/dashboard/warnings.js";
 
 const EVERY_MS = 1000;
 const LOCKED_EVERY_MS = 10_000;  // while a token is missing
-const LATENCY_LOOKS = 10;    // percentiles are of the last ten seconds
-const WARNING_LOOKS = 120;   // and warnings of the last two minutes
+const LATENCY_MS = 10_500;   // rates and percentiles are of the last ten seconds
+const WARNING_MS = 120_500;  // and warnings of the last two minutes
 
 const at = (id) => document.getElementById(id);
 const looks = [];  // statuses of one process, oldest first
@@ -22,6 +24,8 @@ let door = "";
 let timer = 0;
 let asking = false;
 let shownAt = 0;
+let shownTime = "";     // the server's, of what is shown
+let badToken = false;   // what was typed last cannot be one
 let stuckSince = null;  // when answers began to wait while nothing became durable
 
 function setTile(id, value, more) {
@@ -48,17 +52,18 @@ function showDoors(now) {
   select.replaceChildren(new Option("all", ""), ...names.map((name) => new Option(name, name)));
   door = names.includes(door) ? door : "";
   select.value = door;
+  drawDoor(door);
 }
 
-// How many a second of each outcome since `before`.
-function ratesOf(before, now) {
+// How many a second of each outcome since `before`, of one door or of all.
+function ratesOf(before, now, of) {
   const seconds = (now.uptime_ms - before.uptime_ms) / 1000;
-  const [then, told] = [outcomesOf(before, door), outcomesOf(now, door)];
+  const [then, told] = [outcomesOf(before, of), outcomesOf(now, of)];
   return Object.fromEntries(Object.keys(told).map((name) => [name, Math.max(0, told[name] - then[name]) / seconds]));
 }
 
-function percentilesOf(before, now) {
-  const counts = differences(durationCounts(before, door), durationCounts(now, door));
+function percentilesOf(before, now, of) {
+  const counts = differences(durationCounts(before, of), durationCounts(now, of));
   return [0.5, 0.99, 0.999].map((share) => percentile(now.durations.bounds_us, counts, share));
 }
 
@@ -88,53 +93,36 @@ function pointOf(now, rates, [p50, p99, p999]) {
   };
 }
 
-function cell(row, text, style, name = "td") {
-  const made = document.createElement(name);
-  made.textContent = text;
-  if (style) made.className = style;
-  if (name === "th") made.scope = row.parentNode.tagName === "THEAD" ? "col" : "row";
-  row.append(made);
-}
-
 // One row a thing that is counted, one column a door.
 function showTraffic(now) {
   const doors = Object.keys(now.doors);
   const table = at("traffic");
-  table.tHead.replaceChildren();
-  table.tBodies[0].replaceChildren();
-  const head = table.tHead.insertRow();
-  cell(head, "Outcome", "", "th");
-  for (const name of doors) cell(head, name, "number", "th");
-  const add = (text, figure) => {
-    const numbers = doors.map((name) => figure(now.doors[name]));
-    const row = table.tBodies[0].insertRow();
-    cell(row, text, "", "th");
-    for (const number of numbers) cell(row, countText(number), number === 0 ? "number quiet" : "number");
-  };
-  for (const [outcome, text] of OUTCOMES) add(text, (figures) => figures.outcomes[outcome]);
-  add("connections now", (figures) => figures.connections);
+  fillRows(table.tHead, [[{ text: "Outcome", name: "th" }, ...doors.map((name) => ({ text: name, style: "number", name: "th" }))]]);
+  const row = (text, figure) => [{ text, name: "th" }, ...doors.map((name) => {
+    const number = figure(now.doors[name]);
+    return { text: countText(number), style: number === 0 ? "number quiet" : "number" };
+  })];
+  fillRows(table.tBodies[0], [...OUTCOMES.map(([outcome, text]) => row(text, (figures) => figures.outcomes[outcome])),
+                              row("connections now", (figures) => figures.connections)]);
 }
 
 function showUpstreams(now) {
   const routes = now.gateway?.routes ?? [];
-  const body = at("upstreams").tBodies[0];
   at("upstreams-panel").hidden = routes.length === 0;
-  body.replaceChildren();
-  for (const route of routes) {
-    const row = body.insertRow();
-    cell(row, route.name, "key");
-    cell(row, route.upstream, "key");
-    const pill = document.createElement("span");
-    pill.textContent = route.breaker.replace("_", " ");
-    pill.className = `pill ${{ closed: "good", open: "bad" }[route.breaker] ?? "odd"}`;
-    row.insertCell().append(pill);
-    cell(row, countText(route.breaker_opened), "number");
-  }
+  fillRows(at("upstreams").tBodies[0], routes.map((route) => [
+    { text: route.name, style: "key" },
+    { text: route.upstream, style: "key" },
+    { text: route.breaker.replace("_", " "), pill: { closed: "good", open: "bad" }[route.breaker] ?? "odd" },
+    { text: countText(route.breaker_opened), style: "number" },
+  ]));
 }
 
 function emptyWarning() {
   const item = document.createElement("li");
-  item.append(document.createElement("strong"), " ", document.createElement("span"), " ", document.createElement("a"));
+  const link = document.createElement("a");
+  link.target = "_blank";  // this page's token and charts would be gone
+  link.rel = "noopener";
+  item.append(document.createElement("strong"), " ", document.createElement("span"), " ", link);
   return item;
 }
 
@@ -149,14 +137,21 @@ function fillWarning(item, { level, text, act, entry }) {
 }
 
 function showWarnings(now) {
-  const before = looks.length > 1 ? looks[Math.max(0, looks.length - 1 - WARNING_LOOKS)] : null;
-  const found = warningsOf(before, now, stuckSince === null ? 0 : performance.now() - stuckSince);
+  const before = looks.length > 1 ? looks[0] : null;
+  const found = warningsOf(before, now, stuckSince === null ? 0 : performance.now() - stuckSince, keysAreUnknown());
   at("warnings-count").textContent = String(found.length);
   at("no-warnings").hidden = found.length > 0;
   const list = at("warnings");
   while (list.children.length > found.length) list.lastChild.remove();
   while (list.children.length < found.length) list.append(emptyWarning());
   found.forEach((warning, i) => fillWarning(list.children[i], warning));
+  const entries = [...new Set(found.map((warning) => warning.entry))];
+  tell(`${now.state}, ${found.length === 0 ? "nothing needs attention" : `warnings: ${entries.join("; ")}`}`);
+}
+
+// What a screen reader says when it changes.
+function tell(text) {
+  if (at("summary").textContent !== text) at("summary").textContent = text;
 }
 
 function noticeStuck(now) {
@@ -176,23 +171,45 @@ function show(now) {
     looks.length = 0;
     addPoint(null);
     askAgainForRequests();
+    lookForUnknownAgain();
   } else if (performance.now() - shownAt > 5 * EVERY_MS) {
     addPoint(null);  // nobody has looked for a while
   }
   shownAt = performance.now();
   noticeStuck(now);
   looks.push(now);
-  while (looks.length > WARNING_LOOKS + 1) looks.shift();
+  const since = (ms) => looks.findIndex((one) => now.uptime_ms - one.uptime_ms <= ms);
+  looks.splice(0, since(WARNING_MS));
   showHeader(now);
   showDoors(now);
-  const before = looks[looks.length - 2] ?? null;
-  const rates = before === null ? null : ratesOf(before, now);
-  const percentiles = before === null ? [null, null, null] : percentilesOf(looks[Math.max(0, looks.length - 1 - LATENCY_LOOKS)], now);
-  showTiles(now, rates, percentiles);
+  const lately = looks.slice(since(LATENCY_MS));
+  const known = lately.length > 1;
+  const rates = (of) => ratesOf(lately[lately.length - 2], now, of);
+  const percentiles = (of) => percentilesOf(lately[0], now, of);
+  showTiles(now, known ? rates(door) : null, known ? percentiles(door) : [null, null, null]);
   showTraffic(now);
   showUpstreams(now);
   showWarnings(now);
-  if (rates !== null) addPoint(pointOf(now, rates, percentiles));
+  if (known) addPoint(Object.fromEntries(["", ...Object.keys(now.doors)].map((of) => [of, pointOf(now, rates(of), percentiles(of))])));
+  shownTime = now.now;
+}
+
+const asItWas = () => (shownTime === "" ? "" : ` What is below is as it was at ${timeText(shownTime, new Date().toISOString())} (UTC).`);
+
+// Whoever is here may see nothing more. The numbers stay, marked; keys and requests go.
+function lock(refusal) {
+  const why = badToken ? "What was given cannot be a token: those are of letters, digits and signs of ASCII, without spaces."
+            : refusal.status === 403 ? `This token may not: ${refusal.message}. Give one of a tenant with role = "admin".`
+            : tokenIsGiven() ? "This token is not known here. What this page shows is for an admin of this server."
+            : "What this page shows is for an admin of this server.";
+  if (at("access-why").textContent !== why) at("access-why").textContent = why;
+  banner(shownTime === "" ? "" : `Locked.${asItWas()}`);
+  if (!at("access").hidden) return;
+  at("access").hidden = false;
+  clearKeys();
+  clearRequests();
+  // Not out of the hands of somebody who types.
+  if ([null, document.body].includes(document.activeElement)) at("token").focus();
 }
 
 // What stands between this page and the numbers.
@@ -200,21 +217,17 @@ function showRefusal(refusal) {
   const wantsToken = refusal.status === 401 || refusal.status === 403;
   at("state").textContent = refusal.status === 0 ? "disconnected" : wantsToken ? "locked" : "not answering";
   at("state").className = "pill bad";
+  tell(at("state").textContent);
+  addPoint(null);
   if (wantsToken) {
-    const why = refusal.status === 401 ? "What this page shows is for an admin of this server."
-                                       : `This token may not: ${refusal.message}. Give one of a tenant with role = "admin".`;
-    if (at("access-why").textContent !== why) at("access-why").textContent = why;
-    if (at("access").hidden) {
-      at("access").hidden = false;
-      at("token").focus();
-    }
-    banner("");
+    lock(refusal);
     return;
   }
-  banner(refusal.status === 0 ? `Disconnected: ${refusal.message}. What is below is as it was last; it goes on by itself.`
-                              : `The server answers ${refusal.status}: ${refusal.message}. It goes on by itself.`);
-  addPoint(null);
+  banner(refusal.status === 0 ? `Disconnected: ${refusal.message}.${asItWas()} It goes on by itself.`
+                              : `The server answers ${refusal.status}: ${refusal.message}.${asItWas()} It goes on by itself.`);
 }
+
+const isStatus = (told) => Number.isFinite(told?.uptime_ms) && typeof told.state === "string" && typeof told.doors === "object";
 
 async function look() {
   if (asking || document.hidden) return;
@@ -222,13 +235,17 @@ async function look() {
   clearTimeout(timer);
   try {
     const now = await ask("GET", "/v1/status");
-    at("access").hidden = true;
-    banner("");
+    if (!isStatus(now)) throw strange();
     show(now);
-    await showRequests(now.now);
+    at("access").hidden = true;
+    badToken = false;
+    banner("");
+    // Neither is waited for: this look is done.
+    showRequests(now.now);
+    lookForUnknown();
   } catch (fault) {
-    if (fault.status === undefined) throw fault;
-    showRefusal(fault);
+    if (fault.status === undefined) looks.length = 0;  // nothing is reckoned from what was not understood
+    showRefusal(refusalOf(fault));
   } finally {
     asking = false;
     clearTimeout(timer);
@@ -236,18 +253,25 @@ async function look() {
   }
 }
 
+function takeToken() {
+  const given = at("token").value;
+  at("token").value = "";
+  badToken = !canBeToken(given);
+  useToken(badToken ? "" : given);
+  askAgainForRequests();
+  if (badToken) lock({ status: 401 });
+  else look();
+}
+
 function wire() {
   document.addEventListener("visibilitychange", look);
   at("door").addEventListener("change", () => {
     door = at("door").value;
-    forgetPoints();
+    drawDoor(door);
   });
   at("access").addEventListener("submit", (event) => {
     event.preventDefault();
-    useToken(at("token").value);
-    at("token").value = "";
-    askAgainForRequests();
-    look();
+    takeToken();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawCharts);
   wireKeys();

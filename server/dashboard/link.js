@@ -5,9 +5,14 @@
 const PATIENCE_MS = 5000;
 let token = "";
 
+// What cannot be a token cannot be sent either: a header takes no such characters.
+export const canBeToken = (text) => /^[\x21-\x7e]+$/.test(text);
+
 export function useToken(given) {
   token = given;
 }
+
+export const tokenIsGiven = () => token !== "";
 
 // What the server answered instead of what was asked: `status` 0 is no answer at all.
 export class Refusal extends Error {
@@ -18,9 +23,19 @@ export class Refusal extends Error {
   }
 }
 
+// Of an answer of 200 that means nothing: a login page of a proxy, another program at this port.
+export const strange = () => new Refusal(0, { detail: "what came is not onced's answer" });
+
+// What to tell of `fault`: a refusal, or what this page tripped over in an answer.
+export function refusalOf(fault) {
+  if (fault instanceof Refusal) return fault;
+  console.error(fault);
+  return strange();
+}
+
 const problemOf = (text) => {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text) ?? {};
   } catch {
     return {};
   }
@@ -41,7 +56,12 @@ export async function ask(method, path, body) {
     throw new Refusal(0, { detail: fault.name === "TimeoutError" ? "no answer came in time" : "the server cannot be reached" });
   }
   if (!answer.ok) throw new Refusal(answer.status, problemOf(text));
-  return text === "" ? null : JSON.parse(text);
+  if (text === "") return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw strange();
+  }
 }
 
 // A path of parts that hold anything, and a query of what is defined.
@@ -57,7 +77,7 @@ export function target(parts, query = {}) {
 
 // What to tell a person of a refusal.
 export function reason(refusal) {
-  if (refusal.status === 401) return "A token is needed: give one above.";
+  if (refusal.status === 401) return token === "" ? "A token is needed: give one above." : "This token is not known here.";
   if (refusal.status === 403) return `Not allowed: ${refusal.message}.`;
   return `${refusal.message}${refusal.code === "" ? "" : ` (${refusal.code})`}`;
 }

@@ -5,6 +5,7 @@ import { bytesText, differences, durationText, outcomesOf, percentile } from "/d
 
 const SLOW_SYNC_US = 500e3;  // as the alert OncedSlowSyncs
 const NEAR = 2;              // so many times the reserve left is little
+const BREAKERS = 5;          // more than so many are told of as one
 
 const DISK = "The disk is full";
 const SYNCS = "Syncs are slow, writes stall";
@@ -46,15 +47,29 @@ function ofLog(before, now, stuckMs) {
   return found;
 }
 
+const DO_OF_UPSTREAMS = "Mend the upstream; a call is let through now and then, and closes the breaker when it succeeds.";
+
 function ofUpstreams(now) {
-  return (now.gateway?.routes ?? []).filter((route) => route.breaker !== "closed").map((route) => [
+  const routes = now.gateway?.routes ?? [];
+  const away = routes.filter((route) => route.breaker !== "closed");
+  if (away.length > BREAKERS) {
+    const names = away.slice(0, BREAKERS).map((route) => route.name).join(", ");
+    return [[away.some((route) => route.breaker === "open") ? "bad" : "odd",
+             `The breakers of ${away.length} of ${routes.length} routes are not closed: ${names} and ${away.length - BREAKERS} more.`,
+             DO_OF_UPSTREAMS, "An upstream fails"]];
+  }
+  return away.map((route) => [
     route.breaker === "open" ? "bad" : "odd",
     `The breaker of route ${route.name} is ${route.breaker.replace("_", " ")}: ${route.upstream} fails, and is not asked.`,
-    "Mend the upstream; a call is let through now and then, and closes the breaker when it succeeds.", "An upstream fails"]);
+    DO_OF_UPSTREAMS, "An upstream fails"]);
 }
 
-function ofOutcomes(before, now) {
-  if (before === null) return [];
+const DO_OF_UNKNOWN = "List the keys in state unknown below (of the gateway in scopes that begin with gw:), ask the upstream's records, and resolve each.";
+const UNKNOWN = "Outcomes are unknown";
+
+function ofOutcomes(before, now, unknownWait) {
+  const waiting = ["odd", "Keys are unknown and wait to be resolved: nobody here knows whether their work was done.", DO_OF_UNKNOWN, UNKNOWN];
+  if (before === null) return unknownWait ? [waiting] : [];
   const [then, told] = [outcomesOf(before), outcomesOf(now)];
   const found = [];
   const more = (name) => told[name] - then[name];
@@ -64,7 +79,9 @@ function ofOutcomes(before, now) {
   }
   if (more("unknown") > 0) {
     found.push(["odd", `${more("unknown")} requests in the last minutes met an unknown outcome: nobody here knows whether the work was done.`,
-                "List the keys in state unknown below (of the gateway in scopes that begin with gw:), ask the upstream's records, and resolve each.", "Outcomes are unknown"]);
+                DO_OF_UNKNOWN, UNKNOWN]);
+  } else if (unknownWait) {
+    found.push(waiting);
   }
   if (more("failed") > 0) {
     found.push(["bad", `${more("failed")} requests have failed in the last minutes.`, "curl $url/readyz?verbose, and what onced itself says.", "onced does not answer"]);
@@ -73,9 +90,9 @@ function ofOutcomes(before, now) {
 }
 
 // `before`: how it was some minutes ago, of the same process; null: not known. `stuckMs`: for how long answers
-// have been held while nothing became durable.
-export function warningsOf(before, now, stuckMs) {
-  const found = [...ofDisk(now), ...ofLog(before, now, stuckMs), ...ofUpstreams(now), ...ofOutcomes(before, now)];
+// have been held while nothing became durable. `unknownWait`: whether keys wait to be resolved.
+export function warningsOf(before, now, stuckMs, unknownWait = false) {
+  const found = [...ofDisk(now), ...ofLog(before, now, stuckMs), ...ofUpstreams(now), ...ofOutcomes(before, now, unknownWait)];
   if (now.clock_in_doubt) {
     found.push(["odd", "The clock is in doubt: it has jumped, or was never set. No lease ends early.", "timedatectl: set up time synchronisation.", "The clock has jumped"]);
   }

@@ -42,7 +42,7 @@ struct Api::Route {
 };
 
 // In the order of the README. Few enough that looking through them costs less than a hash.
-static constexpr size_t kRouteCount = 34;
+static constexpr size_t kRouteCount = 36;
 const Api::Route* Api::RoutesBegin() {
   using enum Route::For;
   static constexpr std::array<Route, kRouteCount> kRoutes = {{
@@ -78,6 +78,8 @@ const Api::Route* Api::RoutesBegin() {
       {"HEAD", "/healthz", &Api::Readiness, false, kAnybody},
       {"GET", "/", &Api::Dashboard, false, kAnybody},
       {"HEAD", "/", &Api::Dashboard, false, kAnybody},
+      {"GET", "/dashboard", &Api::Dashboard, false, kAnybody},
+      {"HEAD", "/dashboard", &Api::Dashboard, false, kAnybody},
       {"GET", "/dashboard/*", &Api::Dashboard, false, kAnybody},
       {"HEAD", "/dashboard/*", &Api::Dashboard, false, kAnybody},
   }};

@@ -130,9 +130,11 @@ std::optional<Answer> DashboardFile(std::string_view name, const wire::Request& 
 }
 
 Answer Api::Dashboard(Call& call) {
-  Query query(call.target);
-  if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
+  // Whatever stands behind a '?': links are followed with what others hang onto them.
   const std::vector<std::string>& path = call.target.path();
+  if (path.front() == "dashboard" && (path.size() == 1 || path[1].empty())) {
+    return {.status = 302, .type = "text/plain; charset=utf-8", .headers = {{"Location", "/"}}};
+  }
   std::optional<Answer> file =
       DashboardFile(path.size() == 1 ? kPage : std::string_view(path[1]), call.request);
   if (!file.has_value()) return ProblemOf("not_found", "there is nothing at this path");

@@ -66,6 +66,27 @@ bool KnownOrigin(std::string_view origin, const wire::Request& request, PortGuar
   return !authority.empty() && Lower(authority) == Lower(request.Header("Host"));
 }
 
+// The page and its files (server/http/dashboard.h) are the same for everybody and tell nothing.
+bool IsOfThePage(std::string_view target) {
+  const std::string_view path = target.substr(0, target.find('?'));
+  return path == "/" || path == "/dashboard" || path.starts_with("/dashboard/");
+}
+
+// Somebody follows a link: what comes is shown in a window of its own, which the other site cannot
+// look into, nor frame. No script of a page can have its own calls marked so.
+bool FollowsALink(const wire::Request& request) {
+  bool navigates = false;
+  bool shows = false;
+  for (const auto& [name, value] : request.headers) {
+    const bool mode = wire::SameName(name, "Sec-Fetch-Mode");
+    const bool dest = wire::SameName(name, "Sec-Fetch-Dest");
+    if ((mode && value != "navigate") || (dest && value != "document")) return false;
+    navigates = navigates || mode;
+    shows = shows || dest;
+  }
+  return navigates && shows && request.method == "GET" && IsOfThePage(request.target);
+}
+
 bool JsonOrNone(std::string_view type) {
   const std::string media = Lower(type.substr(0, type.find(';')));
   const size_t end = media.find_last_not_of(" \t");
@@ -87,7 +108,7 @@ std::optional<Answer> RefuseForeign(const wire::Request& request, PortGuard guar
       return ProblemOf("forbidden", "Origin: pages of other sites may not call this port");
     }
     if (by_origin && wire::SameName(name, "Sec-Fetch-Site") && value != "same-origin" &&
-        value != "none") {
+        value != "none" && !FollowsALink(request)) {
       return ProblemOf("forbidden", "Sec-Fetch-Site: pages of other sites may not call this port");
     }
     if (wire::SameName(name, "Content-Type") && request.method == "POST" && !JsonOrNone(value)) {

@@ -4,7 +4,7 @@
 // rebinding), Origin, Sec-Fetch-Site or, without asking first, send a JSON content type.
 //
 // Threads: a pure function. Invariants: a client that is no browser is never refused for what only
-// browsers send.
+// browsers send. A link on another site's page may lead to the dashboard, and to nothing else.
 #pragma once
 
 #include <optional>

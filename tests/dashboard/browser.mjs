@@ -9,12 +9,14 @@ import { createRequire } from "node:module";
 
 import { cases } from "./cases.mjs";
 import { keysCases } from "./keys_cases.mjs";
+import { oddCases } from "./odd_cases.mjs";
 import { Onced } from "./onced.mjs";
 import { pictures } from "./pictures.mjs";
 
 const [program, modules, ...wanted] = process.argv.slice(2);
 const CHROMIUMS = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"];
 const PATIENCE_MS = 15_000;
+const LANES = 3;  // they mostly wait for the next look
 
 function skip(why) {
   console.log(`skipped: ${why}`);
@@ -29,8 +31,9 @@ const browser = await chromium.launch({ executablePath, args: process.getuid() =
 
 // A page on which everything that must not be is counted. `allowed`: paths that may answer with an error, of
 // which a browser tells in its console.
-async function open(onced, { width = 1280, height = 900, colorScheme = "light", allowed = [], before = async () => {} } = {}) {
+async function open(contexts, onced, { width = 1280, height = 900, colorScheme = "light", allowed = [], before = async () => {} } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme });
+  contexts.push(context);
   context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   page.wrong = [];
@@ -68,20 +71,28 @@ async function open(onced, { width = 1280, height = 900, colorScheme = "light", 
 }
 
 let failed = 0;
-for (const [name, run] of Object.entries(process.env.ONCED_SCREENSHOTS === undefined ? { ...cases, ...keysCases } : pictures)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
+
+async function judge([name, run]) {
   const begun = performance.now();
-  const start = (flags) => Onced.start(program, flags);
+  const [contexts, started] = [[], []];
+  const start = (flags) => Onced.start(program, flags, started);
   try {
-    await run({ start, open, program });
+    await run({ start, open: (...how) => open(contexts, ...how), program });
     console.log(`ok       ${name} (${Math.round(performance.now() - begun)} ms)`);
   } catch (error) {
     ++failed;
     console.log(`FAILED   ${name}\n${error.stack}`);
   } finally {
-    await Promise.all(browser.contexts().map((context) => context.close()));
-    Onced.endAll();
+    await Promise.all(contexts.map((context) => context.close()));
+    await Promise.all(started.map((onced) => onced.end()));
   }
 }
+
+const all = Object.entries(process.env.ONCED_SCREENSHOTS === undefined ? { ...cases, ...keysCases, ...oddCases } : pictures);
+const left = all.filter(([name]) => wanted.length === 0 || wanted.includes(name));
+const lane = async () => {
+  while (left.length > 0) await judge(left.shift());
+};
+await Promise.all(Array.from({ length: LANES }, lane));
 await browser.close();
 process.exit(failed === 0 ? 0 : 1);

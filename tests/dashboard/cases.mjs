@@ -142,7 +142,7 @@ export const cases = {
       await ready(page);
       await lookUp(page, long);
       await page.click("#list button[type=submit]");
-      await shown(page, "#list-said", "1 keys");
+      await shown(page, "#list-said", "1 key.");
       await fits(page);
       await page.click("#forget");
       await fits(page);
@@ -164,6 +164,12 @@ export const cases = {
     const page = await open(onced, { allowed: ["/v1/status"] });
     await page.waitForSelector("#access:not([hidden])");
     assert.equal(await page.evaluate(() => document.activeElement.id), "token");
+    for (const [wrong, told] of [["geheim\u00e4", "cannot be a token"], ["two words", "cannot be a token"], ["wrong-token", "This token is not known here."]]) {
+      await page.fill("#token", wrong);
+      await page.keyboard.press("Enter");
+      await shown(page, "#access-why", told);
+      assert.equal(await page.text("#state"), "locked");
+    }
     await page.fill("#token", "app-token");
     await page.keyboard.press("Enter");
     await shown(page, "#access-why", "this call needs the role admin");
@@ -182,6 +188,24 @@ export const cases = {
     assert.match(await page.text("#record-facts"), /in flight/);
     await page.click("#forget");
     assert.match(await page.text("#ask-key"), /of tenant shop/);
+    await page.click("#ask-cancel");
+    // What is listed is opened as the tenant's of whom it was listed.
+    await page.click("#list button[type=submit]");
+    await page.fill("#tenant", "");
+    await page.click("#keys button:text-is('theirs')");
+    await shown(page, "#record-facts", "in flight");
+    assert.equal(await page.inputValue("#tenant"), "shop");
+    // The token is revoked while somebody types.
+    await until("a point", () => page.evaluate(() => window.Chart.getChart("chart-throughput").data.datasets[0].data.length > 0));
+    await page.focus("#key");
+    await page.route("**/v1/status", (route) => route.fulfill({ status: 401, json: { code: "unauthorized" } }));
+    await shown(page, "#state", "locked");
+    await shown(page, "#access-why", "This token is not known here.");
+    assert.match(await page.text("#banner"), /^Locked\. What is below is as it was at \d\d:\d\d:\d\d/);
+    assert.equal(await page.evaluate(() => document.activeElement.id), "key");
+    for (const id of ["record", "list-box", "requests-box"]) assert.ok(await page.isHidden(`#${id}`), id);
+    assert.doesNotMatch(await page.evaluate(() => document.body.textContent), /theirs/);
+    assert.ok(await page.evaluate(() => Number.isNaN(window.Chart.getChart("chart-throughput").data.datasets[0].data.at(-1).y)));
     await page.expectClean();
   },
 
@@ -236,6 +260,9 @@ export const cases = {
     ];
     for (const [path, value, entry] of table) assert.deepEqual(await entries(changed(path, value)), [entry], path);
     assert.deepEqual(await entries((now) => now, 2500), ["Syncs are slow, writes stall"]);
+    const routes = (count) => Array.from({ length: count }, (_, i) => ({ name: `r${i}`, upstream: "u", breaker: "open" }));
+    assert.equal((await entries(changed("gateway", { routes: routes(5) }))).length, 5);
+    assert.deepEqual(await entries(changed("gateway", { routes: routes(6) })), ["An upstream fails"]);
     const runbook = await (await fetch(`${onced.url}dashboard/RUNBOOK.md`)).text();
     for (const [, , entry] of table) assert.ok(runbook.includes(`\n## ${entry}\n`), entry);
   },

@@ -26,22 +26,19 @@ export const freePort = () => new Promise((done) => {
 });
 
 export class Onced {
-  static #all = [];
-
-  static async start(program, flags = []) {
+  // `all`: of whoever ends them.
+  static async start(program, flags = [], all = []) {
     const folder = mkdtempSync(join(tmpdir(), "onced-test-"));
     const here = new Onced();
     Object.assign(here, { program, flags, folder, port: await freePort() });
-    Onced.#all.push(here);
+    all.push(here);
     await here.run();
     return here;
   }
 
-  static endAll() {
-    for (const one of Onced.#all) {
-      one.process.kill("SIGKILL");
-      rmSync(one.folder, { recursive: true, force: true });
-    }
+  async end() {
+    await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
   // At the same port and on the same folder each time.
@@ -58,6 +55,7 @@ export class Onced {
   }
 
   async kill() {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
     const gone = new Promise((done) => this.process.once("exit", done));
     this.process.kill("SIGKILL");
     await gone;

@@ -7,6 +7,9 @@ export const tile = (page, id) => page.text(`#tile-${id} .value`);
 export const shown = (page, selector, wanted) => until(`${wanted} in ${selector}`, async () => (await page.text(selector)).includes(wanted));
 export const ready = (page) => shown(page, "#state", "ready");
 
+// As somebody does who comes back to the page: the next look is now.
+export const comeBack = (page) => page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+
 export async function lookUp(page, key) {
   await page.fill("#key", key);
   await page.click("#lookup button");
