@@ -295,6 +295,34 @@ TEST(AccessLog, KeepsTheNewestAndTheSlowest) {
   EXPECT_EQ(json["slow"][0]["request_id"], "r-240");
 }
 
+// A balancer asks every second or so: 503 is an answer, and would leave no room for anything else.
+TEST(AccessLog, DoesNotTellOfProbesThatHearNotReady) {
+  Pipe pipe;
+  {
+    Journal journal(LogFormat::kJson, LogLevel::kInfo, pipe.ends[1]);
+    AccessLog access(&journal, {});
+    wire::Tag tag;
+    tag.method = "GET";
+    for (const char* route : {"/readyz", "/readyz/*", "/healthz"}) {
+      for (const int status : {200, 503}) {
+        tag.route = route;
+        tag.status = status;
+        access.Tell(Door::kApi, CameTo::kByStatus, tag, std::chrono::seconds(2));
+      }
+    }
+    EXPECT_EQ(Json::parse(access.Json())["recent"].size(), 0U);
+    EXPECT_EQ(Json::parse(access.Json())["slow"].size(), 0U);
+    access.Tell(Door::kGateway, CameTo::kByStatus, tag, std::chrono::milliseconds(1));
+    tag.route = "/metrics";
+    access.Tell(Door::kApi, CameTo::kByStatus, tag, std::chrono::milliseconds(1));
+    EXPECT_EQ(Json::parse(access.Json())["recent"].size(), 2U);
+  }
+  const std::vector<std::string> lines = Lines(pipe.Read());
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(Json::parse(lines[0])["component"], "gateway") << "a route's name there is the user's";
+  EXPECT_EQ(Json::parse(lines[1])["route"], "/metrics");
+}
+
 TEST(AccessLog, IsToldByManyAtOnce) {
   AccessLog access(nullptr, {.slow = std::chrono::milliseconds(1)});
   std::vector<std::thread> threads;

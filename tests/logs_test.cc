@@ -148,6 +148,8 @@ std::vector<Json> RequestLines(const std::vector<std::string>& flags) {
   (void)program.Ask("POST", "/v1/claim", R"({"key":"a","wait_ms":300})");
   (void)program.Ask("GET", "/v1/keys/a");
   (void)program.Ask("GET", "/livez");
+  (void)program.Ask("HEAD", "/healthz");
+  (void)program.Ask("GET", "/readyz/log_sync");
   (void)program.Ask("GET", "/metrics");
   (void)program.Ask("GET", "/nowhere");
   const Ended ended = program.Stop();
@@ -185,10 +187,12 @@ TEST(Logs, TellOfRequestsThatAreAskedFor) {
 
 TEST(Logs, TellOfWhoWatchesWhenAskedFor) {
   const std::vector<Json> lines = RequestLines({"--access-log", "all", "--log-level", "debug"});
-  ASSERT_EQ(lines.size(), 6U);
+  ASSERT_EQ(lines.size(), 8U);
   EXPECT_EQ(lines[4]["route"], "/livez");
   EXPECT_EQ(lines[4]["level"], "debug");
-  EXPECT_EQ(lines[5]["route"], "/metrics");
+  EXPECT_EQ(lines[5]["route"], "/healthz");
+  EXPECT_EQ(lines[6]["route"], "/readyz/*");
+  EXPECT_EQ(lines[7]["route"], "/metrics");
 }
 
 TEST(Logs, AreAsFewAsAskedFor) {
