@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <pty.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -20,6 +21,7 @@
 
 #include "server/operations/access_log.h"
 #include "server/wire/exchange.h"
+#include "tests/fixtures.h"
 
 namespace onced {
 namespace {
@@ -196,6 +198,36 @@ TEST(Journal, WaitsForNobody) {
   for (const std::string& line : Lines(pipe.Read())) EXPECT_TRUE(Json::accept(line)) << line;
 }
 
+// As of a disk that was full for a moment: half a line went out.
+TEST(Journal, BeginsALineOfItsOwnAfterHalfALine) {
+  const TempFolder folder;
+  const int file =
+      open(folder.path("log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit size{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &size), 0);
+  {
+    Journal journal(LogFormat::kJson, LogLevel::kInfo, file);
+    journal.SayLast(LogEvent::kReload, "first");
+    rlimit full = size;
+    full.rlim_cur = static_cast<rlim_t>(lseek(file, 0, SEEK_END)) + 20;
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &full), 0);
+    journal.SayLast(LogEvent::kReload, "half");
+    journal.SayLast(LogEvent::kReload, "not at all");
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &size), 0);
+    journal.SayLast(LogEvent::kReload, "whole");
+    journal.SayLast(LogEvent::kReload, "last");
+  }
+  close(file);
+  const std::vector<std::string> lines = Lines(ReadFile(folder.path("log")));
+  ASSERT_EQ(lines.size(), 5U);
+  EXPECT_EQ(Json::parse(lines[0])["msg"], "first");
+  EXPECT_EQ(lines[1].size(), 20U);
+  EXPECT_EQ(Json::parse(lines[2])["msg"], "whole");
+  EXPECT_EQ(Json::parse(lines[3])["msg"], "2 lines were dropped: nobody took them");
+  EXPECT_EQ(Json::parse(lines[4])["msg"], "last");
+}
+
 TEST(Journal, TellsHowManyLinesWereDropped) {
   Pipe pipe;
   std::string read;
@@ -250,6 +282,19 @@ TEST(Journal, LeavesOutWhatIsLessThanAskedFor) {
   ASSERT_EQ(lines.size(), 2U);
   EXPECT_EQ(Json::parse(lines[0])["level"], "warn");
   EXPECT_EQ(Json::parse(lines[1])["level"], "error");
+}
+
+TEST(Journal, LeavesOutWhatIsForPeopleToo) {
+  Pipe pipe;
+  {
+    Journal journal(LogFormat::kText, LogLevel::kWarn, pipe.ends[1]);
+    journal.SayPlain("doors");
+  }
+  {
+    Journal journal(LogFormat::kText, LogLevel::kInfo, pipe.ends[1]);
+    journal.SayPlain("  doors\n  of it");
+  }
+  EXPECT_EQ(pipe.Read(), "  doors\n  of it\n");
 }
 
 // A fault of the disk comes with every request.
