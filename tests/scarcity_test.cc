@@ -1,14 +1,25 @@
 // SPDX-License-Identifier: MIT
 // A machine that gives the program no more memory or threads: it ends, says why, and what was
 // answered is there at the next start.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 
+#include "server/operations/last_resort.h"
 #include "tests/child.h"
+#include "tests/held_stderr.h"
 #include "tests/program.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -63,17 +74,22 @@ TEST(Scarcity, OfMemoryEndsItWithALineAndLosesNothing) {
   }
 }
 
-TEST(Scarcity, IsToldAsTheOtherLinesAre) {
-  ONCED_SKIP_SANITIZED();
-  const TempFolder folder;
-  Program program(folder.path(), {"--log-format", "json"});
-  LimitAddressSpace(program, AddressSpace(program));
+// Its memory is used up.
+Ended RunOut(Program& program) {
   const std::string body = "{\"key\":\"k\",\"result\":\"" + std::string(900'000, 'r') + "\"}";
   for (int i = 0; i < 2'000; ++i) {
     const std::string key = "{\"key\":\"" + std::to_string(i) + body.substr(9);
     if (program.Ask("POST", "/v1/complete", key).status != 200) break;
   }
-  const Ended ended = program.WaitForEnd();
+  return program.WaitForEnd();
+}
+
+TEST(Scarcity, IsToldAsTheOtherLinesAre) {
+  ONCED_SKIP_SANITIZED();
+  const TempFolder folder;
+  Program program(folder.path(), {"--log-format", "json"});
+  LimitAddressSpace(program, AddressSpace(program));
+  const Ended ended = RunOut(program);
   EXPECT_EQ(ended.code, kNoResources) << ended.err;
   const size_t last = ended.err.rfind('\n', ended.err.size() - 2) + 1;
   EXPECT_TRUE(nlohmann::json::accept(ended.err.substr(last))) << ended.err;
@@ -101,6 +117,71 @@ TEST(Scarcity, AtAStartIsSaid) {
         << child.Said();
   }
   EXPECT_GT(refused, 0) << "it serves with 60 MB of address space";
+}
+
+// How a process ends that has no more memory, its stderr `err`: its exit code, minus the signal, or
+// 0 when it does not end.
+int EndsWithoutMemory(int err, int threads = 1) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    dup2(err, STDERR_FILENO);
+    InstallLastResort();
+    SayLastResortAsJson();
+    std::atomic<int> ready{0};
+    const auto run_out = [&] {
+      ++ready;
+      while (ready < threads) continue;
+      std::get_new_handler()();
+    };
+    for (int i = 1; i < threads; ++i) std::thread(run_out).detach();
+    run_out();
+    _exit(0);
+  }
+  int how = 0;
+  if (!Eventually([&] { return waitpid(pid, &how, WNOHANG) == pid; })) {
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+    return 0;
+  }
+  return WIFEXITED(how) ? WEXITSTATUS(how) : -WTERMSIG(how);
+}
+
+TEST(Scarcity, EndsItThoughNobodyReadsStderr) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+  while (write(ends[1], "x", 1) == 1) continue;
+  ASSERT_EQ(fcntl(ends[1], F_SETFL, 0), 0);
+  EXPECT_EQ(EndsWithoutMemory(ends[1]), kNoResources) << "a pipe that nobody reads";
+  close(ends[1]);
+  close(ends[0]);
+}
+
+TEST(Scarcity, EndsItThoughStderrIsOnADiskThatHangs) {
+  ONCED_SKIP_SANITIZED();
+  const TempFolder folder;
+  const HeldStderr disk;
+  Program program(folder.path());
+  LimitAddressSpace(program, AddressSpace(program));
+  disk.Hold();
+  EXPECT_EQ(RunOut(program).code, kNoResources);
+}
+
+TEST(Scarcity, IsSaidOnceAndAsOneLine) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "it wants no threads after a fork";
+#endif
+  for (int i = 0; i < 50; ++i) {
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    EXPECT_EQ(EndsWithoutMemory(ends[1], 4), kNoResources);
+    close(ends[1]);
+    std::string said(4'096, ' ');
+    said.resize(static_cast<size_t>(std::max<ssize_t>(read(ends[0], said.data(), said.size()), 0)));
+    close(ends[0]);
+    ASSERT_TRUE(nlohmann::json::accept(said)) << said;
+    ASSERT_TRUE(said.ends_with("\"}\n")) << said;
+  }
 }
 
 }  // namespace
