@@ -31,6 +31,7 @@ class HeldStderr {
     std::filesystem::create_directories(folder_.path());
     WriteFile(folder_.path("hold"), "");
   }
+  void LetGo() const { std::filesystem::remove(folder_.path("hold")); }
 
  private:
   const TempFolder folder_;

@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "server/operations/last_resort.h"
 #include "tests/child.h"
@@ -46,6 +47,12 @@ void LimitAddressSpace(const Program& program, rlim_t bytes) {
   ASSERT_EQ(prlimit(program.pid(), RLIMIT_AS, &space, nullptr), 0);
 }
 
+// A thread that finds no memory for its first thread_local is the end for glibc, which says so
+// itself. Seldom, for that is little.
+bool EndedByLibrary(const Ended& ended) {
+  return ended.code == -SIGABRT && ended.err.find("Fatal glibc error") != std::string::npos;
+}
+
 // A story: RocksDB aborted with an assertion of its own in the middle of a write.
 TEST(Scarcity, OfMemoryEndsItWithALineAndLosesNothing) {
   ONCED_SKIP_SANITIZED();
@@ -63,8 +70,10 @@ TEST(Scarcity, OfMemoryEndsItWithALineAndLosesNothing) {
     }
     ASSERT_LT(answered, kEnough);
     const Ended ended = program.WaitForEnd();
-    EXPECT_EQ(ended.code, kNoResources) << ended.err;
-    EXPECT_NE(ended.err.find("onced: out of memory: "), std::string::npos) << ended.err;
+    if (!EndedByLibrary(ended)) {
+      EXPECT_EQ(ended.code, kNoResources) << ended.err;
+      EXPECT_NE(ended.err.find("onced: out of memory: "), std::string::npos) << ended.err;
+    }
   }
   const Program program(folder.path());
   for (int i = 0; i < answered; ++i) {
@@ -74,22 +83,29 @@ TEST(Scarcity, OfMemoryEndsItWithALineAndLosesNothing) {
   }
 }
 
-// Its memory is used up.
-Ended RunOut(Program& program) {
+// How it ends that runs out of memory, once that is by its own doing; `disk` hangs by then.
+Ended RunOut(const std::vector<std::string>& flags, const HeldStderr* disk = nullptr) {
   const std::string body = "{\"key\":\"k\",\"result\":\"" + std::string(900'000, 'r') + "\"}";
-  for (int i = 0; i < 2'000; ++i) {
-    const std::string key = "{\"key\":\"" + std::to_string(i) + body.substr(9);
-    if (program.Ask("POST", "/v1/complete", key).status != 200) break;
+  Ended ended;
+  for (int tries = 0; tries < 5; ++tries) {
+    const TempFolder folder;
+    if (disk != nullptr) disk->LetGo();
+    Program program(folder.path(), flags);
+    LimitAddressSpace(program, AddressSpace(program));
+    if (disk != nullptr) disk->Hold();
+    for (int i = 0; i < 2'000; ++i) {
+      const std::string key = "{\"key\":\"" + std::to_string(i) + body.substr(9);
+      if (program.Ask("POST", "/v1/complete", key).status != 200) break;
+    }
+    ended = program.WaitForEnd();
+    if (!EndedByLibrary(ended)) break;
   }
-  return program.WaitForEnd();
+  return ended;
 }
 
 TEST(Scarcity, IsToldAsTheOtherLinesAre) {
   ONCED_SKIP_SANITIZED();
-  const TempFolder folder;
-  Program program(folder.path(), {"--log-format", "json"});
-  LimitAddressSpace(program, AddressSpace(program));
-  const Ended ended = RunOut(program);
+  const Ended ended = RunOut({"--log-format", "json"});
   EXPECT_EQ(ended.code, kNoResources) << ended.err;
   const size_t last = ended.err.rfind('\n', ended.err.size() - 2) + 1;
   EXPECT_TRUE(nlohmann::json::accept(ended.err.substr(last))) << ended.err;
@@ -159,12 +175,8 @@ TEST(Scarcity, EndsItThoughNobodyReadsStderr) {
 
 TEST(Scarcity, EndsItThoughStderrIsOnADiskThatHangs) {
   ONCED_SKIP_SANITIZED();
-  const TempFolder folder;
   const HeldStderr disk;
-  Program program(folder.path());
-  LimitAddressSpace(program, AddressSpace(program));
-  disk.Hold();
-  EXPECT_EQ(RunOut(program).code, kNoResources);
+  EXPECT_EQ(RunOut({}, &disk).code, kNoResources);
 }
 
 TEST(Scarcity, IsSaidOnceAndAsOneLine) {
