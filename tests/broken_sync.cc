@@ -3,13 +3,15 @@
 // in ONCED_BREAK_SYNC; or one whose syncs of logs do not return while there is a file whose path is
 // in ONCED_HOLD_SYNC, and make one with .held behind its name when they come to wait; one
 // whose reads of the high-water mark do so, by ONCED_HOLD_READ, or whose writes to logs, by
-// ONCED_HOLD_WRITE; or, where
+// ONCED_HOLD_WRITE; one that does not take what is written to stderr, by ONCED_HOLD_STDERR (and
+// makes no other file); or, where
 // ONCED_SLOW_SYNC names a file, one whose syncs of logs take up to ONCED_SLOW_SYNC_MS (100), and
 // whose syncs are all written there, a line when each is called and one when it has returned: when
 // it was called, when it returned or 0, in nanoseconds of the steady clock, and of which file or
 // folder. One in ten takes up to twenty times as long, but never more than thirty of them.
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -93,6 +95,14 @@ int SyncUnlessBroken(const char* name, int fd) {
   return trace != nullptr ? SyncAndNote(sync, fd, path, trace) : sync(fd);
 }
 
+// As write(2) does it allocates nothing.
+void HoldStderr(int fd) {
+  const char* const hold = fd == STDERR_FILENO ? std::getenv("ONCED_HOLD_STDERR") : nullptr;
+  if (hold == nullptr) return;
+  // real time: the disk that this stands for takes it
+  while (access(hold, F_OK) == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 }  // namespace
 
 extern "C" int fdatasync(int fd) { return SyncUnlessBroken("fdatasync", fd); }
@@ -101,10 +111,17 @@ extern "C" int fsync(int fd) { return SyncUnlessBroken("fsync", fd); }
 extern "C" ssize_t write(int fd, const void* bytes, size_t size) {
   using Write = ssize_t (*)(int, const void*, size_t);
   static const auto write = reinterpret_cast<Write>(dlsym(RTLD_NEXT, "write"));
+  HoldStderr(fd);
   if (std::getenv("ONCED_HOLD_WRITE") != nullptr && IsLog(PathOf(fd))) {
     WaitWhileHeld("ONCED_HOLD_WRITE");
   }
   return write(fd, bytes, size);
+}
+extern "C" ssize_t writev(int fd, const iovec* parts, int count) {
+  using Write = ssize_t (*)(int, const iovec*, int);
+  static const auto write = reinterpret_cast<Write>(dlsym(RTLD_NEXT, "writev"));
+  HoldStderr(fd);
+  return write(fd, parts, count);
 }
 
 extern "C" ssize_t pread(int fd, void* bytes, size_t size, off_t at) {

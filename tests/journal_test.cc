@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <pty.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -20,6 +21,7 @@
 
 #include "server/operations/access_log.h"
 #include "server/wire/exchange.h"
+#include "tests/fixtures.h"
 
 namespace onced {
 namespace {
@@ -196,6 +198,36 @@ TEST(Journal, WaitsForNobody) {
   for (const std::string& line : Lines(pipe.Read())) EXPECT_TRUE(Json::accept(line)) << line;
 }
 
+// As of a disk that was full for a moment: half a line went out.
+TEST(Journal, BeginsALineOfItsOwnAfterHalfALine) {
+  const TempFolder folder;
+  const int file =
+      open(folder.path("log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit size{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &size), 0);
+  {
+    Journal journal(LogFormat::kJson, LogLevel::kInfo, file);
+    journal.SayLast(LogEvent::kReload, "first");
+    rlimit full = size;
+    full.rlim_cur = static_cast<rlim_t>(lseek(file, 0, SEEK_END)) + 20;
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &full), 0);
+    journal.SayLast(LogEvent::kReload, "half");
+    journal.SayLast(LogEvent::kReload, "not at all");
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &size), 0);
+    journal.SayLast(LogEvent::kReload, "whole");
+    journal.SayLast(LogEvent::kReload, "last");
+  }
+  close(file);
+  const std::vector<std::string> lines = Lines(ReadFile(folder.path("log")));
+  ASSERT_EQ(lines.size(), 5U);
+  EXPECT_EQ(Json::parse(lines[0])["msg"], "first");
+  EXPECT_EQ(lines[1].size(), 20U);
+  EXPECT_EQ(Json::parse(lines[2])["msg"], "whole");
+  EXPECT_EQ(Json::parse(lines[3])["msg"], "2 lines were dropped: nobody took them");
+  EXPECT_EQ(Json::parse(lines[4])["msg"], "last");
+}
+
 TEST(Journal, TellsHowManyLinesWereDropped) {
   Pipe pipe;
   std::string read;
@@ -252,6 +284,19 @@ TEST(Journal, LeavesOutWhatIsLessThanAskedFor) {
   EXPECT_EQ(Json::parse(lines[1])["level"], "error");
 }
 
+TEST(Journal, LeavesOutWhatIsForPeopleToo) {
+  Pipe pipe;
+  {
+    Journal journal(LogFormat::kText, LogLevel::kWarn, pipe.ends[1]);
+    journal.SayPlain("doors");
+  }
+  {
+    Journal journal(LogFormat::kText, LogLevel::kInfo, pipe.ends[1]);
+    journal.SayPlain("  doors\n  of it");
+  }
+  EXPECT_EQ(pipe.Read(), "  doors\n  of it\n");
+}
+
 // A fault of the disk comes with every request.
 TEST(Journal, SaysOneFaultASecondAndCountsTheRest) {
   Pipe pipe;
@@ -293,6 +338,34 @@ TEST(AccessLog, KeepsTheNewestAndTheSlowest) {
   EXPECT_EQ(json["recent"][0]["duration_us"], 1'500'000);
   ASSERT_EQ(json["slow"].size(), 25U) << "who asked to wait is not slow";
   EXPECT_EQ(json["slow"][0]["request_id"], "r-240");
+}
+
+// A balancer asks every second or so: 503 is an answer, and would leave no room for anything else.
+TEST(AccessLog, DoesNotTellOfProbesThatHearNotReady) {
+  Pipe pipe;
+  {
+    Journal journal(LogFormat::kJson, LogLevel::kInfo, pipe.ends[1]);
+    AccessLog access(&journal, {});
+    wire::Tag tag;
+    tag.method = "GET";
+    for (const char* route : {"/readyz", "/readyz/*", "/healthz"}) {
+      for (const int status : {200, 503}) {
+        tag.route = route;
+        tag.status = status;
+        access.Tell(Door::kApi, CameTo::kByStatus, tag, std::chrono::seconds(2));
+      }
+    }
+    EXPECT_EQ(Json::parse(access.Json())["recent"].size(), 0U);
+    EXPECT_EQ(Json::parse(access.Json())["slow"].size(), 0U);
+    access.Tell(Door::kGateway, CameTo::kByStatus, tag, std::chrono::milliseconds(1));
+    tag.route = "/metrics";
+    access.Tell(Door::kApi, CameTo::kByStatus, tag, std::chrono::milliseconds(1));
+    EXPECT_EQ(Json::parse(access.Json())["recent"].size(), 2U);
+  }
+  const std::vector<std::string> lines = Lines(pipe.Read());
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(Json::parse(lines[0])["component"], "gateway") << "a route's name there is the user's";
+  EXPECT_EQ(Json::parse(lines[1])["route"], "/metrics");
 }
 
 TEST(AccessLog, IsToldByManyAtOnce) {

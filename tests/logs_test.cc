@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "tests/gateway.h"
+#include "tests/held_stderr.h"
 #include "tests/tenants.h"
 
 namespace onced {
@@ -139,6 +140,15 @@ TEST(Logs, TellWhyItDidNotStart) {
   EXPECT_NE(usage.err.find("--log-format"), std::string::npos) << usage.err;
 }
 
+TEST(Logs, ADiskThatHangsHoldsUpNoLastWords) {
+  const OncedInAFolder here;
+  const HeldStderr disk;
+  disk.Hold();
+  const Ended ended =
+      Program::Run({"serve", "--http", "127.0.0.1:0", "--data", here.folder.path()});
+  EXPECT_EQ(ended.code, 4);
+}
+
 std::vector<Json> RequestLines(const std::vector<std::string>& flags) {
   const TempFolder folder;
   std::vector<std::string> all = {"--log-format", "json", "--durability", "os"};
@@ -148,6 +158,8 @@ std::vector<Json> RequestLines(const std::vector<std::string>& flags) {
   (void)program.Ask("POST", "/v1/claim", R"({"key":"a","wait_ms":300})");
   (void)program.Ask("GET", "/v1/keys/a");
   (void)program.Ask("GET", "/livez");
+  (void)program.Ask("HEAD", "/healthz");
+  (void)program.Ask("GET", "/readyz/log_sync");
   (void)program.Ask("GET", "/metrics");
   (void)program.Ask("GET", "/nowhere");
   const Ended ended = program.Stop();
@@ -185,19 +197,21 @@ TEST(Logs, TellOfRequestsThatAreAskedFor) {
 
 TEST(Logs, TellOfWhoWatchesWhenAskedFor) {
   const std::vector<Json> lines = RequestLines({"--access-log", "all", "--log-level", "debug"});
-  ASSERT_EQ(lines.size(), 6U);
+  ASSERT_EQ(lines.size(), 8U);
   EXPECT_EQ(lines[4]["route"], "/livez");
   EXPECT_EQ(lines[4]["level"], "debug");
-  EXPECT_EQ(lines[5]["route"], "/metrics");
+  EXPECT_EQ(lines[5]["route"], "/healthz");
+  EXPECT_EQ(lines[6]["route"], "/readyz/*");
+  EXPECT_EQ(lines[7]["route"], "/metrics");
 }
 
 TEST(Logs, AreAsFewAsAskedFor) {
-  const OncedInAFolder here({"--access-log", "all", "--log-level", "error"});
-  EXPECT_EQ(here.Get("/v1/keys/none").status, 404);
-  here.program.Signal(SIGHUP);
-  const Ended ended = const_cast<Program&>(here.program).Stop();
-  EXPECT_EQ(ended.err.find("request_id"), std::string::npos) << ended.err;
-  EXPECT_EQ(ended.err.find("stopped"), std::string::npos) << ended.err;
+  for (const char* format : {"text", "json"}) {
+    Piped here({"--access-log", "all", "--log-level", "error", "--log-format", format});
+    EXPECT_EQ(here.Connect().Ask("GET", "/v1/keys/none").status, 404);
+    EXPECT_EQ(here.Stop(), 0);
+    EXPECT_EQ(here.ReadAll(), "") << format;
+  }
 }
 
 TEST(Logs, TellOfSlowOnesButNotOfWhoAskedToWait) {

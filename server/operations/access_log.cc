@@ -14,9 +14,14 @@ constexpr size_t kKeyHashDigits = 12;
 
 // What asks all the time: it would leave no room for what is looked for.
 bool IsWatching(std::string_view route) {
-  constexpr std::array<std::string_view, 6> kWatching = {
-      "/livez", "/readyz", "/metrics", "/v1/status", "/v1/requests", "/openapi.json"};
+  constexpr std::array<std::string_view, 5> kWatching = {"/livez", "/metrics", "/v1/status",
+                                                         "/v1/requests", "/openapi.json"};
   return std::find(kWatching.begin(), kWatching.end(), route) != kWatching.end();
+}
+
+// Whose 503 is an answer.
+bool AsksWhetherReady(std::string_view route) {
+  return route == "/readyz" || route == "/readyz/*" || route == "/healthz";
 }
 
 std::string_view OutcomeOf(CameTo came_to, int status) {
@@ -28,7 +33,9 @@ std::string_view OutcomeOf(CameTo came_to, int status) {
 void AccessLog::Tell(Door door, CameTo came_to, const wire::Tag& tag,
                      std::chrono::nanoseconds took) {
   const bool failed = tag.status >= 500;
-  const bool watches = IsWatching(tag.route) && (!failed || tag.route == "/readyz");
+  // The gateway's routes have names of their own.
+  const bool watches =
+      door == Door::kApi && (AsksWhetherReady(tag.route) || (IsWatching(tag.route) && !failed));
   const bool tells_all = log_ != nullptr && terms_.lines == AccessLines::kAll;
   if (watches && (!tells_all || !log_->Wants(LogEvent::kProbe))) return;
   // At the gateway it is the service that it has waited for.

@@ -74,8 +74,8 @@ class Journal::Writer {
     logger_->log(spdlog::level::info, spdlog::string_view_t(text.data(), text.size()));
   }
   void WriteNow(const std::string& text) {
-    (void)AwaitEmpty(kLastPatience);
-    (void)sink_->Write(text + "\n", steady_clock::now() + kLastPatience);
+    Add(text);
+    (void)AwaitEmpty(2 * kLastPatience);
   }
 
  private:
@@ -113,7 +113,14 @@ class Journal::Writer {
       kNothing,  // nobody took it by then
       kNever,    // nobody ever will, or only half of it was taken
     };
+    // The writer's thread.
     Wrote Write(std::string_view line, steady_clock::time_point until) {
+      if (torn_) {
+        if (const Wrote ended = Put("\n", until); ended != Wrote::kAll) return ended;
+      }
+      return Put(line, until);
+    }
+    Wrote Put(std::string_view line, steady_clock::time_point until) {
       const size_t whole = line.size();
       while (!line.empty()) {
         if (!AwaitRoom(fd_, until)) {
@@ -125,6 +132,7 @@ class Journal::Writer {
                                         : write(fd_, line.data(), some);
         if (size >= 0) {
           line.remove_prefix(static_cast<size_t>(size));
+          if (size > 0) torn_ = !line.empty();
         } else if (errno != EINTR && errno != EAGAIN) {
           return Wrote::kNever;
         }
@@ -171,6 +179,7 @@ class Journal::Writer {
     std::atomic<int64_t> until_ns_{steady_clock::time_point::max().time_since_epoch().count()};
     uint64_t lost_ = 0;  // the writer's thread only
     uint64_t told_ = 0;
+    bool torn_ = false;  // what went out last is a part of a line
     Mutex mutex_;
     CondVar moved_;
     uint64_t handled_ GUARDED_BY(mutex_) = 0;
@@ -211,7 +220,7 @@ void Journal::SayLast(LogEvent event, const std::string& msg) {
 }
 
 void Journal::SayPlain(const std::string& text) {
-  if (format_ == LogFormat::kText) writer_->Add(text);
+  if (format_ == LogFormat::kText && Wants(LogEvent::kReady)) writer_->Add(text);
 }
 
 // What two threads do in one moment may be counted in either second; it is a pace, not a promise.

@@ -7,8 +7,9 @@
 // nothing, and does no harm.
 //
 // Threads: Say, Wants and SayLast from any. Made when SIGPIPE is ignored.
-// Invariants: 1. No call but SayLast and the destructor waits, and these for a moment at most.
-// 2. Lines leave in the order in which they were said, but for SayLast's, which may overtake.
+// Invariants: 1. No call but SayLast and the destructor waits, and these for half a second at most,
+// whatever stderr is: none but the log's own thread ever writes to it. 2. Lines leave in the order
+// in which they were said. 3. Each begins where a line does, whatever became of the one before.
 #pragma once
 
 #include <array>
@@ -36,7 +37,8 @@ class Journal {
   // What the process says before it ends without another word: it is written when this returns,
   // unless nobody takes it.
   void SayLast(LogEvent event, const std::string& msg);
-  // Several lines for people, as they are; in another format than text nothing.
+  // Several lines for people, as they are, in the place of kReady; in another format than text
+  // nothing.
   void SayPlain(const std::string& text);
 
  private:

@@ -4,6 +4,7 @@
 // The storage below cannot be trusted to go on after a failed allocation in the middle of a write,
 // so nothing goes on: a line on stderr, and the end, as after a crash. What was answered is on the
 // disk; what was not is unknown, as after every crash; a service manager starts it again.
+// Whoever reads stderr, or does not: it ends within a second or so.
 //
 // Threads: Install once, in main, before there are others; SayLastResortAsJson from any. What is
 // installed is called on any.
