@@ -60,8 +60,8 @@ std::vector<Status> Ports::Faults(const ServeOptions& options) {
 Doors::Doors(const ServeOptions& options, Ground ground)
     : options_(options),
       ground_(std::move(ground)),
-      access_(ground_.log, options.access),
       reloaded_ms_(ground_.store->NowMs()),
+      access_(ground_.log, options.access),
       ledger_(ground_.store, {.wait_at_gate = false}) {}
 
 Result<std::unique_ptr<Doors>> Doors::Open(const ServeOptions& options, Ports ports,
