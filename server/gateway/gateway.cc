@@ -10,13 +10,13 @@
 #include <utility>
 
 #include "server/gateway/breaker.h"
+#include "server/gateway/clear_target.h"
 #include "server/gateway/fingerprint.h"
 #include "server/gateway/header_rules.h"
 #include "server/gateway/keyed_ask.h"
 #include "server/gateway/pass.h"
 #include "server/gateway/shadow.h"
 #include "server/json/json_pointer.h"
-#include "server/json/json_writer.h"
 #include "server/web/credentials.h"
 #include "server/web/idempotency_key.h"
 
@@ -35,47 +35,6 @@ Telling FromAnswer(Answer answer) {
   return {.status = answer.status,
           .headers = std::move(answer.headers),
           .body = std::move(answer.body)};
-}
-
-// Whatever the case of `text`.
-bool BeginsWith(std::string_view text, std::string_view lower) {
-  return text.size() >= lower.size() &&
-         std::equal(lower.begin(), lower.end(), text.begin(), [](char a, char b) {
-           return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b - 'A' + 'a') : b);
-         });
-}
-
-// Whether a segment means "here" or "one up", however its dots are written.
-bool IsDots(std::string_view segment) {
-  size_t dots = 0;
-  while (!segment.empty()) {
-    const size_t dot = segment.front() == '.' ? 1 : BeginsWith(segment, "%2e") ? 3 : 0;
-    if (dot == 0) return false;
-    segment.remove_prefix(dot);
-    ++dots;
-  }
-  return dots == 1 || dots == 2;
-}
-
-// What an upstream might read as another path than the route did.
-const char* AmbiguityIn(std::string_view path) {
-  for (size_t i = 0; i < path.size(); ++i) {
-    const std::string_view rest = path.substr(i);
-    if (path[i] == '\\' || BeginsWith(rest, "%5c")) return "target: a backslash is not passed on";
-    if (BeginsWith(rest, "%2f")) return "target: an encoded slash is not passed on";
-    if (path[i] == '/') {
-      const std::string_view segment = rest.substr(1, rest.substr(1).find('/'));
-      if (IsDots(segment)) return "target: segments of dots are not passed on";
-    }
-  }
-  return nullptr;
-}
-
-bool HasNul(std::string_view path) {
-  for (size_t i = 0; i < path.size(); ++i) {
-    if (BeginsWith(path.substr(i), "%00")) return true;
-  }
-  return false;
 }
 
 bool HasLowerCase(std::string_view text) {
@@ -157,17 +116,9 @@ Result<std::unique_ptr<Gateway>> Gateway::Start(GatewayOptions options, const Ga
 bool Gateway::Stop(milliseconds patience) { return runs_->Stop(patience); }
 
 std::optional<Telling> Gateway::RefuseTarget(std::string_view target) const {
-  if (!target.starts_with('/')) {
-    return Refusal(nullptr, "invalid_request", "target: must begin with a slash");
-  }
-  const std::string_view path = target.substr(0, target.find('?'));
-  if (HasNul(target) || target.find('#') != std::string_view::npos) {
-    return Refusal(nullptr, "invalid_request", "target: has a byte that none may have");
-  }
-  if (options_.raw_targets) return std::nullopt;
-  const char* ambiguity = AmbiguityIn(path);
-  if (ambiguity == nullptr) return std::nullopt;
-  return Refusal(nullptr, "invalid_request", ambiguity);
+  const char* const fault = FaultOfTarget(target, options_.raw_targets);
+  if (fault == nullptr) return std::nullopt;
+  return Refusal(nullptr, "invalid_request", fault);
 }
 
 // Fills in who asks, or says why that is nobody.
@@ -429,57 +380,6 @@ void Gateway::Handle(httplib::Response& response, wire::Exchange& exchange) {
     services_.report(LogEvent::kStorageFault, telling->for_operator);
   }
   WriteTelling(*std::move(telling), response, exchange);
-}
-
-void Gateway::Observe(Observed* observed) const {
-  const GatewayCounts& counts = services_.counts;
-  auto& told = observed->tally.told[static_cast<size_t>(Door::kGateway)];
-  const std::pair<CameTo, uint64_t> all[] = {
-      {CameTo::kExecuted, counts.ran},       {CameTo::kReplayed, counts.replayed},
-      {CameTo::kInFlight, counts.in_flight}, {CameTo::kConflict, counts.conflicts},
-      {CameTo::kUnknown, counts.unknown},    {CameTo::kPassed, counts.passed},
-      {CameTo::kFailed, counts.suspended}};
-  for (const auto& [came_to, count] : all) told[static_cast<size_t>(came_to)] += count;
-  observed->runs_under_way = runs_->under_way();
-  const auto now = std::chrono::steady_clock::now();
-  const Routes routes = Now();
-  for (const Route& route : routes->routes()) {
-    observed->upstreams.push_back({.route = route.name,
-                                   .breaker = static_cast<int>(route.breaker->state(now)),
-                                   .opened = route.breaker->opened()});
-  }
-}
-
-std::string Gateway::StatusJson() const {
-  const auto now = std::chrono::steady_clock::now();
-  const GatewayCounts& counts = services_.counts;
-  JsonWriter w(512);
-  w.Field("runs_under_way", runs_->under_way())
-      .Field("passed", counts.passed.load())
-      .Field("ran", counts.ran.load())
-      .Field("replayed", counts.replayed.load())
-      .Field("attached", counts.attached.load())
-      .Field("in_flight", counts.in_flight.load())
-      .Field("conflicts", counts.conflicts.load())
-      .Field("unknown", counts.unknown.load())
-      .Field("ended_unknown", runs_->ended_unknown())
-      .Field("suspended", counts.suspended.load())
-      .Field("shadow_first", counts.shadow_first.load())
-      .Field("shadow_duplicates", counts.shadow_duplicates.load())
-      .Field("shadow_conflicts", counts.shadow_conflicts.load());
-  w.BeginArray("routes");
-  const Routes routes = Now();
-  for (const Route& route : routes->routes()) {
-    constexpr const char* kNames[] = {"closed", "open", "half_open"};
-    w.BeginObject()
-        .Field("name", route.name)
-        .Field("upstream", route.origin->Name())
-        .Field("breaker", kNames[static_cast<int>(route.breaker->state(now))])
-        .Field("breaker_opened", route.breaker->opened())
-        .EndObject();
-  }
-  w.EndArray();
-  return w.Take();
 }
 
 }  // namespace onced
