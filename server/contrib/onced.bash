@@ -10,7 +10,7 @@ _onced() {
     --access-log) COMPREPLY=($(compgen -W 'off errors all' -- "$2")); return ;;
     --durability) COMPREPLY=($(compgen -W 'sync interval os' -- "$2")); return ;;
   esac
-  case ${words[0]} in
+  case ${words[0]:-} in
     backup | verify | restore) [[ $2 == -* ]] || { COMPREPLY=($(compgen -f -- "$2")); return; } ;;
   esac
   COMPREPLY=($(compgen -W "$(onced "${words[@]:0:2}" --help 2>/dev/null |
