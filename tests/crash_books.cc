@@ -123,6 +123,8 @@ void CrashBooks::Break(Trouble trouble, uint64_t call, bool sticky) {
   until_trouble_ = call;
   sticky_ = sticky;
   if (trouble != Trouble::kNone) chances_ = 0;
+  // Whoever mends a disk has its file system mounted anew; what was pending there is pending still.
+  if (trouble == Trouble::kNone) broken_folders_.clear();
 }
 
 void CrashBooks::CutNow() {

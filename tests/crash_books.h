@@ -7,7 +7,7 @@
 // that are not synced are in the order in which they were made. 3. What an entry has replaced or
 // removed is kept until that is synced. 4. What a failed sync was to write is lost, whatever later
 // syncs say: the kernel has taken it for written, and does not try again. Of a folder whose sync
-// failed no entry is kept any more.
+// failed no entry is kept any more, until the disk is mended.
 #pragma once
 
 #include <cstdint>

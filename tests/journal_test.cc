@@ -382,7 +382,8 @@ TEST(AccessLog, IsToldByManyAtOnce) {
     });
   }
   for (int i = 0; i < 50; ++i) {
-    for (const Json& one : Json::parse(access.Json())["recent"]) {
+    const Json told = Json::parse(access.Json());
+    for (const Json& one : told["recent"]) {
       ASSERT_EQ(one["request_id"].get<std::string>().size(), 36U);
     }
   }
