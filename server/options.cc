@@ -139,9 +139,13 @@ class CommandLine {
       tell(read.message());
       return Finished{kExitUsage};
     }
-    for (const std::string& line : StrangeVariables(environment, table_.rows())) {
-      tell("onced: warning: " + line);
+    std::vector<std::string> warnings = StrangeVariables(environment, table_.rows());
+    if (serve_->parsed()) {  // which has its own way to say so
+      ServeOptions serve = table_.options();
+      serve.warnings = std::move(warnings);
+      return serve;
     }
+    for (const std::string& line : warnings) tell("onced: warning: " + line);
     if (show_->parsed()) {
       std::vector<ShownRoute> routes;
       for (const Route& route : table_.options().gateway.routes) {
@@ -150,8 +154,7 @@ class CommandLine {
       return Print(as_json_ ? ShownAsJson(table_.rows(), routes)
                             : ShownAsFile(table_.rows(), routes));
     }
-    if (check_->parsed()) return CheckOptions{table_.options()};
-    return table_.options();
+    return CheckOptions{table_.options()};
   }
 
  private:

@@ -68,6 +68,7 @@ struct ServeOptions {
   AccessTerms access;
   std::string config;  // the file that some of it was read from; empty: none
   std::vector<std::pair<std::string, std::string>> written;  // every option and its value, as text
+  std::vector<std::string> warnings;                         // of what was said, and means nothing
 };
 
 // `onced check`: whether `serve` would start.

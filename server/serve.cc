@@ -222,6 +222,7 @@ int Serve(const ServeOptions& options, const AskAgain& read_again) {
   const Signals signals;
   Journal log(options.log_format, options.log_level);
   if (log.format() == LogFormat::kJson) SayLastResortAsJson();
+  for (const std::string& line : options.warnings) log.Say(LogEvent::kWarning, line);
   const ServiceManager manager;
   const size_t connections_max = ConnectionsWithinFileLimit(
       log, options.connections_max,
