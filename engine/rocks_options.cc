@@ -69,8 +69,6 @@ rocksdb::DBOptions DatabaseOptions(Footprint footprint) {
   o.create_missing_column_families = true;
   // The exact prefix of what was written, and no more; HighWater catches what it leaves out.
   o.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-  // The folder's sync that may fail here is the only one whose failure RocksDB would pass over.
-  o.fail_if_options_file_error = true;
   o.paranoid_checks = true;  // false would go on writing after a torn record
   // Recovery then rewrites the log's data into a fresh, synced table: what is open is durable.
   o.avoid_flush_during_recovery = false;
