@@ -111,7 +111,9 @@ TEST_P(PowerCut, LosesNothingThatWasPromised) {
                  " of them lost as the mode allows, the oldest " + Microseconds(oldest) +
                  " us old, " + std::to_string(logs) + " logs begun at work";
   EXPECT_GT(answered, proof.count);
-  EXPECT_GT(logs, proof.count / kFlushesEvery) << "hardly a life has had several logs";
+  if (proof.count >= 10 * kFlushesEvery) {
+    EXPECT_GT(logs, proof.count / kFlushesEvery) << "hardly a life has had several logs";
+  }
   EXPECT_GT(proof.faults, proof.count / 2) << "most lives have ended before the cut";
   if (GetParam() == Durability::kSync) {
     EXPECT_EQ(lost, 0u);
