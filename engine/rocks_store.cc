@@ -272,12 +272,13 @@ StoreHealth RocksStore::Health() const {
 
 StoreReadiness RocksStore::Readiness() const {
   const auto since_read = std::chrono::steady_clock::now() - parts_->read_at.load();
+  const bool no_room = parts_->FoundNoRoom();
   return {.in_sync = parts_->gate->InSync(),
           .since_read = std::chrono::duration_cast<std::chrono::milliseconds>(since_read),
           .read_failed = parts_->read_failed,
           .writes_stopped = parts_->writes_stopped,
-          .writes_parked = parts_->FoundNoRoom(),
-          .space_low = parts_->space_low || parts_->FoundNoRoom(),
+          .writes_parked = no_room,
+          .space_low = parts_->space_low || no_room,
           .clock_in_doubt = parts_->guarded_clock != nullptr && parts_->guarded_clock->InDoubt()};
 }
 

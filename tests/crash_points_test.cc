@@ -104,8 +104,7 @@ TEST(CrashPoints, LoseNothingWhereAStartWithoutAMarkEnds) {
 class FailingCall : public testing::TestWithParam<Trouble> {};
 
 // One that has failed, of those of a life, its opening with it or not: the calls that can are
-// counted first. The
-// number of the call; 0: in this life and the next ones there was none.
+// counted first. The number of the call; 0: in this life and the next ones there was none.
 uint64_t Fail(MortalStore* store, Trouble trouble, std::mt19937_64& random,
               std::vector<std::string>* wrongs) {
   const auto durability = static_cast<Durability>(random() % 3);

@@ -17,6 +17,7 @@
 
 #include "server/lobby.h"
 #include "tests/child.h"
+#include "tests/preloaded.h"
 #include "tests/program.h"
 #include "tests/slow_disk.h"
 
@@ -130,16 +131,11 @@ struct SlowOpening {
     std::filesystem::create_directories(folder.path());
     { const Program before(data); }
     WriteFile(hold, "");
-    setenv("LD_PRELOAD", ONCED_BROKEN_SYNC, 1);
-    setenv("ONCED_HOLD_READ", hold.c_str(), 1);
-    setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
-    const char* const other = getenv("ONCED_PROGRAM");
-    std::vector<std::string> args = {
-        other != nullptr ? other : ONCED_PROGRAM, "serve", "--data", data, "--http",
-        "127.0.0.1:" + std::to_string(port)};
+    const Preloaded preloaded({{"ONCED_HOLD_READ", hold}});
+    std::vector<std::string> args = {ProgramPath(), "serve",  "--data",
+                                     data,          "--http", "127.0.0.1:" + std::to_string(port)};
     args.insert(args.end(), more.begin(), more.end());
     child = std::make_unique<Child>(args);
-    for (const char* name : {"LD_PRELOAD", "ONCED_HOLD_READ", "ASAN_OPTIONS"}) unsetenv(name);
     EXPECT_TRUE(Eventually([&] { return std::filesystem::exists(hold + ".held"); }));
   }
   HttpAnswer Get(const std::string& target) const { return Client(port).Ask("GET", target); }

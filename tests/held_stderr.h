@@ -5,28 +5,16 @@
 // Threads: the main thread.
 #pragma once
 
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 
 #include "tests/fixtures.h"
+#include "tests/preloaded.h"
 
 namespace onced {
 
 class HeldStderr {
  public:
-  HeldStderr() {
-    setenv("LD_PRELOAD", ONCED_BROKEN_SYNC, 1);
-    setenv("ONCED_HOLD_STDERR", folder_.path("hold").c_str(), 1);
-    // ASan wants to be the first library; ours only stands in for single calls.
-    setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
-  }
-  ~HeldStderr() {
-    for (const char* name : {"LD_PRELOAD", "ONCED_HOLD_STDERR", "ASAN_OPTIONS"}) unsetenv(name);
-  }
-  HeldStderr(const HeldStderr&) = delete;
-  HeldStderr& operator=(const HeldStderr&) = delete;
-
   void Hold() const {
     std::filesystem::create_directories(folder_.path());
     WriteFile(folder_.path("hold"), "");
@@ -35,6 +23,7 @@ class HeldStderr {
 
  private:
   const TempFolder folder_;
+  const Preloaded preloaded_{{{"ONCED_HOLD_STDERR", folder_.path("hold")}}};
 };
 
 }  // namespace onced

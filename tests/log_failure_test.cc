@@ -9,6 +9,7 @@
 #include <fstream>
 #include <string>
 
+#include "tests/preloaded.h"
 #include "tests/program.h"
 #include "tests/redis.h"
 
@@ -20,24 +21,14 @@ constexpr int kExitLogFailed = 74;
 // Programs started while it lives get the library of broken_sync.cc.
 class BreakableDisk {
  public:
-  BreakableDisk() {
-    std::filesystem::create_directories(folder_.path());
-    setenv("LD_PRELOAD", ONCED_BROKEN_SYNC, 1);
-    setenv("ONCED_BREAK_SYNC", Trigger().c_str(), 1);
-    // ASan wants to be the first library; ours only stands in for fdatasync.
-    setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
-  }
-  ~BreakableDisk() {
-    unsetenv("LD_PRELOAD");
-    unsetenv("ONCED_BREAK_SYNC");
-    unsetenv("ASAN_OPTIONS");
-  }
+  BreakableDisk() { std::filesystem::create_directories(folder_.path()); }
   void Break() const { std::ofstream(Trigger()) << "broken"; }
   void Mend() const { std::filesystem::remove(Trigger()); }
 
  private:
   std::string Trigger() const { return folder_.path() + "/broken"; }
   TempFolder folder_;
+  const Preloaded preloaded_{{{"ONCED_BREAK_SYNC", Trigger()}}};
 };
 
 void Outlives(const std::string& durability) {

@@ -50,9 +50,9 @@ class Piped {
   explicit Piped(const std::vector<std::string>& flags = {}) {
     int ends[2];
     EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
-    std::vector<std::string> words = {ProgramOf(), "serve",
-                                      "--http",    "127.0.0.1:" + std::to_string(port_),
-                                      "--data",    folder_.path("data")};
+    std::vector<std::string> words = {ProgramPath(), "serve",
+                                      "--http",      "127.0.0.1:" + std::to_string(port_),
+                                      "--data",      folder_.path("data")};
     words.insert(words.end(), flags.begin(), flags.end());
     pid_ = fork();
     if (pid_ == 0) {
@@ -81,10 +81,6 @@ class Piped {
   Piped(const Piped&) = delete;
   Piped& operator=(const Piped&) = delete;
 
-  static std::string ProgramOf() {
-    const char* other = getenv("ONCED_PROGRAM");
-    return other != nullptr ? other : ONCED_PROGRAM;
-  }
   Client Connect() const { return Client(port_); }
   void CloseStderr() {
     if (err_ >= 0) close(err_);

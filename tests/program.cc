@@ -38,13 +38,6 @@ sockaddr_in Loopback(uint16_t port) {
   return address;
 }
 
-// The one that was built with these tests, unless the environment names another: one with a
-// sanitizer, or of an earlier version.
-const char* ProgramPath() {
-  const char* other = getenv("ONCED_PROGRAM");
-  return other != nullptr ? other : ONCED_PROGRAM;
-}
-
 // The head of an answer, strictly: a status line and `Name: value` lines.
 bool ParseHead(std::string_view head, HttpAnswer* answer) {
   bool first = true;
@@ -245,6 +238,11 @@ void Client::HangUp() {
   const linger at_once{.l_onoff = 1, .l_linger = 0};
   setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   close(std::exchange(fd_, -1));
+}
+
+const char* ProgramPath() {
+  const char* other = getenv("ONCED_PROGRAM");
+  return other != nullptr ? other : ONCED_PROGRAM;
 }
 
 uint16_t FreePort() {

@@ -93,6 +93,10 @@ class Client {
   std::string in_;
 };
 
+// The program that is started: the one that was built with these tests, unless the environment
+// (ONCED_PROGRAM) names another: one with a sanitizer, or of an earlier version.
+const char* ProgramPath();
+
 // A port nobody listens on at this moment.
 uint16_t FreePort();
 

@@ -6,8 +6,6 @@
 // Invariants: only the program that is started here sees the library.
 #pragma once
 
-#include <stdlib.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -18,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/preloaded.h"
 #include "tests/program.h"
 
 namespace onced {
@@ -38,17 +37,7 @@ struct Sync : Moments {
 inline std::unique_ptr<Program> StartOnSlowDisk(
     const std::string& data, const std::vector<std::pair<const char*, std::string>>& disk,
     const std::vector<std::string>& flags) {
-  std::vector<std::pair<const char*, std::string>> variables = disk;
-  variables.emplace_back("LD_PRELOAD", ONCED_BROKEN_SYNC);
-  // ASan wants to be the first library; ours only stands in for fdatasync.
-  variables.emplace_back("ASAN_OPTIONS", "verify_asan_link_order=0");
-  struct Unset {
-    ~Unset() {
-      for (const auto& [name, value] : variables) unsetenv(name);
-    }
-    const std::vector<std::pair<const char*, std::string>>& variables;
-  } const unset{variables};
-  for (const auto& [name, value] : variables) setenv(name, value.c_str(), 1);
+  const Preloaded preloaded(disk);
   return std::make_unique<Program>(data, flags);
 }
 

@@ -40,6 +40,15 @@ struct ReapedLedger : LedgerInAFolder {
     (void)Value(ledger->Complete(K(key), {.fence = fence, .result = "result of " + key}));
   }
   void Reap() { Must(store->Reap()); }
+  // REQUIRES: it is closed.
+  void DamageTables() const {
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path() + "/db")) {
+      if (entry.path().extension() != ".sst") continue;
+      std::string bytes = ReadFile(entry.path().string());
+      bytes[8] = static_cast<char>(bytes[8] ^ 1);  // in the first data block
+      WriteFile(entry.path().string(), bytes);
+    }
+  }
 
   // What is really there: closes the store and reads the database without any filter.
   std::vector<std::string> OnDisk(const std::string& family) {
@@ -111,12 +120,7 @@ TEST(Reaper, TellsADamagedTableByItsName) {
   };
   here.Store("a");
   here.Close();
-  for (const auto& entry : std::filesystem::directory_iterator(here.folder.path() + "/db")) {
-    if (entry.path().extension() != ".sst") continue;
-    std::string bytes = ReadFile(entry.path().string());
-    bytes[8] = static_cast<char>(bytes[8] ^ 1);  // in the first data block
-    WriteFile(entry.path().string(), bytes);
-  }
+  here.DamageTables();
   here.Reopen();
   here.clock.Advance(2 * kMinuteMs);
   (void)here.store->Reap();
@@ -131,12 +135,7 @@ TEST(Reaper, IsNotNeededForADamagedTableToBeCounted) {
   ReapedLedger here;
   here.Store("a");
   here.Close();
-  for (const auto& entry : std::filesystem::directory_iterator(here.folder.path() + "/db")) {
-    if (entry.path().extension() != ".sst") continue;
-    std::string bytes = ReadFile(entry.path().string());
-    bytes[8] = static_cast<char>(bytes[8] ^ 1);  // in the first data block
-    WriteFile(entry.path().string(), bytes);
-  }
+  here.DamageTables();
   here.Reopen();
   EXPECT_EQ(here.store->Figures().troubles, 0u);
   EXPECT_EQ(FaultOf(here->Find(K("a"))), Fault::kCorruption);

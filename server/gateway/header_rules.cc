@@ -52,23 +52,12 @@ bool Begins(std::string_view name, std::string_view prefix) {
 }
 
 // What Connection names, of all its lines.
-std::vector<std::string_view> NamedIn(std::string_view list) {
-  std::vector<std::string_view> names;
-  while (!list.empty()) {
-    const size_t comma = std::min(list.find(','), list.size());
-    const std::string_view name = wire::Trimmed(list.substr(0, comma));
-    if (!name.empty()) names.push_back(name);
-    list.remove_prefix(std::min(comma + 1, list.size()));
-  }
-  return names;
-}
 // Strings of their own, for the headers may be moved; hardly any request or answer has one.
 std::vector<std::string> NamedByConnection(const HeaderList& headers) {
   std::vector<std::string> all;
   for (const auto& [name, value] : headers) {
     if (!SameName(name, "Connection")) continue;
-    const std::vector<std::string_view> some = NamedIn(value);
-    all.insert(all.end(), some.begin(), some.end());
+    wire::ForEachElement(value, [&all](std::string_view one) { all.emplace_back(one); });
   }
   return all;
 }

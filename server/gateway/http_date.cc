@@ -4,6 +4,8 @@
 #include <array>
 #include <chrono>
 
+#include "server/wire/wall_time.h"
+
 namespace onced {
 
 std::string HttpDate(int64_t unix_ms) {
@@ -30,9 +32,6 @@ std::string HttpDate(int64_t unix_ms) {
   return text;
 }
 
-std::string HttpDateNow() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return HttpDate(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
-}
+std::string HttpDateNow() { return HttpDate(wire::UnixUs() / 1'000); }
 
 }  // namespace onced

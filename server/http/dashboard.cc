@@ -69,20 +69,11 @@ const std::vector<ReadyFile>& Files() {
   return files;
 }
 
-// Calls `take` with each element of a list's every header line, without the spaces around it.
+// Calls `take` with each element of a list, of its every header line.
 template <typename Take>
 void ForEachOf(const wire::Request& request, std::string_view header, const Take& take) {
   for (const auto& [name, value] : request.headers) {
-    if (!wire::SameName(name, header)) continue;
-    std::string_view left = value;
-    while (!left.empty()) {
-      const size_t comma = std::min(left.find(','), left.size());
-      std::string_view one = left.substr(0, comma);
-      left.remove_prefix(std::min(comma + 1, left.size()));
-      while (one.starts_with(' ') || one.starts_with('\t')) one.remove_prefix(1);
-      while (one.ends_with(' ') || one.ends_with('\t')) one.remove_suffix(1);
-      take(one);
-    }
+    if (wire::SameName(name, header)) wire::ForEachElement(value, take);
   }
 }
 

@@ -5,7 +5,9 @@
 
 #include "engine/keygen.h"
 #include "server/json/json_writer.h"
+#include "server/operations/thread_turn.h"
 #include "server/wire/exchange.h"
+#include "server/wire/wall_time.h"
 
 namespace onced {
 namespace {
@@ -41,9 +43,7 @@ void AccessLog::Tell(Door door, CameTo came_to, const wire::Tag& tag,
   // At the gateway it is the service that it has waited for.
   const bool asked_to_wait = tag.waited && door == Door::kApi;
   const bool slow = terms_.slow.count() > 0 && took >= terms_.slow && !asked_to_wait;
-  Seen seen{.at_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
-                         std::chrono::system_clock::now().time_since_epoch())
-                         .count(),
+  Seen seen{.at_ms = wire::UnixUs() / 1'000,
             .took_us = std::chrono::duration_cast<std::chrono::microseconds>(took).count(),
             .method = tag.method,
             .status = tag.status,
@@ -107,12 +107,7 @@ void AccessLog::Ring::CopyTo(std::vector<Seen>* out) const {
   }
 }
 
-// As the tally has it: threads are given rings in turn.
-AccessLog::Ring& AccessLog::Mine() {
-  static std::atomic<size_t> next{0};
-  thread_local const size_t mine = next.fetch_add(1, std::memory_order_relaxed) % kShards;
-  return recent_[mine];
-}
+AccessLog::Ring& AccessLog::Mine() { return recent_[ThreadTurn() % kShards]; }
 
 std::string AccessLog::Json() const {
   const auto write = [](std::vector<Seen> all, const char* name, JsonWriter* w) {

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "engine/mutex.h"
+#include "server/wire/wall_time.h"
 
 namespace onced {
 namespace {
@@ -23,16 +24,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr size_t kQueueLines =
-    2'048;  // of them each takes half a kilobyte, and what is longer more
+constexpr size_t kQueueLines = 2'048;       // of half a kilobyte each, and what is longer more
 constexpr milliseconds kLastPatience{250};  // what a process that ends gives its last words
 constexpr milliseconds kLook{50};           // for a writer to see that the process ends
-
-int64_t NowUs() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // Waits until the other side takes something. A pipe that does takes a whole line: it is no longer
 // than PIPE_BUF. Of what others write into the same pipe at the same moment nothing can be known.
@@ -166,7 +160,7 @@ class Journal::Writer {
       const std::string text =
           LogText({.event = LogEvent::kLinesDropped,
                    .msg = std::to_string(lost - told_) + " lines were dropped: nobody took them"},
-                  format_, NowUs());
+                  format_, wire::UnixUs());
       if (Write(text + "\n", std::min(Until(), steady_clock::now() + kLook)) == Wrote::kAll) {
         told_ = lost;
       }
@@ -212,11 +206,11 @@ void Journal::Say(LogLine line) {
   int64_t suppressed = 0;
   if (!MayPass(line.event, &suppressed)) return;
   if (suppressed > 0) line.suppressed = suppressed;
-  writer_->Add(LogText(line, format_, NowUs()));
+  writer_->Add(LogText(line, format_, wire::UnixUs()));
 }
 
 void Journal::SayLast(LogEvent event, const std::string& msg) {
-  writer_->WriteNow(LogText({.event = event, .msg = msg}, format_, NowUs()));
+  writer_->WriteNow(LogText({.event = event, .msg = msg}, format_, wire::UnixUs()));
 }
 
 void Journal::SayPlain(const std::string& text) {

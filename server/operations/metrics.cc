@@ -77,7 +77,8 @@ void AddStore(const StoreFigures& store, Exposition* out) {
   counter("onced_writes_stalled_total", store.stalled,
           "Writes that were refused for a moment, because RocksDB would have stalled.");
   counter("onced_storage_troubles_total", store.troubles,
-          "Faults that RocksDB's own threads have met, a full or a failing disk, and reads that have met a damaged table.");
+          "Faults that RocksDB's own threads have met, a full or a failing disk, and reads that "
+          "have met a damaged table.");
   out->Gauge("onced_storage_bytes",
              "What the data takes: all on disk, tables of it, memory, cache.")
       .Value(health.disk_bytes, {{"kind", "disk"}})

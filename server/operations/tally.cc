@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "server/operations/tally.h"
 
+#include "server/operations/thread_turn.h"
+
 namespace onced {
 
 std::string_view NameOf(Door door) {
@@ -52,12 +54,7 @@ CameTo CameToOfStatus(int status) {
   return status >= 400 ? CameTo::kRefused : CameTo::kOther;
 }
 
-// Threads are given shards in turn: what a program of a few threads has to share is nothing.
-Tally::Shard& Tally::Mine() {
-  static std::atomic<size_t> next{0};
-  thread_local const size_t mine = next.fetch_add(1, std::memory_order_relaxed) % kShards;
-  return shards_[mine];
-}
+Tally::Shard& Tally::Mine() { return shards_[ThreadTurn() % kShards]; }
 
 Tally::Seen Tally::Read() const {
   Seen seen;

@@ -13,6 +13,7 @@
 #include "server/redis/info.h"
 #include "server/redis/interpreter.h"
 #include "server/redis/resp_parser.h"
+#include "server/wire/wall_time.h"
 
 namespace onced::redis {
 namespace {
@@ -152,9 +153,7 @@ void RunFlushAll(Call& call) {
 }
 
 void RunTime(Call& call) {
-  const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
-                       std::chrono::system_clock::now().time_since_epoch())
-                       .count();
+  const int64_t now = wire::UnixUs();
   call.reply.Array(2);
   call.reply.Bulk(std::to_string(now / 1'000'000));
   call.reply.Bulk(std::to_string(now % 1'000'000));

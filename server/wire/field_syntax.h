@@ -4,6 +4,7 @@
 // Threads: pure functions.
 #pragma once
 
+#include <algorithm>
 #include <string_view>
 
 namespace onced::wire {
@@ -19,5 +20,16 @@ bool IsFieldText(std::string_view value);
 
 // Without the spaces and tabs around it.
 std::string_view Trimmed(std::string_view text);
+
+// Calls `take` with each element of a list (RFC 9110, 5.6.1), trimmed; empty ones are none.
+template <typename Take>
+void ForEachElement(std::string_view list, const Take& take) {
+  while (!list.empty()) {
+    const size_t comma = std::min(list.find(','), list.size());
+    const std::string_view element = Trimmed(list.substr(0, comma));
+    if (!element.empty()) take(element);
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+}
 
 }  // namespace onced::wire

@@ -2,18 +2,16 @@
 #include "server/wire/request_id.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "server/wire/chance.h"
+#include "server/wire/wall_time.h"
 
 namespace onced::wire {
 
 RequestId RequestId::New() {
   constexpr uint64_t kVersion = 0x7000;
   constexpr uint64_t kVariant = uint64_t{1} << 63;
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const auto ms =
-      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  const auto ms = static_cast<uint64_t>(UnixUs() / 1'000);
   const uint64_t low = (Chance() & ~(uint64_t{3} << 62)) | kVariant;
   RequestId id;
   char* const out = id.text_.data();
