@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "engine/mutex.h"
+#include "engine/rocks_folder_watch.h"
 #include "engine/rocks_options.h"
 
 namespace onced {
@@ -149,8 +150,9 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& pa
   rocksdb::DBOptions db_options = DatabaseOptions(options.footprint);
   db_options.listeners.push_back(database->listener_);
   rocksdb::Env* const base = options.env != nullptr ? options.env : rocksdb::Env::Default();
-  const std::unique_ptr<rocksdb::Env> with_logs =
-      rocksdb::NewCompositeEnv(database->synced_logs_->Watch(base->GetFileSystem(), forget));
+  const auto folders = std::make_shared<FolderWatch>();
+  const std::unique_ptr<rocksdb::Env> with_logs = rocksdb::NewCompositeEnv(
+      database->synced_logs_->Watch(folders->Watch(base->GetFileSystem()), forget));
   database->env_ = database->log_guard_.Watch(
       keep != nullptr ? WatchManifest(with_logs.get(), std::move(keep)).get() : with_logs.get());
   db_options.env = database->env_.get();
@@ -190,6 +192,7 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& pa
     return Status::Corruption("open database: " + opened.ToString() + ": " + unreadable);
   }
   ONCED_RETURN_IF_ERROR(Converted("open database", opened));
+  ONCED_RETURN_IF_ERROR(Converted("open database: sync folder", folders->Failure()));
   return database;
 }
 

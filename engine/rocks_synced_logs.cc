@@ -67,23 +67,32 @@ std::optional<uint64_t> OddRecord(std::ifstream& file, uint64_t bytes) {
 struct SyncedLogs::Log {
   Log(uint64_t n, const std::shared_ptr<rocksdb::FSWritableFile>& f) : number(n), file(f) {}
 
-  // What was appended before it began is on the disk when it succeeds.
+  // What was appended before it began is on the disk when it succeeds, if no call has failed.
   IOStatus Sync(rocksdb::FSWritableFile& of, bool all, const IOOptions& options,
                 IODebugContext* debug) {
     const uint64_t bytes = appended.load(std::memory_order_acquire);
+    if (IsSynced(bytes)) return IOStatus::OK();
     IOStatus done = all ? of.Fsync(options, debug) : of.Sync(options, debug);
-    if (!done.ok()) return done;
+    if (!done.ok()) failed.store(true, std::memory_order_release);
+    // What a failed sync was to write is lost, whatever the next one says.
+    if (failed.load(std::memory_order_acquire)) return done;
     uint64_t before = synced.load(std::memory_order_relaxed);
     while (before < bytes && !synced.compare_exchange_weak(before, bytes)) {
     }
     return done;
   }
 
+  bool IsSynced(uint64_t bytes) const {
+    return !failed.load(std::memory_order_acquire) &&
+           synced.load(std::memory_order_acquire) >= bytes;
+  }
+
   const uint64_t number;
   const std::weak_ptr<rocksdb::FSWritableFile> file;  // RocksDB closes it
   std::atomic<uint64_t> appended{0};
   std::atomic<uint64_t> synced{0};
-  uint64_t counted = 0;  // of it, under the mutex: with its entry in the folder
+  std::atomic<bool> failed{false};  // an append or a sync: no more of it counts as synced
+  uint64_t counted = 0;             // of it, under the mutex: with its entry in the folder
 };
 
 class SyncedLogs::WatchedLog : public rocksdb::FSWritableFileWrapper {
@@ -107,7 +116,11 @@ class SyncedLogs::WatchedLog : public rocksdb::FSWritableFileWrapper {
 
  private:
   IOStatus Counted(const Slice& data, IOStatus status) {
-    if (status.ok()) log_->appended.fetch_add(data.size(), std::memory_order_release);
+    if (status.ok()) {
+      log_->appended.fetch_add(data.size(), std::memory_order_release);
+    } else {
+      log_->failed.store(true, std::memory_order_release);
+    }
     return status;
   }
   const std::shared_ptr<rocksdb::FSWritableFile> file_;
@@ -126,12 +139,13 @@ class SyncedLogs::WatchedFiles : public rocksdb::FileSystemWrapper {
                            IODebugContext* debug) override {
     const uint64_t number = NumberOf(name);
     if (number == 0) return FileSystemWrapper::NewWritableFile(name, options, file, debug);
-    // RocksDB appends nothing to it any more: it begins a log between two writes.
-    if (const std::shared_ptr<Log> before = logs_->Last()) {
-      if (const std::shared_ptr<rocksdb::FSWritableFile> open = before->file.lock()) {
-        IOStatus synced = before->Sync(*open, /*all=*/false, options.io_options, debug);
-        if (!synced.ok()) return synced;
-      }
+    // RocksDB appends nothing to them any more: it begins a log between two writes. Most often it
+    // is one; but a log that was begun may also have been given up again.
+    for (const std::shared_ptr<Log>& before : logs_->All()) {
+      const std::shared_ptr<rocksdb::FSWritableFile> open = before->file.lock();
+      if (open == nullptr) continue;
+      IOStatus synced = before->Sync(*open, /*all=*/false, options.io_options, debug);
+      if (!synced.ok()) return synced;
     }
     std::unique_ptr<rocksdb::FSWritableFile> made;
     IOStatus status = FileSystemWrapper::NewWritableFile(name, options, &made, debug);
@@ -164,9 +178,9 @@ std::shared_ptr<rocksdb::FileSystem> SyncedLogs::Watch(
   return std::make_shared<WatchedFiles>(files, shared_from_this(), std::move(forget));
 }
 
-std::shared_ptr<SyncedLogs::Log> SyncedLogs::Last() const {
+std::vector<std::shared_ptr<SyncedLogs::Log>> SyncedLogs::All() const {
   MutexLock lock(mutex_);
-  return logs_.empty() ? nullptr : logs_.back();
+  return logs_;
 }
 
 void SyncedLogs::Begun(std::shared_ptr<Log> log) {
@@ -180,8 +194,8 @@ void SyncedLogs::Gone(uint64_t number) {
 }
 
 uint64_t SyncedLogs::Newest() const {
-  const std::shared_ptr<Log> last = Last();
-  return last == nullptr ? 0 : last->number;
+  MutexLock lock(mutex_);
+  return logs_.empty() ? 0 : logs_.back()->number;
 }
 
 void SyncedLogs::SyncedUpTo(uint64_t newest) {

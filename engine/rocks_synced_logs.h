@@ -8,7 +8,9 @@
 // number, and calls that success. So the extents are kept in the high-water mark, and held against
 // what is there before a start.
 // And it begins a new log without a sync of the one before, which the kernel may then write later:
-// a power cut could leave what came after without what came before. So that sync is done here.
+// a power cut could leave what came after without what came before. So that sync is done here, and
+// the one that RocksDB asks for later, when it flushes, finds nothing to do: two flushes that meet
+// in a closed log whose sync fails would end the process in an assertion (WritableFileWriter).
 //
 // Private to the engine: includes RocksDB.
 // Threads: any, but Watch, which comes before all others.
@@ -53,7 +55,7 @@ class SyncedLogs : public std::enable_shared_from_this<SyncedLogs> {
   class WatchedLog;
   struct Log;
 
-  std::shared_ptr<Log> Last() const EXCLUDES(mutex_);
+  std::vector<std::shared_ptr<Log>> All() const EXCLUDES(mutex_);
   void Begun(std::shared_ptr<Log> log) EXCLUDES(mutex_);
   void Gone(uint64_t number) EXCLUDES(mutex_);
 

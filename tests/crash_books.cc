@@ -123,6 +123,8 @@ void CrashBooks::Break(Trouble trouble, uint64_t call, bool sticky) {
   until_trouble_ = call;
   sticky_ = sticky;
   if (trouble != Trouble::kNone) chances_ = 0;
+  // Whoever mends a disk has its file system mounted anew; what was pending there is pending still.
+  if (trouble == Trouble::kNone) broken_folders_.clear();
 }
 
 void CrashBooks::CutNow() {
@@ -187,8 +189,10 @@ void CrashBooks::NoteLogs(CrashDisk::Clock::time_point begun) {
   log_syncs_.push_back({.begun = begun, .ended = CrashDisk::Clock::now(), .bytes = bytes});
 }
 
+void CrashBooks::FailEntrySync(const std::string& folder) { broken_folders_.insert(folder); }
+
 void CrashBooks::SyncEntries(const std::string& folder) {
-  if (lies_) return;
+  if (lies_ || broken_folders_.contains(folder)) return;
   std::vector<Entry> left;
   for (Entry& entry : entries_) {
     if (FolderOf(entry.path) != folder) {
@@ -231,8 +235,9 @@ CrashBooks::Found CrashBooks::SyncByHand(const std::string& path) {
   const bool is_folder = fs::is_directory(path);
   const Found found = Next(is_folder ? Call::kEntrySync : Call::kSync);
   if (path == HighWater() && found == Found::kError) high_water_lost_ = Bytes(path);
+  if (is_folder && found == Found::kError) FailEntrySync(path);
   if (found != Found::kPower || lies_) return found;
-  if (path == folder_) own_entries_ = EntriesOf(folder_);
+  if (path == folder_ && !broken_folders_.contains(path)) own_entries_ = EntriesOf(folder_);
   if (is_folder) SyncEntries(path);
   if (path == HighWater()) high_water_synced_ = HighWaterThatMayStay();
   return found;
@@ -352,6 +357,7 @@ void CrashBooks::Lose(Loss loss, std::mt19937_64& random) {
   for (; entries_.size() > stay; entries_.pop_back()) Undo(entries_.back());
   LoseWhatWasWrittenByHand(loss, random);
   entries_.clear();
+  broken_folders_.clear();
   files_.clear();
   fs::remove_all(aside_);
   fs::create_directories(aside_);

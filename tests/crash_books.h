@@ -6,7 +6,8 @@
 // Invariants: 1. A file that is known has at least `synced` bytes on the real disk. 2. The entries
 // that are not synced are in the order in which they were made. 3. What an entry has replaced or
 // removed is kept until that is synced. 4. What a failed sync was to write is lost, whatever later
-// syncs say: the kernel has taken it for written, and does not try again.
+// syncs say: the kernel has taken it for written, and does not try again. Of a folder whose sync
+// failed no entry is kept any more, until the disk is mended.
 #pragma once
 
 #include <cstdint>
@@ -65,6 +66,7 @@ class CrashBooks {
   // A sync that was called at `begun` is done: of more bytes of the logs, perhaps.
   void NoteLogs(CrashDisk::Clock::time_point begun) REQUIRES(mutex);
   void SyncEntries(const std::string& folder) REQUIRES(mutex);
+  void FailEntrySync(const std::string& folder) REQUIRES(mutex);
   // These also do it. False: it cannot be done (errno).
   bool Rename(const std::string& from, const std::string& to) REQUIRES(mutex);
   bool Link(const std::string& from, const std::string& to) REQUIRES(mutex);
@@ -111,6 +113,7 @@ class CrashBooks {
   const std::string aside_;  // beside the folder, for what may come back
   std::map<std::string, FilePtr> files_ GUARDED_BY(mutex);  // by path
   std::vector<Entry> entries_ GUARDED_BY(mutex);            // not synced
+  std::set<std::string> broken_folders_ GUARDED_BY(mutex);  // whose sync has failed
   uint64_t kept_ GUARDED_BY(mutex) = 0;
   std::set<std::string> own_entries_ GUARDED_BY(mutex);  // of the folder itself, synced
   std::string high_water_synced_ GUARDED_BY(mutex);

@@ -111,6 +111,7 @@ class CrashFolder : public rocksdb::FSDirectoryWrapper {
     const auto begun = CrashDisk::Clock::now();
     MutexLock lock(books_->mutex);
     const Found found = books_->Next(Call::kEntrySync);
+    if (found == Found::kError) books_->FailEntrySync(path_);
     if (found != Found::kPower) return Failure(found);
     books_->SyncEntries(path_);
     books_->NoteLogs(begun);

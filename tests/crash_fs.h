@@ -8,8 +8,7 @@
 // renamed, linked or deleted is so for good only when its folder has been synced. Real syncs are
 // left out, for the machine that runs this keeps its power. A file's sync that fails has lost what
 // it was to write, as kernels have it: the next one succeeds, and makes durable only what came
-// after. Not so of a folder: after one that failed the next one makes its entries durable. (RocksDB
-// passes over such a failure while it writes its options at a start.)
+// after. After one of a folder that fails no entry of it is made durable any more, until Mend.
 //
 // Not seen, so never lost: what the engine does by itself below db/ and quarantine/ (the links that
 // it puts aside, copies, a MANIFEST that it cuts, a first start's remains that it removes). For

@@ -253,6 +253,25 @@ TEST(CrashFs, HasLostForGoodWhatAFailedSyncWasToWrite) {
   }
 }
 
+TEST(CrashFs, KeepsNoEntryOfAFolderWhoseSyncFailed) {
+  Disk here;
+  WriteFile(here.Path("high-water"), "");
+  here.SyncOwnEntries();
+  here.Put("db/before", "before");
+  const auto file = here.Open("db/a");
+  EXPECT_TRUE(here.Append(*file, "one").ok() && here.Sync(*file).ok());
+  here.disk.Break(Trouble::kEntrySync, 1, false);
+  EXPECT_TRUE(here.SyncFolder().IsIOError());
+  EXPECT_TRUE(here.SyncFolder().ok()) << "which says nothing of that entry";
+  here.Lose(Loss::kAll);
+  EXPECT_EQ(here.Read("db/before"), "before");
+  EXPECT_FALSE(std::filesystem::exists(here.Path("db/a")));
+  const auto again = here.Open("db/a");
+  EXPECT_TRUE(here.Append(*again, "two").ok() && here.Sync(*again).ok() && here.SyncFolder().ok());
+  here.Lose(Loss::kAll);
+  EXPECT_EQ(here.Read("db/a"), "two") << "the power has come back, and with it another kernel";
+}
+
 TEST(CrashFs, HasLostForGoodAMarkWhoseSyncFailed) {
   Disk here;
   const int fd = open(here.Path("high-water").c_str(), O_RDWR | O_CREAT, 0600);

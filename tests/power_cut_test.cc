@@ -26,9 +26,8 @@ constexpr uint64_t kCallsMaxWithFlushes = 260;  // ...or twice as many
 // In interval mode one life in so many has rests: only in such a one an interval that is not kept
 // can be seen.
 constexpr uint64_t kRestsEvery = 10;
-// Few, for once in some two thousand of them Debian's RocksDB ends the process: a flush that syncs
-// a closed log, of which an append has found no power, trips an assertion of its files' writer.
-constexpr uint64_t kFlushesEvery = 30;
+// In such a life several logs are begun.
+constexpr uint64_t kFlushesEvery = 3;
 
 const char* NameOf(Durability durability) {
   return durability == Durability::kSync       ? "sync"

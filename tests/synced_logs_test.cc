@@ -94,10 +94,51 @@ TEST_F(Logs, AreSyncedBeforeTheNextOneIsBegun) {
 
 TEST_F(Logs, AreNotBegunWhenTheOneBeforeCannotBeSynced) {
   ASSERT_TRUE(Begin("000004.log").ok());
+  Write("abc");
   const auto first = std::move(file);
   told.syncs_fail = true;
   EXPECT_FALSE(Begin("000009.log").ok());
   EXPECT_EQ(told.steps, Steps({"begin 000004.log", "sync 000004.log"}));
+}
+
+// RocksDB asks once for every family that it flushes; when the disk failed one of these, the next
+// one ended the process.
+TEST_F(Logs, AskTheDiskForNothingThatIsSynced) {
+  ASSERT_TRUE(Begin("000004.log").ok());
+  EXPECT_TRUE(file->Sync({}, nullptr).ok()) << "there is nothing in it";
+  Write("abc");
+  const auto first = std::move(file);
+  ASSERT_TRUE(Begin("000009.log").ok());
+  told.syncs_fail = true;
+  EXPECT_TRUE(first->Sync({}, nullptr).ok());
+  EXPECT_EQ(told.steps, Steps({"begin 000004.log", "sync 000004.log", "begin 000009.log"}));
+}
+
+TEST_F(Logs, AreSyncedBeforeTheNextOneAlsoWhenAnotherWasGivenUp) {
+  ASSERT_TRUE(Begin("000004.log").ok());
+  Write("abc");
+  const auto first = std::move(file);
+  ASSERT_TRUE(Begin("000009.log").ok());
+  file.reset();
+  EXPECT_TRUE(first->Append("de", {}, nullptr).ok());
+  told.steps.clear();
+  ASSERT_TRUE(Begin("000011.log").ok());
+  EXPECT_EQ(told.steps, Steps({"sync 000004.log", "begin 000011.log"}));
+}
+
+// What the kernel could not write it does not try again, and calls the next sync a success.
+TEST_F(Logs, CountNoMoreAsSyncedAfterASyncThatFailed) {
+  ASSERT_TRUE(Begin("000004.log").ok());
+  Write("abc");
+  ASSERT_TRUE(file->Sync({}, nullptr).ok());
+  Write("lost");
+  told.syncs_fail = true;
+  EXPECT_FALSE(file->Sync({}, nullptr).ok());
+  EXPECT_FALSE(file->Sync({}, nullptr).ok()) << "it is not known to be there";
+  told.syncs_fail = false;
+  EXPECT_TRUE(file->Sync({}, nullptr).ok());
+  logs->SyncedUpTo(logs->Newest());
+  EXPECT_EQ(List(), decltype(List())({{4, 3}}));
 }
 
 TEST_F(Logs, CountAsSyncedWithWhatWasThereBefore) {
