@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One thread: it takes what others want (Inbox), gives libcurl as many calls as there may be
-// connections, and tells it which of its sockets stirred and when its time has come.
-//
-// libcurl looks for a kept connection among all that it has to an origin, one after the other: with
-// 5,000 slow calls under way a quick one cost 370 us instead of 25. So the calls are spread over
-// several multi handles (Share), each of which has few; one more is only used when the others are
-// full, so that where little happens connections are kept in one place.
+// connections, and tells it which of its sockets stirred and when its time has come (Shares).
 #include "server/gateway/upstream.h"
 
 #include <curl/curl.h>
@@ -23,7 +18,9 @@
 #include <vector>
 
 #include "engine/check.h"
+#include "server/gateway/idle_transfers.h"
 #include "server/gateway/inbox.h"
+#include "server/gateway/shares.h"
 #include "server/gateway/socket_watch.h"
 #include "server/gateway/transfer.h"
 
@@ -33,12 +30,6 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 using TimePoint = SteadyClock::time_point;
 using std::chrono::milliseconds;
-
-constexpr size_t kCallsOfAShare = 16;
-// Every share reads the file of authorities for itself, and keeps it: over TLS few, large ones.
-constexpr size_t kTlsCallsOfAShare = 128;
-constexpr size_t kIdleHandlesMax = 256;  // of an origin: about 6 KB each
-constexpr milliseconds kShareIdleMax{5'000};
 
 // What it says about its options and handles can only be wrong by our own fault, or without memory.
 void Must(CURLMcode code) { ONCED_CHECK(code == CURLM_OK); }
@@ -65,36 +56,19 @@ class Upstreams::Impl {
   size_t under_way() const { return under_way_.load(std::memory_order_relaxed); }
 
  private:
-  struct Share {
-    Impl* const owner;
-    CURLM* const multi;
-    const bool is_tls;
-    std::optional<TimePoint> due;  // libcurl's timer
-    size_t in_place = 0;
-    TimePoint empty_since;
-    bool stirred = false;  // libcurl may have ended calls of it
-  };
   struct Waiting {
     std::unique_ptr<NewCall> call;       // until it has a place
     std::unique_ptr<Transfer> transfer;  // and from then on,
     Share* share = nullptr;              // of this one
     std::multimap<TimePoint, CallId>::iterator due;
   };
-  struct Idle {
-    std::shared_ptr<const Origin> origin;
-    std::vector<std::unique_ptr<Transfer>> transfers;
-  };
-
   void Run();
   void TakeInbox();
   void Take(Letter letter);
   void Admit();
   void Begin(CallId id, Waiting& waiting);
-  static void Act(Share& share, curl_socket_t socket, int events);
   void Collect(Share& share);
-  Share& FreeShare(bool is_tls);
   void Leave(Share& share);
-  void CloseIdleShares(TimePoint now);
   void EndOverdue(TimePoint now);
   void RunTasks(TimePoint now);
   int TimeoutMs(TimePoint now) const;
@@ -102,36 +76,30 @@ class Upstreams::Impl {
   void EndUnsent(const NewCall& call, std::string why);
   void EndAll();
 
-  std::unique_ptr<Transfer> TransferFor(const std::shared_ptr<const Origin>& origin);
-  void Keep(std::unique_ptr<Transfer> transfer);
-
-  static int OnSocket(CURL*, curl_socket_t socket, int what, void* self, void*);
-  static int OnTimer(CURLM*, long timeout_ms, void* self);
-
   const size_t connections_max_;
   const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
   std::atomic<CallId> last_id_{0};
   std::atomic<size_t> under_way_{0};
 
   // The rest belongs to the thread.
-  SocketWatch sockets_;  // libcurl closes sockets to the very end
-  std::vector<std::unique_ptr<Share>> shares_;
-  std::vector<Share*> share_of_;  // by the number of a socket
+  SocketWatch sockets_;
+  Shares shares_;
+  IdleTransfers idle_;
   std::unordered_map<CallId, Waiting> calls_;
   std::multimap<TimePoint, CallId> due_;
   std::deque<CallId> queue_;  // for a place; who has ended meanwhile is not in calls_ any more
   size_t in_place_ = 0;
-  std::unordered_map<const Origin*, Idle> idle_;
   std::multimap<TimePoint, std::function<void()>> tasks_;
   bool letters_here_ = true;  // perhaps
   bool stopping_ = false;
-  TimePoint next_look_;  // for idle connections
 
   std::thread thread_;
 };
 
 Upstreams::Impl::Impl(size_t connections_max)
-    : connections_max_(std::max<size_t>(connections_max, 1)) {
+    : connections_max_(std::max<size_t>(connections_max, 1)),
+      shares_(connections_max_, &sockets_),
+      idle_(&sockets_) {
   sockets_.Want(inbox_->descriptor(), /*in=*/true, /*out=*/false);
   thread_ = std::thread([this] { Run(); });
 }
@@ -139,30 +107,6 @@ Upstreams::Impl::Impl(size_t connections_max)
 Upstreams::Impl::~Impl() {
   Put({.what = Letter::What::kStop});
   thread_.join();
-  idle_.clear();
-  for (const std::unique_ptr<Share>& share : shares_) curl_multi_cleanup(share->multi);
-}
-
-Upstreams::Impl::Share& Upstreams::Impl::FreeShare(bool is_tls) {
-  const size_t calls = is_tls ? kTlsCallsOfAShare : kCallsOfAShare;
-  for (const std::unique_ptr<Share>& share : shares_) {
-    if (share->is_tls == is_tls && share->in_place < calls) return *share;
-  }
-  CURLM* const multi = curl_multi_init();
-  ONCED_CHECK(multi != nullptr);
-  shares_.push_back(std::unique_ptr<Share>(
-      new Share{.owner = this, .multi = multi, .is_tls = is_tls, .due = {}}));
-  Share& share = *shares_.back();
-  const long connections = static_cast<long>(std::min(connections_max_, calls));
-  Must(curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &Impl::OnSocket));
-  Must(curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, &share));
-  Must(curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &Impl::OnTimer));
-  Must(curl_multi_setopt(multi, CURLMOPT_TIMERDATA, &share));
-  Must(curl_multi_setopt(multi, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_NOTHING)));
-  // So many are kept; unsaid it is four for each call of the moment, and they would be dropped.
-  Must(curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, connections));
-  Must(curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections));
-  return share;
 }
 
 Upstreams::CallId Upstreams::Impl::Call(UpstreamRequest request,
@@ -196,40 +140,24 @@ void Upstreams::Impl::Run() {
         letters_here_ = true;
         return;
       }
-      Act(*share_of_[static_cast<size_t>(socket)], socket,
-          (in ? CURL_CSELECT_IN : 0) | (out ? CURL_CSELECT_OUT : 0) |
-              (error ? CURL_CSELECT_ERR : 0));
+      shares_.Stirred(socket, in, out, error);
     });
     Admit();
     const TimePoint now = SteadyClock::now();
     for (const std::unique_ptr<Share>& share : shares_) {
-      if (share->due.has_value() && *share->due <= now) Act(*share, CURL_SOCKET_TIMEOUT, 0);
+      if (share->due.has_value() && *share->due <= now) Shares::TimeHasCome(*share);
       if (std::exchange(share->stirred, false)) Collect(*share);
     }
     EndOverdue(now);
     RunTasks(now);
-    CloseIdleShares(now);
+    shares_.CloseIdle(now);
   }
   EndAll();
 }
 
 void Upstreams::Impl::Leave(Share& share) {
   --in_place_;
-  if (--share.in_place == 0) share.empty_since = SteadyClock::now();
-}
-
-// libcurl looks at a kept connection only when it makes another call. After a burst nobody would
-// make one there, and the upstream would hold thousands open for nothing.
-void Upstreams::Impl::CloseIdleShares(TimePoint now) {
-  if (now >= next_look_) {
-    next_look_ = now + kShareIdleMax / 4;
-    sockets_.SpoilIdle(kShareIdleMax);  // of shares that have other calls
-  }
-  std::erase_if(shares_, [now](const std::unique_ptr<Share>& share) {
-    if (share->in_place != 0 || now - share->empty_since < kShareIdleMax) return false;
-    Must(curl_multi_cleanup(share->multi));
-    return true;
-  });
+  Shares::Leave(share);
 }
 
 // From this thread it needs no waking.
@@ -284,9 +212,8 @@ void Upstreams::Impl::Admit() {
 
 void Upstreams::Impl::Begin(CallId id, Waiting& waiting) {
   const std::unique_ptr<NewCall> call = std::move(waiting.call);
-  waiting.transfer = TransferFor(call->request.origin);
-  waiting.share = &FreeShare(waiting.transfer->is_tls());
-  ++waiting.share->in_place;
+  waiting.transfer = idle_.Take(call->request.origin);
+  waiting.share = &shares_.Enter(waiting.transfer->is_tls());
   ++in_place_;
   if (call->request.body_pipe != nullptr) {
     // The pipe may come late, when this call, or all of this, is gone.
@@ -299,13 +226,6 @@ void Upstreams::Impl::Begin(CallId id, Waiting& waiting) {
   waiting.transfer->Begin(id, std::move(call->request), std::move(*call->head),
                           std::move(call->events));
   Must(curl_multi_add_handle(waiting.share->multi, waiting.transfer->easy()));
-}
-
-void Upstreams::Impl::Act(Share& share, curl_socket_t socket, int events) {
-  if (socket == CURL_SOCKET_TIMEOUT) share.due.reset();
-  int running = 0;
-  Must(curl_multi_socket_action(share.multi, socket, events, &running));
-  share.stirred = true;
 }
 
 void Upstreams::Impl::Collect(Share& share) {
@@ -322,7 +242,7 @@ void Upstreams::Impl::Collect(Share& share) {
     Leave(share);
     under_way_.fetch_sub(1, std::memory_order_relaxed);
     transfer->Done(code);
-    Keep(std::move(transfer));
+    idle_.Keep(std::move(transfer));
   }
 }
 
@@ -376,68 +296,11 @@ void Upstreams::Impl::RunTasks(TimePoint now) {
 int Upstreams::Impl::TimeoutMs(TimePoint now) const {
   constexpr milliseconds kLongest{60'000};
   if (!queue_.empty() && in_place_ < connections_max_) return 0;
-  TimePoint next = now + kLongest;
-  for (const std::unique_ptr<Share>& share : shares_) {
-    if (share->due.has_value()) next = std::min(next, *share->due);
-    if (share->in_place == 0) next = std::min(next, share->empty_since + kShareIdleMax);
-  }
+  TimePoint next = shares_.Next(now + kLongest);
   if (!due_.empty()) next = std::min(next, due_.begin()->first);
   if (!tasks_.empty()) next = std::min(next, tasks_.begin()->first);
   return static_cast<int>(
       std::max(std::chrono::ceil<milliseconds>(next - now), milliseconds(0)).count());
-}
-
-std::unique_ptr<Transfer> Upstreams::Impl::TransferFor(
-    const std::shared_ptr<const Origin>& origin) {
-  auto found = idle_.find(origin.get());
-  if (found == idle_.end()) {
-    // A new one: the configuration may have been read anew, and nobody uses the old ones again.
-    std::erase_if(idle_, [](const auto& idle) {
-      return idle.second.origin.use_count() == static_cast<long>(idle.second.transfers.size()) + 1;
-    });
-    found = idle_.emplace(origin.get(), Idle{.origin = origin, .transfers = {}}).first;
-  }
-  std::vector<std::unique_ptr<Transfer>>& idle = found->second.transfers;
-  if (idle.empty()) return std::make_unique<Transfer>(origin, &sockets_);
-  std::unique_ptr<Transfer> transfer = std::move(idle.back());
-  idle.pop_back();
-  return transfer;
-}
-
-void Upstreams::Impl::Keep(std::unique_ptr<Transfer> transfer) {
-  const auto found = idle_.find(transfer->origin().get());
-  if (found == idle_.end() || found->second.transfers.size() >= kIdleHandlesMax) return;
-  found->second.transfers.push_back(std::move(transfer));
-}
-
-int Upstreams::Impl::OnSocket(CURL* easy, curl_socket_t socket, int what, void* self, void*) {
-  auto* const share = static_cast<Share*>(self);
-  Impl& impl = *share->owner;
-  const auto index = static_cast<size_t>(socket);
-  if (index >= impl.share_of_.size()) impl.share_of_.resize(index + 64);
-  impl.share_of_[index] = share;
-  // It lets go of a paused transfer's socket as of a kept connection's.
-  Transfer* const transfer = Transfer::Of(easy);
-  const bool paused = transfer != nullptr && transfer->receiving_paused();
-  if (what == CURL_POLL_REMOVE && !paused) {
-    impl.sockets_.Rest(socket);
-    return 0;
-  }
-  if (transfer != nullptr) transfer->SocketIsTold();
-  const bool in = what == CURL_POLL_IN || what == CURL_POLL_INOUT;
-  const bool out = what == CURL_POLL_OUT || what == CURL_POLL_INOUT;
-  impl.sockets_.Want(socket, in, out);
-  return 0;
-}
-
-int Upstreams::Impl::OnTimer(CURLM*, long timeout_ms, void* self) {
-  std::optional<TimePoint>& due = static_cast<Share*>(self)->due;
-  if (timeout_ms < 0) {
-    due.reset();
-  } else {
-    due = SteadyClock::now() + milliseconds(timeout_ms);
-  }
-  return 0;
 }
 
 Result<std::unique_ptr<Upstreams>> Upstreams::Start(size_t connections_max) {

@@ -145,6 +145,10 @@ class UpstreamRuns {
   void Remove(const UpstreamRun* run) EXCLUDES(mutex_);
   void RenewAll() EXCLUDES(mutex_);
   void RenewSoon(uint64_t looker);
+  // Whether a try is worth repeating: the store is busy, or its disk is full. A write that met the
+  // full disk may be there after a crash, but nobody sees it before, so the same command, by the
+  // same fence, is safe.
+  static bool MayPass(const Status& fault);
   struct Settling {
     std::shared_ptr<UpstreamRun> run;
     Command command;

@@ -2,7 +2,7 @@
 #include "server/wire/connection.h"
 
 #include <algorithm>
-#include <asio/post.hpp>
+#include <span>
 #include <utility>
 
 #include "server/wire/problem.h"
@@ -103,7 +103,7 @@ std::optional<Connection::TimePoint> Connection::Deadline() const {
 // has come but was not looked at yet counts: that it waits is our doing.
 Connection::TimePoint Connection::BodyDeadline() const {
   const Deadlines& deadlines = services_->options.deadlines;
-  const size_t come = in_end_ - in_at_ + (parser_ == nullptr ? 0 : parser_->body_bytes());
+  const size_t come = in_.size() + (parser_ == nullptr ? 0 : parser_->body_bytes());
   const std::chrono::milliseconds paid_for(come * 1'000 / deadlines.body_bytes_per_s);
   return phase_since_ + std::min(deadlines.body, deadlines.body_grace + paid_for);
 }
@@ -144,49 +144,32 @@ void Connection::Close() {
 // Not ahead of what a client may have in flight: its next request, or the rest of a body that is
 // not taken as fast as it comes, can wait in the kernel.
 bool Connection::WantsInput() {
-  const size_t waiting = in_end_ - in_at_;
   if (intake_ == nullptr) {
     const RequestLimits& limits = services_->options.limits;
-    return waiting < limits.head_bytes + limits.body_bytes;
+    return in_.size() < limits.head_bytes + limits.body_bytes;
   }
   intake_->SetWilling(intake_->has_room(), std::chrono::steady_clock::now());
-  return intake_->has_room() && waiting < kIntakeBytes;
+  return intake_->has_room() && in_.size() < kIntakeBytes;
 }
 
 void Connection::Read() {
-  if (closed_ || read_under_way_ || input_ended_ || !WantsInput()) return;
-  if (in_at_ > 0) {
-    in_.erase(0, in_at_);
-    in_end_ -= in_at_;
-    in_at_ = 0;
-  }
-  const size_t room = intake_ != nullptr ? kIntakeBytes : kReadBytes;
-  if (in_.size() - in_end_ < room) in_.resize(std::max(in_end_ + room, in_end_ * 2));
-  read_under_way_ = true;
-  transport_.ReadSome(in_.data() + in_end_, in_.size() - in_end_,
+  if (closed_ || in_.filling() || input_ended_ || !WantsInput()) return;
+  const std::span<char> room = in_.Fill(ReadBytes());
+  transport_.ReadSome(room.data(), room.size(),
                       [self = shared_from_this()](const asio::error_code& error, size_t size) {
-                        self->read_under_way_ = false;
-                        self->in_end_ += size;
+                        self->in_.Filled(size);
                         self->OnRead(error);
                       });
 }
 
-void Connection::DropInput() {
-  if (read_under_way_) return;  // dropped when that has come in
-  in_at_ = in_end_ = 0;
-  const size_t kept = intake_ != nullptr ? kIntakeBytes : kReadBytes;
-  if (in_.size() > kept) {
-    in_.resize(kept);
-    in_.shrink_to_fit();
-  }
-}
+size_t Connection::ReadBytes() const { return intake_ != nullptr ? kIntakeBytes : kReadBytes; }
 
 void Connection::OnRead(const asio::error_code& error) {
   if (closed_) return;
   if (error == asio::error::eof) return OnEndOfInput();
   if (error) return Close();
   if (phase_ == Phase::kLingering || drops_input_) {
-    DropInput();
+    in_.Drop(ReadBytes());
     (void)Recharge();
     return Read();
   }
@@ -202,7 +185,7 @@ void Connection::OnRead(const asio::error_code& error) {
     // In its turn: what is being answered now comes first.
     refused_later_ = no_more_requests_ = drops_input_ = true;
     parser_.reset();
-    DropInput();
+    in_.Drop(ReadBytes());
     (void)Recharge();
     return Read();
   }
@@ -237,8 +220,7 @@ bool Connection::Owes() const {
 
 // True when a request was taken off the input.
 bool Connection::ParseNext() {
-  const auto rest = std::string_view(in_).substr(in_at_, in_end_ - in_at_);
-  if (rest.empty() && (parser_ == nullptr || !parser_->head_done())) {
+  if (in_.empty() && (parser_ == nullptr || !parser_->head_done())) {
     if (phase_ != Phase::kIdle) EnterPhase(Phase::kIdle);
     return false;
   }
@@ -284,10 +266,8 @@ bool Connection::ParseNext() {
 
 RequestParser::Progress Connection::FeedParser() {
   size_t consumed = 0;
-  const std::string_view rest = std::string_view(in_).substr(in_at_, in_end_ - in_at_);
-  const RequestParser::Progress progress = parser_->Feed(rest, &consumed);
-  in_at_ += consumed;
-  if (in_at_ == in_end_) DropInput();
+  const RequestParser::Progress progress = parser_->Feed(in_.rest(), &consumed);
+  in_.Consume(consumed, ReadBytes());
   return progress;
 }
 
@@ -314,118 +294,6 @@ void Connection::Refuse(const Problem& problem) {
   EndIntake();
   EnterPhase(Phase::kIdle);
   Push(std::move(answer), /*last=*/true, std::move(tag));
-}
-
-void Connection::Serve(Request request, std::shared_ptr<Pipe> body_pipe) {
-  // Strangers with half a body each must not make a living process look dead.
-  const bool full =
-      services_->memory.load(std::memory_order_relaxed) > services_->options.memory_max;
-  if (full && !services_->options.is_probe(PathOf(request.target))) return Refuse(TooManyBytes());
-  EnterPhase(Phase::kServing);
-  services_->requests.fetch_add(1, std::memory_order_relaxed);
-  const uint64_t number = ++served_;
-  const bool keep_alive = request.keep_alive && !services_->draining;
-  auto waker = [weak = weak_from_this(), number, loop = loop_] { loop->Wake(weak, number); };
-  serving_.reset(new Serving{
-      .number = number,
-      .exchange = Exchange(std::move(request), peer_, std::move(waker), std::move(body_pipe)),
-      .keep_alive = keep_alive});
-  Ask();
-}
-
-void Connection::Ask() {
-  Exchange& exchange = serving_->exchange;
-  const bool last = !serving_->keep_alive;
-  exchange.BeginAsk(services_->draining);
-  asking_ = true;
-  woken_ = false;
-  const bool at_the_door =
-      loop_->is_door && !services_->options.is_probe(PathOf(exchange.request().target));
-  if (!at_the_door && !services_->options.blocks(exchange.request())) {
-    OnAsked(services_->host.Run(exchange, last));
-    return;
-  }
-  asio::post(*services_->pool, [self = shared_from_this(), &exchange, last] {
-    self->services_->on_pool.fetch_add(1);
-    Hosted hosted = self->services_->host.Run(exchange, last);
-    self->services_->on_pool.fetch_sub(1);
-    asio::post(self->loop_->context, [self, hosted = std::move(hosted)]() mutable {
-      self->OnAsked(std::move(hosted));
-      self->Advance();
-    });
-  });
-}
-
-// Nobody is there any more to be given it, or it may not be given.
-void Connection::DropAnswer(Hosted hosted) {
-  if (auto if_unsent = serving_->exchange.TakeIfUnsent()) if_unsent();
-  if (hosted.stream.has_value()) hosted.stream->pipe->Abandon();
-  serving_.reset();
-  if (!closed_) Refuse(*std::exchange(intake_failure_, std::nullopt));
-}
-
-void Connection::OnAsked(Hosted hosted) {
-  asking_ = false;
-  if (closed_ || intake_failure_.has_value()) return DropAnswer(std::move(hosted));
-  Exchange& exchange = serving_->exchange;
-  if (exchange.parked_for().has_value()) return ArmPark(*exchange.parked_for());
-  const bool streams = hosted.stream.has_value();
-  Tag tag = exchange.TakeTag(hosted.status);
-  tag.bytes_out = hosted.bytes.size();
-  auto answer = std::make_shared<Answer>(Answer{.tag = std::move(tag),
-                                                .bytes = std::move(hosted.bytes),
-                                                .if_unsent = exchange.TakeIfUnsent(),
-                                                .last = hosted.last && !streams});
-  const uint64_t sequence = exchange.sequence();
-  if (hosted.last) no_more_requests_ = true;
-  serving_.reset();
-  if (streams) {
-    stream_ = std::make_unique<AnswerStream>(*std::move(hosted.stream), hosted.last);
-    stream_->OnReadable(Later(&Connection::Flush));
-  } else if (intake_ != nullptr) {
-    EndIntake();
-  }
-  EnterPhase(streams ? Phase::kStreaming : Phase::kIdle);
-  outbox_.Add(answer);
-  if (refused_later_ && !streams && !hosted.last) Refuse(TooManyBytes());
-  (void)Recharge();
-  const ListenerOptions& options = services_->options;
-  if (options.is_durable && options.is_durable(sequence)) {
-    answer->ready = true;  // whoever asked flushes
-    return;
-  }
-  options.when_durable(
-      sequence, [weak = weak_from_this(), answer, loop = loop_] { loop->Release(weak, answer); });
-}
-
-void Connection::ArmPark(std::chrono::milliseconds time) {
-  if (!parked_) services_->parked.fetch_add(1, std::memory_order_relaxed);
-  parked_ = true;
-  (void)Recharge();
-  if (park_timer_ == nullptr) park_timer_ = std::make_unique<asio::steady_timer>(loop_->context);
-  park_timer_->expires_after(time);
-  park_timer_->async_wait(
-      [weak = weak_from_this(), number = serving_->number](const asio::error_code& error) {
-        if (error) return;
-        if (const std::shared_ptr<Connection> self = weak.lock()) self->AskAgain(number);
-      });
-  if (woken_) loop_->Wake(weak_from_this(), serving_->number);
-}
-
-void Connection::AskAgain(uint64_t number) {
-  if (closed_ || serving_ == nullptr || serving_->number != number) return;
-  // A handler on the pool may be woken before its answer "not yet" has come back from there.
-  if (asking_) woken_ = true;
-  if (!parked_) return;
-  Unpark();
-  Ask();
-  Advance();
-}
-
-void Connection::Unpark() {
-  parked_ = false;
-  services_->parked.fetch_sub(1, std::memory_order_relaxed);
-  park_timer_->cancel();
 }
 
 void Connection::Push(std::string bytes, bool last, Tag tag) {
@@ -466,7 +334,7 @@ void Connection::Linger() {
   EndIntake();
   if (input_ended_) return Close();
   EnterPhase(Phase::kLingering);
-  DropInput();
+  in_.Drop(ReadBytes());
   (void)Recharge();  // before the client can know
   transport_.FinishSending();
   Read();
@@ -474,7 +342,7 @@ void Connection::Linger() {
 
 // Accounts for what this connection keeps in memory. False when all of them keep too much.
 bool Connection::Recharge() {
-  size_t bytes = in_end_ - in_at_ + outbox_.bytes();
+  size_t bytes = in_.size() + outbox_.bytes();
   if (serving_ != nullptr) bytes += serving_->exchange.request().body.size();
   if (parser_ != nullptr) bytes += parser_->body_bytes();
   if (intake_ != nullptr) bytes += intake_->pipe()->size();

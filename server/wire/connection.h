@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Connection: one client's socket, from accept to close: reads, frames, has answered, holds, parks,
-// writes. Bodies that are passed on while they come go through two helpers, an intake and a stream:
+// writes. How a request is answered is in server/wire/connection_answers.cc; bodies that are passed
+// on while they come go through two helpers, an intake and a stream:
 // server/wire/connection_streams.cc.
 //
 // Private to server/wire: includes Asio.
@@ -28,6 +29,7 @@
 #include "server/wire/answer_stream.h"
 #include "server/wire/body_intake.h"
 #include "server/wire/exchange.h"
+#include "server/wire/input_buffer.h"
 #include "server/wire/listener.h"
 #include "server/wire/loop.h"
 #include "server/wire/outbox.h"
@@ -89,6 +91,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void ShakeHands(std::function<void()> then);
   bool WantsInput();
+  size_t ReadBytes() const;
   void Read();
   void OnRead(const asio::error_code& error);
   void OnEndOfInput();
@@ -100,12 +103,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void ServeWithoutBody();
   void ServeStreamed();
   void Refuse(const Problem& problem);
-  void Serve(Request request, std::shared_ptr<Pipe> body_pipe = nullptr);
-  void Ask();
-  void OnAsked(Hosted hosted);
-  void DropAnswer(Hosted hosted);
-  void ArmPark(std::chrono::milliseconds time);
-  void Unpark();
   void Push(std::string bytes, bool last, Tag tag = {});
   void OnWritten(const asio::error_code& error, size_t size);
   void Linger();
@@ -113,7 +110,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<TimePoint> Deadline() const;
   TimePoint BodyDeadline() const;
   bool Recharge();
-  void DropInput();
+
+  // Of connection_answers.cc.
+  void Serve(Request request, std::shared_ptr<Pipe> body_pipe = nullptr);
+  void Ask();
+  void OnAsked(Hosted hosted);
+  void DropAnswer(Hosted hosted);
+  void ArmPark(std::chrono::milliseconds time);
+  void Unpark();
 
   // Of connection_streams.cc.
   void FeedIntake();
@@ -130,9 +134,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   std::shared_ptr<const Peer> peer_;
 
-  std::string in_;     // the read buffer; not moved while a read is under way
-  size_t in_at_ = 0;   // consumed up to here
-  size_t in_end_ = 0;  // filled up to here
+  InputBuffer in_;
   std::unique_ptr<RequestParser> parser_;
   bool continue_sent_ = false;
   std::unique_ptr<Serving> serving_;
@@ -146,7 +148,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::unique_ptr<asio::steady_timer> park_timer_;
 
   Outbox outbox_;
-  bool read_under_way_ = false;
   bool no_more_requests_ = false;
   bool drops_input_ = false;    // what still comes is read for nothing
   bool refused_later_ = false;  // for its memory, once the request being answered has its answer

@@ -21,7 +21,7 @@ std::function<void()> Connection::Later(void (Connection::*what)()) {
 // What of the body is here already goes into the pipe first: a handler that answers at once then
 // need not end the connection with its answer.
 void Connection::ServeStreamed() {
-  if (parser_->expects_continue() && in_at_ == in_end_) Push(kContinue, /*last=*/false);
+  if (parser_->expects_continue() && in_.empty()) Push(kContinue, /*last=*/false);
   Request request = parser_->TakeRequest();
   intake_ = std::make_unique<BodyIntake>(std::move(parser_), services_->options.pipe_room,
                                          std::chrono::steady_clock::now());
@@ -34,10 +34,8 @@ void Connection::ServeStreamed() {
 void Connection::FeedIntake() {
   if (closed_ || intake_ == nullptr) return;
   size_t consumed = 0;
-  const auto rest = std::string_view(in_).substr(in_at_, in_end_ - in_at_);
-  const BodyIntake::State state = intake_->Feed(rest, &consumed);
-  in_at_ += consumed;
-  if (in_at_ == in_end_) DropInput();
+  const BodyIntake::State state = intake_->Feed(in_.rest(), &consumed);
+  in_.Consume(consumed, ReadBytes());
   switch (state) {
     case BodyIntake::State::kWhole:
       intake_.reset();
@@ -79,7 +77,7 @@ void Connection::EndIntake() {
   if (intake_ == nullptr) return;
   intake_.reset();
   no_more_requests_ = drops_input_ = true;
-  DropInput();
+  in_.Drop(ReadBytes());
 }
 
 // Moves on what has come of a streamed answer, when all before it has left, or leaves with it. True
