@@ -36,11 +36,12 @@ class ServeTable {
   const ServeOptions& options() const { return options_; }
 
  private:
+  // Of serve_table_rows.cc.
   void AddListener();
   void AddAccess();
   void AddStore();
   void AddLimits();
-  void AddLog();  // serve_table_log.cc
+  void AddLog();
   void AddGateway();
   void AddTls();
 
