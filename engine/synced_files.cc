@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
 namespace onced {
 namespace {
@@ -22,6 +24,39 @@ Status FileFault(const std::string& what, const std::string& path, const std::er
 }
 
 namespace {
+
+class Descriptor {
+ public:
+  Descriptor(const std::string& path, int flags)
+      : fd_(open(path.c_str(), flags | O_CLOEXEC, 0600)) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+// The standard library's copy tells a full disk as an I/O error.
+bool Copied(int from, int to, uint64_t left) {
+  std::vector<char> block(size_t{1} << 20);
+  while (left > 0) {
+    const ssize_t got = read(from, block.data(), std::min<uint64_t>(block.size(), left));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return got == 0;
+    left -= static_cast<uint64_t>(got);
+    for (ssize_t put = 0; put < got;) {
+      const ssize_t wrote = write(to, block.data() + put, static_cast<size_t>(got - put));
+      if (wrote < 0 && errno == EINTR) continue;
+      if (wrote < 0) return false;
+      put += wrote;
+    }
+  }
+  return true;
+}
 
 // `what`: of messages.
 Status Synced(const std::string& path, int flags, const std::string& what) {
@@ -46,13 +81,16 @@ Status Finish(const std::string& unfinished, const std::string& path) {
 Status SyncFolder(const std::string& path) { return Synced(path, O_DIRECTORY, " folder"); }
 
 Status CopyWhole(const std::string& from, const std::string& to, std::optional<uint64_t> bytes) {
-  namespace fs = std::filesystem;
-  std::error_code error;
   const std::string unfinished = to + ".unfinished";
-  fs::copy_file(from, unfinished, fs::copy_options::overwrite_existing, error);
-  // What grows may have grown meanwhile.
-  if (!error && bytes.has_value()) fs::resize_file(unfinished, *bytes, error);
-  if (error) return FileFault("copy to", unfinished, error);
+  const Descriptor source(from, O_RDONLY);
+  if (source.get() < 0) return FileFault("copy", from, LastError());
+  {
+    const Descriptor copy(unfinished, O_WRONLY | O_CREAT | O_TRUNC);
+    // What grows may have grown meanwhile: no more than was asked for.
+    const bool copied =
+        copy.get() >= 0 && Copied(source.get(), copy.get(), bytes.value_or(UINT64_MAX));
+    if (!copied) return FileFault("copy to", unfinished, LastError());
+  }
   return Finish(unfinished, to);
 }
 

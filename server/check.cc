@@ -50,7 +50,9 @@ int Check(const ServeOptions& options) {
     look(DataFolder::LookAt(options.data, options.accept_data_loss));
     for (const Status& fault : Ports::Faults(options)) look(fault);
   }
-  for (const std::string& line : wrong) std::fprintf(stderr, "onced: %s\n", line.c_str());
+  for (const std::string& line : wrong) {
+    std::fprintf(stderr, "onced: %s\n", AsWritten(options, line).c_str());
+  }
   if (!wrong.empty()) return kExitUsage;
   std::printf(
       "onced: %s%s\n",

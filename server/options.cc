@@ -186,6 +186,14 @@ class CommandLine {
 
 }  // namespace
 
+std::string AsWritten(const ServeOptions& options, const std::string& fault) {
+  const size_t end = fault.find_first_of(": ");
+  if (!fault.starts_with("--") || end == std::string::npos) return fault;
+  const auto place = options.places.find(fault.substr(2, end - 2));
+  if (place == options.places.end() || place->second == fault.substr(0, end)) return fault;
+  return place->second + (fault[end] == ' ' ? ":" : "") + fault.substr(end);
+}
+
 bool IsLoopback(const std::string& host) {
   in_addr v4{};
   in6_addr v6{};

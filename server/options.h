@@ -9,6 +9,8 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -68,6 +70,7 @@ struct ServeOptions {
   AccessTerms access;
   std::string config;  // the file that some of it was read from; empty: none
   std::vector<std::pair<std::string, std::string>> written;  // every option and its value, as text
+  std::map<std::string, std::string, std::less<>> places;    // by option: where it was said
   std::vector<std::string> warnings;                         // of what was said, and means nothing
 };
 
@@ -98,6 +101,10 @@ void TellOnStderr(const std::string& line);
 Options ParseCommandLine(const std::vector<std::string>& arguments,
                          const std::vector<std::string>& environment,
                          const Tell& tell = TellOnStderr);
+
+// A fault that begins with a flag ("--tls-cert FILE: ..."), as who wrote the option knows it: by
+// the place in the file, or the variable.
+std::string AsWritten(const ServeOptions& options, const std::string& fault);
 
 // Whether `host`, an address in numbers, can be reached from this machine only.
 bool IsLoopback(const std::string& host);

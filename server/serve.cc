@@ -51,6 +51,12 @@ int Failed(Journal& log, const Status& status) {
   return ExitCodeOf(status);
 }
 
+// A file that an option names cannot be used.
+int Refused(Journal& log, const ServeOptions& options, const std::string& why) {
+  log.SayLast(LogEvent::kStartFailed, AsWritten(options, why));
+  return kExitUsage;
+}
+
 // At SIGHUP what may change while it runs is read again: each of `reloads` takes what is valid, or
 // says what is not and keeps what it had.
 void ReadAgain(Journal& log, const std::vector<std::function<Status()>>& reloads, Doors& doors) {
@@ -231,14 +237,14 @@ int Serve(const ServeOptions& options, const AskAgain& read_again) {
   std::shared_ptr<wire::TlsCredentials> tls;
   if (!options.tls.certificate.empty()) {
     Result<std::unique_ptr<wire::TlsCredentials>> loaded = wire::TlsCredentials::Load(options.tls);
-    if (!loaded.ok()) return Failed(log, loaded.status());
+    if (!loaded.ok()) return Refused(log, options, loaded.status().message());
     tls = std::move(*loaded);
     reloads.emplace_back([&log, tls] { return ReadTlsAgain(log, *tls); });
   }
   std::unique_ptr<Doorkeeper> doorkeeper;
   if (!options.tokens.empty()) {
     Result<std::unique_ptr<Doorkeeper>> opened = Doorkeeper::Open(options.tokens);
-    if (!opened.ok()) return Failed(log, opened.status());
+    if (!opened.ok()) return Refused(log, options, "--tokens: " + opened.status().message());
     doorkeeper = std::move(*opened);
     WarnOfIdleSubjects(log, options, *doorkeeper->Book());
   }

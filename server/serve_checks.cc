@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What must go together of what was asked for: that half a pair is no TLS, and that strangers can
 // reach nothing that nobody has said they may.
+#include <utility>
+#include <vector>
+
 #include "server/gateway/origin.h"
 #include "server/serve_table.h"
 
@@ -25,10 +28,32 @@ Status ServeTable::CheckTogether() {
   if (options_.redis_scripts.has_value() && !options_.redis.has_value()) {
     return Status::InvalidArgument(Written("redis-scripts") + ": needs --redis");
   }
+  ONCED_RETURN_IF_ERROR(CheckPorts());
   ONCED_RETURN_IF_ERROR(CheckAccess());
   ONCED_RETURN_IF_ERROR(CheckTransport());
   ONCED_RETURN_IF_ERROR(CheckGateway());
   return options_.gateway.enabled ? CheckPrincipal() : Status::Ok();
+}
+
+// Each door has an address of its own.
+Status ServeTable::CheckPorts() const {
+  std::vector<std::pair<const char*, Address>> doors = {
+      {"http", {.host = options_.host, .port = options_.port}}};
+  if (options_.redis.has_value()) doors.emplace_back("redis", *options_.redis);
+  if (options_.gateway.enabled) {
+    doors.emplace_back("gateway",
+                       Address{.host = options_.gateway.host, .port = options_.gateway.port});
+  }
+  for (size_t i = 0; i < doors.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      const Address &one = doors[j].second, &other = doors[i].second;
+      if (one.port == 0 || one.port != other.port || one.host != other.host) continue;
+      return Status::InvalidArgument(Written(doors[i].first) + ": " + other.host + ":" +
+                                     std::to_string(other.port) + " is also that of " +
+                                     Written(doors[j].first) + "; each door has its own");
+    }
+  }
+  return Status::Ok();
 }
 
 // Who may call where strangers can.

@@ -16,6 +16,7 @@
 
 #include "engine/ledger.h"
 #include "engine/rocks_store.h"
+#include "engine/synced_files.h"
 #include "tests/fixtures.h"
 
 namespace onced {
@@ -287,6 +288,18 @@ TEST(Backup, IsNotMadeWhereItWouldBeDeletedOrCannotBeNamed) {
   EXPECT_EQ(store->Backup(folder.path("late")).fault(), Fault::kUnavailable);
   EXPECT_FALSE(fs::exists(folder.path("late.unfinished"))) << "nothing is left of it";
   EXPECT_EQ(VerifyFolder(folder.path("nowhere")).status().fault(), Fault::kInvalidArgument);
+}
+
+// The standard library's copy says of a full disk that it failed.
+TEST(SyncedFiles, TellAFullDiskFromAnotherFault) {
+  const TempFolder folder;
+  WriteFile(folder.path("from"), std::string(100'000, 'x'));
+  std::filesystem::create_symlink("/dev/full", folder.path("to.unfinished"));
+  EXPECT_EQ(CopyWhole(folder.path("from"), folder.path("to")).fault(), Fault::kNoSpace);
+  EXPECT_EQ(CopyWhole(folder.path("missing"), folder.path("other")).fault(), Fault::kIoError);
+  std::filesystem::remove(folder.path("to.unfinished"));
+  EXPECT_TRUE(CopyWhole(folder.path("from"), folder.path("to"), 70'000).ok());
+  EXPECT_EQ(std::filesystem::file_size(folder.path("to")), 70'000u);
 }
 
 }  // namespace

@@ -51,6 +51,35 @@ TEST(Check, TellsAllThatIsWrong) {
   EXPECT_NE(invalid.err.find("--lease: must be"), std::string::npos) << invalid.err;
 }
 
+// Who wrote a file looks for what is wrong there, not for a flag.
+TEST(Check, TellsOfFilesByThePlaceThatNamesThem) {
+  const TempFolder folder;
+  const std::string config = folder.path("onced.toml");
+  WriteFile(folder.path("no.pem"), "none");
+  WriteFile(config,
+            "http = \"127.0.0.1:0\"\ntls_cert = \"no.pem\"\ntls_key = \"no.pem\"\n"
+            "tokens = \"missing.toml\"\n");
+  const Ended ended = Program::Run({"check", "--config", config, "--data", folder.path("data")});
+  EXPECT_EQ(ended.code, kExitUsage);
+  EXPECT_NE(ended.err.find(config + ":2:12: tls_cert: "), std::string::npos) << ended.err;
+  EXPECT_NE(ended.err.find(config + ":4:10: tokens: "), std::string::npos) << ended.err;
+  const Ended served = Program::Run({"serve", "--config", config, "--data", folder.path("data")});
+  EXPECT_EQ(served.code, kExitUsage);
+  EXPECT_NE(served.err.find(config + ":2:12: tls_cert: "), std::string::npos) << served.err;
+}
+
+TEST(Check, TellsOfTwoDoorsOnOneAddress) {
+  const TempFolder folder;
+  const std::string config = folder.path("onced.toml");
+  WriteFile(config, "http = \"127.0.0.1:7100\"\nredis = \"127.0.0.1:7100\"\n");
+  const Ended ended = Program::Run({"check", "--config", config, "--data", folder.path("data")});
+  EXPECT_EQ(ended.code, kExitUsage);
+  EXPECT_NE(ended.err.find(config + ":2:9: redis: 127.0.0.1:7100 is also that of " + config +
+                           ":1:8: http"),
+            std::string::npos)
+      << ended.err;
+}
+
 TEST(Check, TellsEveryPortThatIsTaken) {
   const OncedInAFolder other({"--redis", "127.0.0.1:0"});
   const TempFolder folder;

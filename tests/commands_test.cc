@@ -11,6 +11,7 @@
 
 #include "server/options.h"
 #include "tests/program.h"
+#include "tests/scripted_upstream.h"
 #include "tests/tenants.h"
 
 namespace onced {
@@ -100,6 +101,7 @@ TEST(Commands, TellHowItIs) {
   EXPECT_NE(asked.Out({"stats"}).find("durability"), std::string::npos);
   EXPECT_TRUE(Json::parse(asked.Out({"stats", "--json"})).contains("uptime_s"));
   EXPECT_TRUE(asked.Out({"healthcheck"}).starts_with("ok"));
+  EXPECT_EQ(Json::parse(asked.Out({"healthcheck", "--json"}))["ready"], true);
   EXPECT_EQ(asked.Out({"keygen", "--data", "{\"b\":1,\"a\":2}", "--prefix", "p"}),
             asked.Out({"keygen", "--data", "{\"a\":2,\"b\":1}", "--prefix", "p"}));
   EXPECT_NE(asked.Out({"keygen"}), asked.Out({"keygen"}));
@@ -107,6 +109,61 @@ TEST(Commands, TellHowItIs) {
   const Ended nobody = Program::Run({"healthcheck", "--server", "http://127.0.0.1:1"});
   EXPECT_EQ(nobody.code, kExitFailure);
   EXPECT_NE(nobody.err.find("http://127.0.0.1:1: "), std::string::npos) << nobody.err;
+}
+
+// CLI11 once filled the one place that all commands share from the variable, over what the flag of
+// the command that was asked for had said: a forget went to another server.
+TEST(Commands, AskTheServerOfTheFlagNotOfTheVariable) {
+  OncedInAFolder here;
+  here.Claim("k");
+  const std::string url = "http://127.0.0.1:" + std::to_string(here.program.port());
+  for (const std::vector<std::string>& command : {std::vector<std::string>{"keys", "list"},
+                                                  {"keys", "get", "k"},
+                                                  {"keys", "history", "k"},
+                                                  {"stats"},
+                                                  {"healthcheck"},
+                                                  {"keygen"},
+                                                  {"keys", "forget", "k", "--force"}}) {
+    std::vector<std::string> words = command;
+    words.insert(words.end(), {"--server", "http://127.0.0.1:1"});
+    setenv("ONCED_SERVER", url.c_str(), 1);
+    const Ended elsewhere = Program::Run(words);
+    EXPECT_EQ(elsewhere.code, kExitFailure) << command.front();
+    EXPECT_NE(elsewhere.err.find("http://127.0.0.1:1: "), std::string::npos) << elsewhere.err;
+    EXPECT_EQ(Program::Run(command).code, 0) << "without the flag the variable counts";
+    unsetenv("ONCED_SERVER");
+  }
+  setenv("ONCED_TOKEN_FILE", "/nope", 1);
+  const Ended of_flag = Program::Run({"stats", "--server", url, "--token-file", "/not-there"});
+  unsetenv("ONCED_TOKEN_FILE");
+  EXPECT_EQ(of_flag.code, kExitUsage);
+  EXPECT_NE(of_flag.err.find("/not-there"), std::string::npos) << of_flag.err;
+}
+
+// A proxy, or another program on that port: nothing was done, so nothing may be said to be.
+TEST(Commands, TakeNothingForDoneThatAOncedHasNotDone) {
+  for (const char* const body : {"", "[]", "7", "null", "{}", "<html>\x1b[2J</html>"}) {
+    ScriptedUpstream other;
+    for (const char* const target : {"/v1/keys", "/v1/keys/k", "/v1/keys/k/history", "/v1/resolve",
+                                      "/v1/status", "/v1/keygen", "/v1/backup", "/readyz"}) {
+      other.On(target, Answer(200, body));
+    }
+    for (std::vector<std::string> words : {std::vector<std::string>{"keys", "list"},
+                                           {"keys", "get", "k"},
+                                           {"keys", "history", "k"},
+                                           {"keys", "resolve", "k", "released"},
+                                           {"keys", "forget", "k"},
+                                           {"stats"},
+                                           {"keygen"},
+                                           {"healthcheck"},
+                                           {"backup", "/nowhere/b"}}) {
+      words.insert(words.end(), {"--server", other.url()});
+      const Ended ended = Program::Run(words);
+      EXPECT_EQ(ended.code, kExitFailure) << words[0] << " " << body;
+      EXPECT_TRUE(ended.out.empty()) << ended.out;
+      EXPECT_NE(ended.err.find("does not answer as a onced does"), std::string::npos) << ended.err;
+    }
+  }
 }
 
 // It is read from a file that is nobody else's, and shown to no other server.
@@ -122,6 +179,13 @@ TEST(Commands, ShowTheirToken) {
   EXPECT_NE(none.err.find("401"), std::string::npos) << none.err;
   ASSERT_EQ(chmod(here.folder.path("ops").c_str(), 0666), 0);
   EXPECT_EQ(asked.Run({"stats"}).code, kExitUsage) << "others may write it";
+  ASSERT_EQ(chmod(here.folder.path("ops").c_str(), 0600), 0);
+  for (const char* const none_at_all : {"", "\n", "a\x01z\n"}) {
+    WriteFile(here.folder.path("ops"), none_at_all);
+    const Ended empty = asked.Run({"stats"});
+    EXPECT_EQ(empty.code, kExitUsage);
+    EXPECT_NE(empty.err.find(here.folder.path("ops")), std::string::npos) << empty.err;
+  }
 }
 
 TEST(Commands, BackUpVerifyAndRestore) {

@@ -3,6 +3,8 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "server/access/credential_file.h"
@@ -16,6 +18,13 @@ constexpr long kConnectMs = 5'000;
 size_t Append(const char* bytes, size_t size, size_t count, void* to) {
   static_cast<std::string*>(to)->append(bytes, size * count);
   return size * count;
+}
+
+// What a flag has said, or else the variable.
+std::string Said(const std::string& flag, const char* variable) {
+  if (!flag.empty()) return flag;
+  const char* const value = std::getenv(variable);
+  return value == nullptr ? "" : value;
 }
 
 struct Headers {
@@ -39,30 +48,38 @@ ApiClient::~ApiClient() = default;
 
 Result<std::unique_ptr<ApiClient>> ApiClient::Make(const ServerAddress& server) {
   auto impl = std::make_unique<Impl>();
-  impl->server = server;
+  impl->server = {.url = Said(server.url, "ONCED_SERVER"),
+                  .token_file = Said(server.token_file, "ONCED_TOKEN_FILE"),
+                  .ca_file = server.ca_file};
+  if (impl->server.url.empty()) impl->server.url = kServerUnsaid;
   while (impl->server.url.ends_with('/')) impl->server.url.pop_back();
-  if (server.url.find('@') != std::string::npos) {
+  if (impl->server.url.find('@') != std::string::npos) {
     return Status::InvalidArgument("--server: takes no name and password; see --token-file");
   }
-  if (!server.token_file.empty()) {
-    Result<std::string> read = ReadCredentialFile(server.token_file, Readers::kGroup, kTokenMax);
-    if (!read.ok()) {
-      return Status::InvalidArgument("--token-file: " + server.token_file + ": " +
-                                     read.status().message());
-    }
+  if (const std::string& file = impl->server.token_file; !file.empty()) {
+    Result<std::string> read = ReadCredentialFile(file, Readers::kGroup, kTokenMax);
+    const std::string of_file = "--token-file: " + file + ": ";
+    if (!read.ok()) return Status::InvalidArgument(of_file + read.status().message());
     impl->token = read->substr(0, read->find_first_of("\r\n"));
+    const bool printable = std::all_of(impl->token.begin(), impl->token.end(),
+                                       [](char c) { return c > 0x20 && c < 0x7F; });
+    if (impl->token.empty() || !printable) {
+      return Status::InvalidArgument(of_file + "its first line is no token");
+    }
   }
   return std::unique_ptr<ApiClient>(new ApiClient(std::move(impl)));
 }
 
 Result<ApiClient::Reply> ApiClient::Ask(const char* method, const std::string& target,
-                                        const std::string& json, std::chrono::seconds patience) {
+                                        const std::string& json, std::chrono::seconds patience,
+                                        bool wants_json) {
   CURL* const curl = impl_->curl;
   curl_easy_reset(curl);
   const std::string url = impl_->server.url + target;
   Headers headers;
   headers.Add("Expect:");
   headers.Add("Content-Type: application/json");
+  if (wants_json) headers.Add("Accept: application/json");
   if (!impl_->token.empty()) headers.Add("Authorization: Bearer " + impl_->token);
   Reply reply;
   char error[CURL_ERROR_SIZE] = "";
@@ -96,6 +113,8 @@ Result<ApiClient::Reply> ApiClient::Ask(const char* method, const std::string& t
   reply.status = static_cast<int>(status);
   return reply;
 }
+
+const std::string& ApiClient::url() const { return impl_->server.url; }
 
 std::string ApiClient::Escaped(std::string_view text) {
   char* const escaped = curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size()));

@@ -15,9 +15,11 @@
 
 namespace onced {
 
+inline constexpr std::string_view kServerUnsaid = "http://127.0.0.1:6623";
+
 struct ServerAddress {
-  std::string url = "http://127.0.0.1:6623";
-  std::string token_file;  // empty: none is shown
+  std::string url;         // empty: $ONCED_SERVER, or else kServerUnsaid
+  std::string token_file;  // empty: $ONCED_TOKEN_FILE, or else none is shown
   std::string ca_file;     // empty: the system's authorities
 };
 
@@ -28,7 +30,7 @@ class ApiClient {
     std::string body;
   };
 
-  // InvalidArgument: the token's file cannot be used.
+  // InvalidArgument: the token's file cannot be used, or has no token.
   static Result<std::unique_ptr<ApiClient>> Make(const ServerAddress& server);
   ~ApiClient();
   ApiClient(const ApiClient&) = delete;
@@ -36,12 +38,13 @@ class ApiClient {
 
   // `target`: from the first '/'. An empty `json` is no body. Unavailable when no whole answer
   // came.
-  // `patience` 0: however long it takes.
-  Result<Reply> Ask(const char* method, const std::string& target, const std::string& json = "",
-                    std::chrono::seconds patience = std::chrono::seconds(60));
+  // `patience` 0: however long it takes. `wants_json`: where there is a choice, for people else.
+  Result<Reply> Ask(const char* method, const std::string& target, const std::string& json,
+                    std::chrono::seconds patience, bool wants_json = false);
 
   // Percent-encoded, for a segment or a value of a target.
   static std::string Escaped(std::string_view text);
+  const std::string& url() const;
 
  private:
   struct Impl;

@@ -17,13 +17,16 @@ CLI::App* Add(CLI::App* to, CommandOptions* o, Verb verb, const char* name, cons
 }
 
 void AddServer(CLI::App* command, CommandOptions* o) {
-  command->add_option("--server", o->server.url, "where it runs")
-      ->type_name("URL")
-      ->envname("ONCED_SERVER")
-      ->capture_default_str();
-  command->add_option("--token-file", o->server.token_file, "a file with the caller's token")
-      ->type_name("FILE")
-      ->envname("ONCED_TOKEN_FILE");
+  // The variables are read by whoever runs the command: CLI11 would fill the one place that all
+  // commands share from them for each command that was not asked for, over what a flag has said.
+  command
+      ->add_option("--server", o->server.url,
+                   "where it runs (or ONCED_SERVER; unsaid " + std::string(kServerUnsaid) + ")")
+      ->type_name("URL");
+  command
+      ->add_option("--token-file", o->server.token_file,
+                   "a file with the caller's token (or ONCED_TOKEN_FILE)")
+      ->type_name("FILE");
   command->add_option("--ca", o->server.ca_file, "who signed its certificate (PEM)")
       ->type_name("FILE");
 }
@@ -85,7 +88,12 @@ void AddKeys(CLI::App* app, CommandOptions* o) {
 void AddCommands(CLI::App* app, CommandOptions* o) {
   AddKeys(app, o);
   AddAsking(app, o, Verb::kStats, "stats", "how a onced that runs is doing");
-  AddServer(Add(app, o, Verb::kHealth, "healthcheck", "exit 0 when it is ready, 1 when not"), o);
+  CLI::App* const health =
+      AddAsking(app, o, Verb::kHealth, "healthcheck", "exit 0 when it is ready, 1 when not");
+  health->add_option("--timeout", o->timeout_s, "seconds to wait for its answer")
+      ->type_name("NUMBER")
+      ->check(CLI::Range(1, 3'600))
+      ->capture_default_str();
   CLI::App* const keygen =
       AddAsking(app, o, Verb::kKeygen, "keygen", "a key: of --data, or unique");
   keygen->add_option("--data", o->data, "the same data, the same key")->type_name("JSON");
@@ -95,12 +103,13 @@ void AddCommands(CLI::App* app, CommandOptions* o) {
   backup->add_option("folder", o->folder, "a new folder, as an absolute path")
       ->required()
       ->type_name("DIR");
-  CLI::App* const verify = Add(app, o, Verb::kVerify, "verify",
-                               "read a backup, or a folder not in use, to the last byte");
+  CLI::App* const verify =
+      Add(app, o, Verb::kVerify, "verify", "read all that a backup, or a folder not in use, says");
   AddJson(verify, o);
   verify->add_option("folder", o->folder, "the folder")->required()->type_name("DIR");
   CLI::App* const restore =
       Add(app, o, Verb::kRestore, "restore", "make a data folder of a backup");
+  AddJson(restore, o);
   restore->add_option("folder", o->folder, "the backup")->required()->type_name("DIR");
   restore->add_option("--into", o->into, "a new or empty folder")->required()->type_name("DIR");
   restore->add_flag("--accept-forgotten-claims", o->accept_forgotten_claims,

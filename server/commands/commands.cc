@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -23,14 +25,16 @@ namespace {
 using Json = nlohmann::json;
 using Verb = CommandOptions::Verb;
 
+// `why` may have words of others.
 int Failed(int code, const std::string& why) {
-  std::fprintf(stderr, "onced: %s\n", why.c_str());
+  std::fprintf(stderr, "onced: %s\n", Shown(why).c_str());
   return code;
 }
 
 int Print(const std::string& text) {
   std::fputs(text.c_str(), stdout);
-  return std::fflush(stdout) == 0 ? kExitOk : kExitFailure;
+  if (std::fflush(stdout) == 0) return kExitOk;
+  return Failed(kExitFailure, std::string("stdout: ") + std::strerror(errno));
 }
 
 // A member as people read it; "" when it is not there.
@@ -81,18 +85,23 @@ class Session {
   }
 
  private:
-  // Asks, and gives what came to `use`, or tells why not.
+  int NotAsOnced() const {
+    return Failed(kExitFailure, client_->url() + " does not answer as a onced does");
+  }
+
+  // Asks, and gives what came to `use`, or tells why not. An answer of success is a JSON object
+  // with the member `has`; or, for has "", nothing at all (204). Whatever else answers there (a
+  // proxy, another program) must not pass for a onced that has done it.
   template <typename Use>
-  int Ask(const char* method, const std::string& target, const std::string& body, const Use& use,
-          std::chrono::seconds patience = std::chrono::seconds(60)) {
+  int Ask(const char* method, const std::string& target, const std::string& body, const char* has,
+          const Use& use, std::chrono::seconds patience = std::chrono::seconds(60)) {
     const Result<ApiClient::Reply> reply = client_->Ask(method, target, body, patience);
     if (!reply.ok()) return Failed(kExitFailure, reply.status().message());
     if (reply->status < 200 || reply->status > 299) return Failed(kExitFailure, Complaint(*reply));
     const Json answer = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
-    if (!reply->body.empty() && answer.is_discarded()) {
-      return Failed(kExitFailure, o_.server.url + " does not answer as a onced does");
-    }
-    return use(answer, reply->body);
+    const bool as_onced = *has == '\0' ? reply->status == 204 && reply->body.empty()
+                                       : answer.is_object() && answer.contains(has);
+    return as_onced ? use(answer, reply->body) : NotAsOnced();
   }
 
   std::string Query(std::vector<std::pair<std::string, std::string>> values) const {
@@ -123,15 +132,16 @@ class Session {
       if (!o_.prefix.empty()) values.emplace_back("prefix", o_.prefix);
       if (!o_.state.empty()) values.emplace_back("state", o_.state);
       if (!cursor.empty()) values.emplace_back("cursor", cursor);
-      const int code =
-          Ask("GET", "/v1/keys" + Query(values), "", [&](const Json& answer, const std::string&) {
-            for (const Json& key : answer.value("keys", Json::array())) {
-              AddRow(key, &table);
-              all.push_back(key);
-            }
-            cursor = Text(answer, "cursor");
-            return kExitOk;
-          });
+      const int code = Ask("GET", "/v1/keys" + Query(values), "", "keys",
+                           [&](const Json& answer, const std::string&) -> int {
+                             if (!AreObjects(answer["keys"])) return NotAsOnced();
+                             for (const Json& key : answer["keys"]) {
+                               AddRow(key, &table);
+                               all.push_back(key);
+                             }
+                             cursor = Text(answer, "cursor");
+                             return kExitOk;
+                           });
       if (code != kExitOk) return code;
       left = o_.limit - static_cast<uint32_t>(std::min<size_t>(all.size(), o_.limit));
     } while (!cursor.empty() && left > 0);
@@ -139,15 +149,20 @@ class Session {
     return Print(table.Text());
   }
 
+  static bool AreObjects(const Json& list) {
+    return list.is_array() &&
+           std::all_of(list.begin(), list.end(), [](const Json& one) { return one.is_object(); });
+  }
+
   static void AddRow(const Json& key, Table* table) {
-    const bool lapsed = key.value("lapsed", false);
+    const bool lapsed = Text(key, "lapsed") == "true";
     table->Add({Text(key, "key"), Text(key, "scope"),
                 Text(key, "state") + (lapsed ? " (lapsed)" : ""), Text(key, "attempt"),
                 Text(key, "claimed_at"), Text(key, "expires_at"), Text(key, "holder")});
   }
 
   int Get() {
-    return Ask("GET", Target(Query({{"scope", o_.scope}})), "",
+    return Ask("GET", Target(Query({{"scope", o_.scope}})), "", "state",
                [&](const Json& answer, const std::string& body) {
                  if (o_.json) return Print(body + "\n");
                  Table table({});
@@ -159,11 +174,12 @@ class Session {
   }
 
   int History() {
-    return Ask("GET", Target("/history" + Query({{"scope", o_.scope}})), "",
+    return Ask("GET", Target("/history" + Query({{"scope", o_.scope}})), "", "events",
                [&](const Json& answer, const std::string& body) {
+                 if (!AreObjects(answer["events"])) return NotAsOnced();
                  if (o_.json) return Print(body + "\n");
                  Table table({"AT", "EVENT", "ATTEMPT", "FENCE", "HOLDER"});
-                 for (const Json& event : answer.value("events", Json::array())) {
+                 for (const Json& event : answer["events"]) {
                    table.Add({Text(event, "at"), Text(event, "type"), Text(event, "attempt"),
                               Text(event, "fence"), Text(event, "holder")});
                  }
@@ -179,38 +195,56 @@ class Session {
     w.Field("key", o_.key).Field("scope", o_.scope).Field("decision", o_.decision);
     if (!o_.tenant.empty()) w.Field("tenant", o_.tenant);
     if (!o_.result.empty()) w.RawField("result", o_.result);  // byte for byte, as it is kept
-    return Ask("POST", "/v1/resolve", w.Take(), [&](const Json&, const std::string& answer) {
-      return Print(o_.json ? answer + "\n" : o_.key + ": " + o_.decision + "\n");
-    });
+    return Ask("POST", "/v1/resolve", w.Take(), "outcome",
+               [&](const Json&, const std::string& answer) {
+                 return Print(o_.json ? answer + "\n" : o_.key + ": " + o_.decision + "\n");
+               });
   }
 
   int Forget() {
     std::vector<std::pair<std::string, std::string>> values = {{"scope", o_.scope}};
     if (o_.force) values.emplace_back("force", "true");
-    return Ask("DELETE", Target(Query(values)), "", [&](const Json&, const std::string&) {
+    return Ask("DELETE", Target(Query(values)), "", "", [&](const Json&, const std::string&) {
       return Print(o_.json ? "{\"outcome\":\"forgotten\"}\n" : o_.key + ": forgotten\n");
     });
   }
 
   int Stats() {
-    return Ask("GET", "/v1/status", "", [&](const Json& answer, const std::string& body) {
-      if (o_.json) return Print(body + "\n");
-      Table table({});
-      for (const auto& [name, value] : answer.items()) {
-        if (!value.is_object()) table.Add({name, Text(answer, name.c_str())});
-      }
-      const Json gateway = answer.value("gateway", Json::object());
-      for (const auto& [name, value] : gateway.items()) {
-        if (!value.is_array()) table.Add({"gateway." + name, Text(gateway, name.c_str())});
-      }
-      return Print(table.Text());
-    });
+    return Ask("GET", "/v1/status", "", "uptime_s",
+               [&](const Json& answer, const std::string& body) {
+                 if (o_.json) return Print(body + "\n");
+                 Table table({});
+                 AddFigures(answer, "", &table);
+                 return Print(table.Text());
+               });
+  }
+
+  // What is in an object of the answer goes by both names; lists are for --json.
+  static void AddFigures(const Json& object, const std::string& within, Table* table) {
+    for (const auto& [name, value] : object.items()) {
+      if (value.is_object()) AddFigures(value, within + name + ".", table);
+      if (!value.is_structured()) table->Add({within + name, Text(object, name.c_str())});
+    }
   }
 
   int Health() {
-    const Result<ApiClient::Reply> reply = client_->Ask("GET", "/readyz?verbose");
+    const Result<ApiClient::Reply> reply = client_->Ask(
+        "GET", "/readyz?verbose", "", std::chrono::seconds(o_.timeout_s), /*json=*/true);
     if (!reply.ok()) return Failed(kExitFailure, reply.status().message());
-    const int printed = Print(reply->body);
+    const Json answer = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
+    const bool as_onced = (reply->status == 200 || reply->status == 503) && answer.is_object() &&
+                          answer.contains("ready") && answer.contains("checks") &&
+                          AreObjects(answer["checks"]);
+    if (!as_onced) return NotAsOnced();
+    if (o_.json) {
+      const int printed = Print(reply->body + "\n");
+      return reply->status == 200 ? printed : kExitFailure;
+    }
+    Table table({reply->status == 200 ? "ok" : "not ready"});
+    for (const Json& check : answer["checks"]) {
+      table.Add({Text(check, "name"), Text(check, "state"), Text(check, "detail")});
+    }
+    const int printed = Print(table.Text());
     return reply->status == 200 ? printed : kExitFailure;
   }
 
@@ -222,14 +256,15 @@ class Session {
     // Byte for byte: what the key is made of is the server's to read.
     o_.data.empty() ? w.Field("unique", true) : w.RawField("data", o_.data);
     if (!o_.prefix.empty()) w.Field("prefix", o_.prefix);
-    return Ask("POST", "/v1/keygen", w.Take(), [&](const Json& answer, const std::string& body) {
-      return Print(o_.json ? body + "\n" : Text(answer, "key") + "\n");
-    });
+    return Ask("POST", "/v1/keygen", w.Take(), "key",
+               [&](const Json& answer, const std::string& body) {
+                 return Print(o_.json ? body + "\n" : Text(answer, "key") + "\n");
+               });
   }
 
   int Backup() {
     return Ask(
-        "POST", "/v1/backup", JsonWriter().Field("folder", o_.folder).Take(),
+        "POST", "/v1/backup", JsonWriter().Field("folder", o_.folder).Take(), "folder",
         [&](const Json&, const std::string& body) {
           return Print(o_.json ? body + "\n"
                                : o_.folder + ": a backup; look at it: onced verify " + o_.folder +
@@ -282,6 +317,10 @@ int Restore(const CommandOptions& o) {
       RestoreBackup(o.folder, o.into, [&](uint64_t done, uint64_t all) { bar.Show(done, all); });
   bar.End();
   if (!restored.ok()) return Failed(ExitCodeOf(restored), restored.message());
+  if (o.json) {
+    return Print(Json{{"schema", 1}, {"folder", o.into}, {"records", whole->records}}.dump() +
+                 "\n");
+  }
   return Print(o.into + " is a data folder now; everything since " + o.folder +
                " was made is forgotten, and fences go on above all that were given\n");
 }

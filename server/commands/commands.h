@@ -37,6 +37,7 @@ struct CommandOptions {
   Verb verb = Verb::kNone;
   ServerAddress server;
   bool json = false;
+  uint32_t timeout_s = 5;  // of healthcheck
 
   std::string key;
   std::string scope = "default";

@@ -10,13 +10,6 @@
 namespace onced {
 namespace {
 
-std::string Shown(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  }
-  return text;
-}
-
 std::string Size(uint64_t bytes) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f MiB", static_cast<double>(bytes) / (1 << 20));
@@ -24,6 +17,19 @@ std::string Size(uint64_t bytes) {
 }
 
 }  // namespace
+
+std::string Shown(std::string text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    // U+0080 to U+009F, which terminals obey, too.
+    const bool c1 = byte == 0xC2 && i + 1 < text.size() &&
+                    static_cast<unsigned char>(text[i + 1]) >= 0x80 &&
+                    static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if (c1) text.erase(i, 1);
+    if (c1 || byte < 0x20 || byte == 0x7F) text[i] = '?';
+  }
+  return text;
+}
 
 Table::Table(std::vector<std::string> head) {
   if (!head.empty()) rows_.push_back(std::move(head));

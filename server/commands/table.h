@@ -11,6 +11,10 @@
 
 namespace onced {
 
+// What a terminal could take for a command, as '?': control characters, of Unicode's second set
+// too.
+std::string Shown(std::string text);
+
 // Columns in line, in the order in which rows were added. What a terminal could take for a command
 // is shown as '?'.
 class Table {

@@ -56,7 +56,7 @@ Result<milliseconds> ReadDuration(std::string_view text, int64_t least_ms, int64
     return *parsed;
   }
   return Status::InvalidArgument("must be " + DurationText(least_ms) + ".." +
-                                 DurationText(most_ms) + ", such as 30s");
+                                 DurationText(most_ms) + ", such as 30s (ms, s, m, h, d)");
 }
 
 std::string DurationText(int64_t ms) {

@@ -113,7 +113,8 @@ Result<Setting> ParseSettings(std::string_view text, const std::string& file) {
     const Setting::Place at = PlaceOf(error.source());
     return Status::InvalidArgument(file + ":" + std::to_string(at.line) + ":" +
                                    std::to_string(at.column) + ": " +
-                                   std::string(error.description()));
+                                   std::string(error.description()) +
+                                   "; a text, a time and a size stand in quotes, as in \"30s\"");
   }
 }
 
@@ -182,8 +183,10 @@ void Settings::End() {
   for (const Setting& member : table_.members) {
     if (std::find(known_.begin(), known_.end(), member.name) != known_.end()) continue;
     sound_ = false;
-    faults_.Add(member.name_at, member.name,
-                "there is no such setting" + DidYouMean(member.name, known_));
+    faults_.Add(
+        member.name_at, member.name,
+        "there is no such setting" + DidYouMean(member.name, known_) +
+            (member.kind == Setting::Kind::kTable ? "; it is no section: see OPTIONS.md" : ""));
   }
 }
 

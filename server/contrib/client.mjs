@@ -12,8 +12,9 @@ export function client(url = "http://127.0.0.1:6623") {
         answer = await fetch(`${url}/v1/${call}`, { method: "POST", body: JSON.stringify(body),
           headers: { "Content-Type": "application/json" } });
       } catch { await sleep(1); continue; }  // no answer: whoever has a claim_id may ask again
-      const told = await answer.json();
-      if (answer.ok) return [answer.status, told];
+      const told = await answer.json().catch(() =>  // a proxy's
+        ({ retryable: answer.ok || answer.status >= 500, code: answer.status, detail: answer.statusText }));
+      if (answer.ok && told.code === undefined) return [answer.status, told];
       if (!told.retryable) throw new Error(`${told.code}: ${told.detail}`);
       await sleep(Number(answer.headers.get("Retry-After") ?? 1));
     }

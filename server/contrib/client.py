@@ -13,7 +13,10 @@ def ask(call, **body):
             with urllib.request.urlopen(request, timeout=40) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
-            problem = json.load(error)
+            try:
+                problem = json.load(error)
+            except ValueError:  # a proxy's: whoever has a claim_id may ask again
+                problem = {"retryable": error.code >= 500, "code": error.code, "detail": error.reason}
             if not problem["retryable"]:  # a conflict, an unknown outcome, a stale fence
                 raise RuntimeError(f"{problem['code']}: {problem['detail']}") from error
             time.sleep(int(error.headers.get("Retry-After", 1)))

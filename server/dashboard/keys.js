@@ -224,7 +224,8 @@ function openDialog(kind) {
   at("ask-title").textContent = forgetting ? "Forget this key?" : "Resolve this key?";
   at("ask-key").textContent = `${shown.key} in scope ${shown.scope}${shown.tenant === undefined ? "" : ` of tenant ${shown.tenant}`}`;
   at("ask-what").textContent = forgetting
-    ? "Its record and its stored answer are removed. The next request with this key runs as a new one, even if the work was done."
+    ? (shown.state === "unknown" ? "Nobody here knows whether its work was done: to say what came of it, resolve it instead. " : "")
+      + "Its record and its stored answer are removed. The next request with this key runs as a new one, even if the work was done."
     : "Nobody here knows whether its work was done; ask whoever did it before you say. This is recorded in its history.";
   at("ask-decision").hidden = forgetting;
   at("ask-force-label").hidden = !(forgetting && lives(shown));
