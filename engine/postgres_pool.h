@@ -35,6 +35,7 @@ class PostgresPool {
     Lease& operator=(Lease&&) = delete;
 
     PostgresConnection* operator->() { return connection_.get(); }
+    PostgresConnection& operator*() { return *connection_; }
 
    private:
     PostgresPool* pool_;

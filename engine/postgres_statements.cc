@@ -30,7 +30,7 @@ const PostgresStatement kBegin{"", "BEGIN"};
 const PostgresStatement kCommit{"", "COMMIT"};
 const PostgresStatement kListen{"", "LISTEN onced"};
 
-const PostgresStatement kReadClock{"onced_read_clock", "SELECT " + Now("$1")};
+const PostgresStatement kReadClock{"onced_read_clock", "SELECT " + Now("$1") + ", " + kMicrosNow};
 
 const PostgresStatement kReadRecord{
     "onced_read_record",

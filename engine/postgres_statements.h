@@ -21,7 +21,7 @@ enum RowColumn : int { kNow = 0, kMicros, kKey, kVersion, kFence, kWaited, kReco
 
 extern const PostgresStatement kBegin, kCommit, kListen;
 
-// $1 clock. Gives: now.
+// $1 clock. Gives now and micros, as RowColumn says.
 extern const PostgresStatement kReadClock;
 // $1 key, $2 clock. One row in any case, as RowColumn says; no record, no key.
 extern const PostgresStatement kReadRecord;
