@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// PageWalk: how a listing goes through the keys of a scope, or of several, page by page: the same for
-// every store that has them in order. Where a page ends is told by a place, which the next one begins
-// after.
+// PageWalk: how a listing goes through the keys of a scope, or of several, page by page: the same
+// for every store that has them in order. Where a page ends is told by a place, which the next one
+// begins after.
 //
 // Private to the stores.
 // Threads: one.
@@ -71,19 +71,18 @@ class PageWalk {
     page_.now_ms = now_ms;
   }
 
-  // `ranges` walks what begins with `range`, after `after` if that is not empty, in order, and stops
-  // when the visitor says false: Status(range, after, visitor).
+  // `ranges` walks what begins with `range`, after `after` if that is not empty, in order, and
+  // stops when the visitor says false: Status(range, after, visitor).
   template <typename Ranges>
   Result<Page<Row>> Over(const Ranges& ranges) {
     const std::string after = query_.after.has_value() ? KeyAt(query_, *query_.after) : "";
     for (const std::string& range : RangesOf(query_)) {
       if (over_ || !fault_.ok()) break;
       if (after > range && !after.starts_with(range)) continue;  // it was on an earlier page
-      ONCED_RETURN_IF_ERROR(
-          ranges(range, after < range ? "" : after,
-                 [this](std::string_view encoded, std::string_view value) {
-                   return Step(encoded, value);
-                 }));
+      ONCED_RETURN_IF_ERROR(ranges(range, after < range ? "" : after,
+                                   [this](std::string_view encoded, std::string_view value) {
+                                     return Step(encoded, value);
+                                   }));
     }
     ONCED_RETURN_IF_ERROR(fault_);
     return std::move(page_);

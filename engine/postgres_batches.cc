@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// PostgresStore::UpdateAll: one transaction for all steps, whose rows are taken in the order of their
-// keys, so that no two wait for each other. What was read is compared by version, as in Update.
+// PostgresStore::UpdateAll: one transaction for all steps, whose rows are taken in the order of
+// their keys, so that no two wait for each other. What was read is compared by version, as in
+// Update.
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -96,9 +97,8 @@ class PostgresStore::Batch {
   }
   // Whether the transaction that left `version` was this one's predecessor, and has landed.
   bool Has(uint64_t version) const {
-    return std::any_of(slots_.begin(), slots_.end(), [&](const auto& entry) {
-      return entry.second.row.version == version;
-    });
+    return std::any_of(slots_.begin(), slots_.end(),
+                       [&](const auto& entry) { return entry.second.row.version == version; });
   }
 
   PostgresWrite Write(std::vector<uint64_t>* fences) const {
@@ -163,8 +163,8 @@ class PostgresStore::Batch {
 namespace {
 
 // Writes all of it in one transaction, or nothing.
-PostgresCame Commit(PostgresPool& pool, const PostgresWrite& write, const std::vector<uint64_t>& fences,
-            Status* failure) {
+PostgresCame Commit(PostgresPool& pool, const PostgresWrite& write,
+                    const std::vector<uint64_t>& fences, Status* failure) {
   Result<PostgresPool::Lease> lease = pool.Take();
   if (!lease.ok()) {
     *failure = lease.status();

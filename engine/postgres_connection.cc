@@ -140,7 +140,8 @@ Status PostgresConnection::Greet() {
   if (PQstatus(conn) != CONNECTION_OK) {
     return Status::Unavailable("connect to the database: " + Line(PQerrorMessage(conn)));
   }
-  PQsetNoticeProcessor(conn, [](void*, const char*) {}, nullptr);  // stderr is not the engine's
+  PQsetNoticeProcessor(
+      conn, [](void*, const char*) {}, nullptr);  // stderr is not the engine's
   if (PQsetnonblocking(conn, 1) != 0 || PQenterPipelineMode(conn) != 1) {
     return Status::Unavailable("connect to the database: " + Line(PQerrorMessage(conn)));
   }

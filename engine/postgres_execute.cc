@@ -21,11 +21,7 @@ constexpr std::chrono::milliseconds kLag{5'000};
 class PostgresStore::Execution {
  public:
   Execution(Parts& parts, const Key& key, Needs needs, std::span<const Key> effects)
-      : parts_(parts),
-        key_(key),
-        needs_(needs),
-        effects_(effects),
-        tries_(parts.options.patience) {
+      : parts_(parts), key_(key), needs_(needs), effects_(effects), tries_(parts.options.patience) {
     std::vector<std::string> encoded;
     for (const Key& effect : effects) encoded.push_back(effect.encoded());
     array_ = PostgresByteaArray(encoded);

@@ -158,10 +158,9 @@ void PostgresLines::Poll() {
     in_flight.emplace(rows.Bytes(i, 0));
     // Whoever relies on a longer lease than there is, is called.
     KeyLock lock(*stripes_, *key);
-    stripes_->Settle(lock, *key,
-                     {.outcome = Outcome::kRenewed,
-                      .write = Write::kPut,
-                      .record = std::move(*record)});
+    stripes_->Settle(
+        lock, *key,
+        {.outcome = Outcome::kRenewed, .write = Write::kPut, .record = std::move(*record)});
   }
   std::vector<Key> ended;
   for (const Key& key : keys) {

@@ -178,9 +178,9 @@ Result<Page<std::string>> PostgresStore::ReadEffect(const Key& key) {
 
 Result<Page<Run>> PostgresStore::Runs(const Key& key) {
   Page<Run> page{.now_ms = parts_->NowMs()};
-  const PostgresCall call{&statements::kListRuns,
-                          {std::string_view(key.encoded()), page.now_ms,
-                           static_cast<int64_t>(kRowsPerCall)}};
+  const PostgresCall call{
+      &statements::kListRuns,
+      {std::string_view(key.encoded()), page.now_ms, static_cast<int64_t>(kRowsPerCall)}};
   const Result<std::vector<PostgresRows>> answer = parts_->Ask({&call, 1});
   if (!answer.ok()) return answer.status();
   const PostgresRows& rows = (*answer)[0];

@@ -124,9 +124,9 @@ void PostgresWrite::AddEffect(const Key& key, std::string_view effect,
                               const std::optional<std::string>& value) {
   PostgresValue bytes;
   if (value.has_value()) bytes = Keep(*value);
-  followers_.push_back({&statements::kPutEffect,
-                        {Keep(key.encoded()), static_cast<int64_t>(version_),
-                         Keep(std::string(effect)), bytes}});
+  followers_.push_back(
+      {&statements::kPutEffect,
+       {Keep(key.encoded()), static_cast<int64_t>(version_), Keep(std::string(effect)), bytes}});
 }
 
 PostgresStore::Parts::Parts(PostgresStoreOptions o)
@@ -151,11 +151,11 @@ Status PostgresStore::Parts::Start() {
   if (!stamp.ok()) return stamp.status();
   Learn((*stamp)[0].Integer(0, 0), asked_at);
   lines = std::make_unique<PostgresLines>(&pool, &stripes, name, options.listens);
-  sweeper = std::make_unique<Rounds>(
-      options.sweep_pause, [this, table = size_t{0}, from = std::string()]() mutable {
-        const Result<bool> done = SweepStep(table, &from);
-        if (done.ok() && *done) table = (table + 1) % 3;
-      });
+  sweeper = std::make_unique<Rounds>(options.sweep_pause,
+                                     [this, table = size_t{0}, from = std::string()]() mutable {
+                                       const Result<bool> done = SweepStep(table, &from);
+                                       if (done.ok() && *done) table = (table + 1) % 3;
+                                     });
   return Status::Ok();
 }
 
@@ -182,8 +182,7 @@ Result<std::vector<PostgresRows>> PostgresStore::Parts::Ask(std::span<const Post
   for (int tries = 1;; ++tries) {
     PostgresAnswer answer = pool.Run(calls);
     if (answer.ok()) return std::move(answer.rows);
-    const bool again =
-        answer.error->kind == Kind::kRetry || answer.error->kind == Kind::kUnknown;
+    const bool again = answer.error->kind == Kind::kRetry || answer.error->kind == Kind::kUnknown;
     if (!again || tries == kReadTries) return StatusOf("read", *answer.error);
   }
 }

@@ -44,10 +44,9 @@ const PostgresStatement kReadRecords{
         Clocks("$2") + " LEFT JOIN onced_records AS r ON r.key = ANY($1::bytea[])"};
 
 const PostgresStatement kLockRecord{
-    "onced_lock_record",
-    "SELECT " + Now("$2") + ", " + kMicrosNow +
-        ", key, version, fence, waited, record, octet_length(record)::bigint "
-        "FROM onced_records WHERE key = $1::bytea FOR UPDATE"};
+    "onced_lock_record", "SELECT " + Now("$2") + ", " + kMicrosNow +
+                             ", key, version, fence, waited, record, octet_length(record)::bigint "
+                             "FROM onced_records WHERE key = $1::bytea FOR UPDATE"};
 
 // The guard stands twice: for a row that is inserted, and, as this may have waited for another
 // transaction, for one that is overwritten. A fence that was given must be newer than the row's.
@@ -92,10 +91,9 @@ const PostgresStatement kPutEffect{
     "UPDATE onced_effects SET value = $4::bytea WHERE key = $3::bytea AND EXISTS "
     "(SELECT 1 FROM onced_records AS r WHERE r.key = $1::bytea AND r.version = $2::bigint)"};
 
-const PostgresStatement kNotify{
-    "onced_notify",
-    "SELECT pg_notify('onced', $3::text) FROM onced_records AS r "
-    "WHERE r.key = $1::bytea AND r.version = $2::bigint"};
+const PostgresStatement kNotify{"onced_notify",
+                                "SELECT pg_notify('onced', $3::text) FROM onced_records AS r "
+                                "WHERE r.key = $1::bytea AND r.version = $2::bigint"};
 
 const PostgresStatement kMakeEffects{
     "onced_make_effects",
@@ -114,14 +112,14 @@ const PostgresStatement kListRecords{
     "onced_list_records",
     "SELECT " + Now("$5") +
         ", key, fence, CASE WHEN record IS NULL THEN 0 ELSE dead_at_ms END, "
-        "substring(record FROM 1 FOR $4::int), octet_length(record)::bigint "
+        "substring(record FROM 1 FOR $4::bigint::int), octet_length(record)::bigint "
         "FROM onced_records WHERE key > $1::bytea AND key < $2::bytea "
         "ORDER BY key LIMIT $3::bigint"};
 
 const PostgresStatement kListEffects{
     "onced_list_effects",
     "SELECT " + Now("$5") +
-        ", key, 0::bigint, 0::bigint, substring(value FROM 1 FOR $4::int), "
+        ", key, 0::bigint, 0::bigint, substring(value FROM 1 FOR $4::bigint::int), "
         "octet_length(value)::bigint "
         "FROM onced_effects WHERE key > $1::bytea AND key < $2::bytea AND value IS NOT NULL "
         "ORDER BY key LIMIT $3::bigint"};

@@ -6,8 +6,8 @@
 // under READ COMMITTED and under anything stricter.
 //
 // Every clock is COALESCE($n, the database's): $n is NULL but in tests that move the time. Times
-// are ms since 1970; "$now" is what the decision took for the time, a lower bound, and a write lands
-// only while the database's clock is not earlier, and at most "$lag" later.
+// are ms since 1970; "$now" is what the decision took for the time, a lower bound, and a write
+// lands only while the database's clock is not earlier, and at most "$lag" later.
 //
 // Threads: constants.
 #pragma once

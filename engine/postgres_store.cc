@@ -140,15 +140,14 @@ class PostgresStore::Single {
       return Came::kHit;
     }
     const PostgresWrite write(parts_.options, "", applied.now_ms, kLag);
-    const PostgresCall call{&statements::kMarkWaited,
-                            {std::string_view(key_.encoded()),
-                             static_cast<int64_t>(write.version()),
-                             static_cast<int64_t>(row.version)}};
+    const PostgresCall call{
+        &statements::kMarkWaited,
+        {std::string_view(key_.encoded()), static_cast<int64_t>(write.version()),
+         static_cast<int64_t>(row.version)}};
     const PostgresAnswer answer = parts_.pool.Run({&call, 1});
     if (!answer.ok()) {
       // Whether it landed the next read shows; nothing else hangs on it.
-      const bool again =
-          answer.error->kind == Kind::kRetry || answer.error->kind == Kind::kUnknown;
+      const bool again = answer.error->kind == Kind::kRetry || answer.error->kind == Kind::kUnknown;
       if (again) return Came::kMissed;
       failure_ = StatusOf("wait", *answer.error);
       return Came::kFailed;

@@ -12,16 +12,17 @@
 //
 // Fences are made by the database in the statement that needs them: microseconds of its clock, or
 // one more than the row's last, whichever is greater. An erased record leaves its row, with the
-// fence, for an hour, as a dead one does; so fences of a key rise also over its deaths, and when the
-// clock is set back. The column is the truth: what stands in a record's own bytes is not looked at.
+// fence, for an hour, as a dead one does; so fences of a key rise also over its deaths, and when
+// the clock is set back. The column is the truth: what stands in a record's own bytes is not looked
+// at.
 //
 // A write that was sent and not answered is looked for: every write leaves a random version of 63
 // bits in its row. Found: it is done. Otherwise it is decided anew, for as long as `patience`; then
 // the call is kIoError, as after a disk's failure. What was surely not written is kUnavailable.
 //
 // What the database promises is what there is: a call that has returned is as durable as its
-// synchronous_commit says, and nothing waits at a gate. Behind a failover that loses commits, claims
-// are lost.
+// synchronous_commit says, and nothing waits at a gate. Behind a failover that loses commits,
+// claims are lost.
 //
 // Local runs (ClaimCommand::local): a store that many share cannot tell whether a run's process is
 // gone. Until the lease ends it is in flight, then unknown.
@@ -30,10 +31,10 @@
 // effects are kept.
 //
 // Threads: every call from any thread, but Open and the destructor. Each blocks for its round
-// trips, with the key's stripes held, as RocksStore holds them while it writes: so duplicates of one
-// process ask the database one after another. Two threads of its own: the sweeper and the listener.
-// Invariants: see Store. Needs the tables of MigratePostgres (postgres_schema.h), and connections
-// that are the store's own: no pooler that hands them around between transactions.
+// trips, with the key's stripes held, as RocksStore holds them while it writes: so duplicates of
+// one process ask the database one after another. Two threads of its own: the sweeper and the
+// listener. Invariants: see Store. Needs the tables of MigratePostgres (postgres_schema.h), and
+// connections that are the store's own: no pooler that hands them around between transactions.
 #pragma once
 
 #include <chrono>
@@ -52,8 +53,8 @@
 namespace onced {
 
 struct PostgresStoreOptions {
-  std::string url;          // postgres://...
-  size_t connections = 8;   // at most; and one that listens
+  std::string url;         // postgres://...
+  size_t connections = 8;  // at most; and one that listens
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds statement_timeout{5'000};
   // How long a call goes on after a write whose fate is not known, or against others that are

@@ -18,10 +18,10 @@ namespace {
 // Walks a family from range to range.
 template <typename Row>
 Result<Page<Row>> Walked(RocksDatabase& db, Family family, PageWalk<Row>& walk) {
-  Result<Page<Row>> page = walk.Over([&](const std::string& range, const std::string& after,
-                                         const RowVisitor& visit) {
-    return db.Walk(family, range, after, visit);
-  });
+  Result<Page<Row>> page =
+      walk.Over([&](const std::string& range, const std::string& after, const RowVisitor& visit) {
+        return db.Walk(family, range, after, visit);
+      });
   if (page.ok()) page->sequence = db.LatestSequence();
   return page;
 }
