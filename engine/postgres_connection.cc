@@ -102,12 +102,18 @@ int64_t PostgresRows::Integer(size_t row, int column) const {
 Status CheckPostgresUrl(const std::string& url) {
   const bool named = url.starts_with("postgres://") || url.starts_with("postgresql://");
   PQconninfoOption* const options = named ? PQconninfoParse(url.c_str(), nullptr) : nullptr;
+  // Of a password with a slash in it libpq takes a part for the port, and tells it to everybody.
+  bool is_one = options != nullptr;
+  for (const PQconninfoOption* o = options; is_one && o->keyword != nullptr; ++o) {
+    if (std::string_view(o->keyword) != "port" || o->val == nullptr) continue;
+    is_one = std::string_view(o->val).find_first_not_of("0123456789,") == std::string_view::npos;
+  }
+  PQconninfoFree(options);
   // libpq's own complaint would repeat the URL, and so a password.
-  if (options == nullptr) {
+  if (!is_one) {
     return Status::InvalidArgument(
         "store: must be postgres://USER@HOST:PORT/DATABASE?..., as libpq reads it");
   }
-  PQconninfoFree(options);
   return Status::Ok();
 }
 

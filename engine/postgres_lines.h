@@ -10,6 +10,7 @@
 // asked. One call more than is needed does no harm: who is woken asks again.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
