@@ -53,6 +53,7 @@ class PostgresStore::Batch {
     const PostgresCall call{&statements::kReadRecords,
                             {std::string_view(array), parts_.Clock(), kReadTogetherMax}};
     const DatabaseTime::Here asked_at = std::chrono::steady_clock::now();
+    const int64_t as_of_ms = parts_.NowMs();
     const Result<std::vector<PostgresRows>> answer = parts_.Ask({&call, 1});
     if (!answer.ok()) return answer.status();
     const PostgresRows& rows = (*answer)[0];
@@ -67,7 +68,7 @@ class PostgresStore::Batch {
       slot.row = std::move(*row);
       slot.current = slot.row.record;
     }
-    now_ms_ = parts_.NowMs();
+    now_ms_ = std::min(as_of_ms, parts_.NowMs());  // see PostgresRow::as_of_ms
     return Status::Ok();
   }
 
@@ -206,7 +207,7 @@ Result<std::vector<Applied>> PostgresStore::UpdateAll(std::span<const UpdateStep
     Batch batch(*parts_, steps);
     const Status read = batch.Read();
     if (!read.ok()) {
-      if (tries.EndsWith(read)) return tries.Told(read);
+      if (tries.End()) return tries.Told(read);
       tries.Pause();
       continue;
     }

@@ -32,7 +32,7 @@ class PostgresStore::Execution {
       Result<PostgresPool::Lease> lease = parts_.pool.Take();
       if (!lease.ok()) {
         failure_ = lease.status();
-        if (tries_.EndsWith(failure_)) break;
+        if (tries_.End()) break;
         tries_.Pause();
         continue;
       }

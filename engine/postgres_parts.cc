@@ -207,11 +207,14 @@ Result<PostgresRow> PostgresStore::Parts::RowOf(const PostgresRows& rows, size_t
 Result<PostgresRow> PostgresStore::Parts::Load(const Key& key) {
   const PostgresCall call{&statements::kReadRecord, {std::string_view(key.encoded()), Clock()}};
   const DatabaseTime::Here asked_at = std::chrono::steady_clock::now();
+  const int64_t as_of_ms = NowMs();
   const Result<std::vector<PostgresRows>> rows = Ask({&call, 1});
   if (!rows.ok()) return rows.status();
   Learn((*rows)[0].Integer(0, statements::kNow), asked_at);
   Result<PostgresRow> row = RowOf((*rows)[0], 0);
-  if (row.ok()) seen_keys.Note(key, row->record.has_value());
+  if (!row.ok()) return row;
+  row->as_of_ms = std::min(as_of_ms, NowMs());  // the clock may have been found to be set back
+  seen_keys.Note(key, row->record.has_value());
   return row;
 }
 

@@ -35,6 +35,9 @@ struct PostgresRow {
   bool waited = false;   // somebody waits for its end, maybe in another process
   std::optional<Record> record;
   bool left_out = false;  // the record is there, but was too large to be read with many others
+  // The time to judge it by: one that was certain before it was read. Judged by a later one it
+  // could be dead that has been renewed meanwhile.
+  int64_t as_of_ms = 0;
 
   bool Lives(int64_t now_ms) const {
     return record.has_value() && !IsDead(record->DeadAtMs(), now_ms);
@@ -92,7 +95,7 @@ class PostgresTries {
   bool doubtful() const { return doubtful_; }
   bool Over() const { return std::chrono::steady_clock::now() >= until_; }
   // Whether a failed read is a reason to stop.
-  bool EndsWith(const Status& /*why*/) const { return !doubtful_ || Over(); }
+  bool End() const { return !doubtful_ || Over(); }
   Status Told(const Status& why) const {
     if (!doubtful_) return why;
     return Status::IoError("write: whether it was done is not known: " + why.message());

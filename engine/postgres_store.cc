@@ -33,7 +33,8 @@ class Doubts {
 
 // The row as `guess` has it.
 PostgresRow RowOf(Found guess) {
-  PostgresRow row{.version = guess.version, .record = std::move(guess.record)};
+  PostgresRow row{
+      .version = guess.version, .record = std::move(guess.record), .as_of_ms = guess.now_ms};
   if (row.record.has_value()) row.fence = row.record->fence;
   return row;
 }
@@ -55,7 +56,7 @@ Result<std::unique_ptr<PostgresStore>> PostgresStore::Open(PostgresStoreOptions 
 Result<Found> PostgresStore::Read(const Key& key) {
   Result<PostgresRow> row = parts_->Load(key);
   if (!row.ok()) return row.status();
-  Found found{.record = std::move(row->record), .now_ms = parts_->NowMs()};
+  Found found{.record = std::move(row->record), .now_ms = row->as_of_ms};
   // Whether somebody waits for a run that is there is not told, and a writer must know.
   if (!row->waited) found.version = row->version;
   return found;
@@ -77,7 +78,7 @@ class PostgresStore::Single {
       if (!row.has_value()) {
         Result<PostgresRow> loaded = parts_.Load(key_);
         if (!loaded.ok()) {
-          if (tries_.EndsWith(loaded.status())) return tries_.Told(loaded.status());
+          if (tries_.End()) return tries_.Told(loaded.status());
           tries_.Pause();
           continue;
         }
@@ -88,6 +89,7 @@ class PostgresStore::Single {
         row = std::move(*loaded);
       }
       Moment moment = parts_.MomentFor(needs_);
+      moment.now_ms = row->as_of_ms;
       moment.first_in_line = parts_.stripes.FirstInLine(lock_, key_, waiter_);
       Applied applied{.decision = decide(row->record, moment), .now_ms = moment.now_ms};
       switch (Write(*row, &applied)) {
@@ -185,7 +187,7 @@ Result<Applied> PostgresStore::Update(const Key& key, Needs needs, const Decider
   if (guess.has_value() && guess->version != Stripes::kPending) {
     row = RowOf(*std::move(guess));
   } else if (!guess.has_value() && needs.fresh_fence && !parts_->seen_keys.Has(key)) {
-    row.emplace();  // that there is none: the write finds out
+    row = PostgresRow{.as_of_ms = parts_->NowMs()};  // that there is none: the write finds out
   }
   Single single(*parts_, lock, key, needs, waiter);
   Result<Applied> applied = single.Run(decide, std::move(row));

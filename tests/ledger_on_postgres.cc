@@ -17,7 +17,8 @@ Result<std::unique_ptr<LedgerOnPostgres>> LedgerOnPostgres::Open(const RocksStor
                            .audit_retention_ms = given.audit_retention_ms,
                            .unknown_retention_ms = given.unknown_retention_ms,
                            .waiters = given.waiters,
-                           .clock = given.clock});
+                           .clock = given.clock,
+                           .sweep_pause = given.reap_every});
   if (!store.ok()) return store.status();
   return std::unique_ptr<LedgerOnPostgres>(new LedgerOnPostgres(std::move(*store)));
 }
