@@ -14,8 +14,6 @@
 namespace onced {
 namespace {
 
-// How much later than its decisions a transaction may write: it takes a few round trips.
-constexpr std::chrono::milliseconds kLag{5'000};
 // Records that are larger are read by themselves when their turn comes, not all together.
 constexpr int64_t kReadTogetherMax = 16 * 1'024;
 
@@ -103,7 +101,8 @@ class PostgresStore::Batch {
   }
 
   PostgresWrite Write(std::vector<uint64_t>* fences) const {
-    PostgresWrite write(parts_.options, parts_.lines->notifier(), now_ms_, kLag);
+    PostgresWrite write(parts_.options, parts_.lines->notifier(), now_ms_,
+                        5 * parts_.options.landing);
     for (const auto& [encoded, slot] : slots_) {
       if (!slot.changed) continue;
       PostgresRow seen = slot.row;

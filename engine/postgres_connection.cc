@@ -285,8 +285,8 @@ bool PostgresConnection::Settle() {
   pg_conn* const conn = connection_.get();
   if (PQstatus(conn) != CONNECTION_OK) return false;
   if (PQtransactionStatus(conn) == PQTRANS_IDLE) return true;
-  static const PostgresStatement kRollback{"", "ROLLBACK"};
-  const PostgresCall call{&kRollback, {}};
+  const PostgresStatement rollback{"", "ROLLBACK"};
+  const PostgresCall call{&rollback, {}};
   return Run({&call, 1}).ok() && PQtransactionStatus(conn) == PQTRANS_IDLE;
 }
 

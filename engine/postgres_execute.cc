@@ -10,13 +10,6 @@
 #include "engine/postgres_statements.h"
 
 namespace onced {
-namespace {
-
-// How much later than its decision the transaction may write: the function runs in between.
-constexpr std::chrono::milliseconds kLag{5'000};
-
-}  // namespace
-
 // One call: tries until its transaction holds.
 class PostgresStore::Execution {
  public:
@@ -121,7 +114,8 @@ class PostgresStore::Execution {
   PostgresCame Write(PostgresConnection& connection, const Moment& moment, const EffectBatch& batch,
                      const Applied& applied) {
     const Decision& decision = applied.decision;
-    PostgresWrite write(parts_.options, parts_.lines->notifier(), moment.now_ms, kLag);
+    PostgresWrite write(parts_.options, parts_.lines->notifier(), moment.now_ms,
+                        5 * parts_.options.landing);
     std::optional<Record> record;
     if (decision.write == onced::Write::kPut) record = decision.record;
     const bool fresh = record.has_value() && record->fence == moment.fresh_fence;

@@ -12,9 +12,6 @@ namespace {
 
 using Kind = PostgresError::Kind;
 
-// How much later than its decision a single write may land.
-constexpr std::chrono::milliseconds kLag{1'000};
-
 // Writes whose fate is not known, by the versions that they would have left.
 class Doubts {
  public:
@@ -110,7 +107,8 @@ class PostgresStore::Single {
   Came Write(const PostgresRow& row, Applied* applied) {
     if (applied->decision.write == onced::Write::kNothing) return MarkWaited(row, *applied);
     const Decision& decision = applied->decision;
-    PostgresWrite write(parts_.options, parts_.lines->notifier(), applied->now_ms, kLag);
+    PostgresWrite write(parts_.options, parts_.lines->notifier(), applied->now_ms,
+                        parts_.options.landing);
     std::optional<Record> record;
     if (decision.write == onced::Write::kPut) record = decision.record;
     const bool fresh = record.has_value() && record->fence == kFenceToCome;
@@ -141,7 +139,7 @@ class PostgresStore::Single {
     if (waiter_ == nullptr || applied.decision.outcome != Outcome::kInFlight || row.waited) {
       return Came::kHit;
     }
-    const PostgresWrite write(parts_.options, "", applied.now_ms, kLag);
+    const PostgresWrite write(parts_.options, "", applied.now_ms, parts_.options.landing);
     const PostgresCall call{
         &statements::kMarkWaited,
         {std::string_view(key_.encoded()), static_cast<int64_t>(write.version()),

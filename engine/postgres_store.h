@@ -60,6 +60,9 @@ struct PostgresStoreOptions {
   // How long a call goes on after a write whose fate is not known, or against others that are
   // faster.
   std::chrono::milliseconds patience{5'000};
+  // So much later than its decision a write may land, and so much shorter may a lease be; for
+  // batches and Execute, which take more round trips, five times as much.
+  std::chrono::milliseconds landing{1'000};
   bool audit = true;
   int64_t audit_retention_ms = 24 * 3'600'000;
   int64_t unknown_retention_ms = 0;  // 0: an unknown record stays until it is resolved

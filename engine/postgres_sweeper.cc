@@ -19,9 +19,9 @@ constexpr int64_t kRunGraceMs = 60'000;
 }  // namespace
 
 Result<bool> PostgresStore::Parts::SweepStep(size_t table, std::string* from) {
-  static const PostgresStatement* const kSteps[] = {
-      &statements::kStepRecords, &statements::kStepRuns, &statements::kStepEffects};
-  const PostgresCall step{kSteps[table], {std::string_view(*from), kRowsPerStep}};
+  const PostgresStatement* const steps[] = {&statements::kStepRecords, &statements::kStepRuns,
+                                            &statements::kStepEffects};
+  const PostgresCall step{steps[table], {std::string_view(*from), kRowsPerStep}};
   const Result<std::vector<PostgresRows>> rows = Ask({&step, 1});
   if (!rows.ok()) return rows.status();
   const size_t count = (*rows)[0].size();

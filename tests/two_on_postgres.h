@@ -5,6 +5,7 @@
 // Threads: as the ledgers.
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "engine/ledger.h"
@@ -13,14 +14,17 @@
 namespace onced {
 
 struct TwoOnOne {
-  explicit TwoOnOne(Clock* clock = nullptr, bool listens = true)
-      : a_store(folder.Open([&](PostgresStoreOptions& o) { Adjust(&o, clock, listens); })),
-        b_store(folder.Open([&](PostgresStoreOptions& o) { Adjust(&o, clock, listens); })),
+  explicit TwoOnOne(Clock* clock = nullptr, bool listens = true,
+                    std::chrono::milliseconds landing = std::chrono::milliseconds(1'000))
+      : a_store(folder.Open([&](PostgresStoreOptions& o) { Adjust(&o, clock, listens, landing); })),
+        b_store(folder.Open([&](PostgresStoreOptions& o) { Adjust(&o, clock, listens, landing); })),
         a(a_store.get()),
         b(b_store.get()) {}
-  static void Adjust(PostgresStoreOptions* o, Clock* clock, bool listens) {
+  static void Adjust(PostgresStoreOptions* o, Clock* clock, bool listens,
+                     std::chrono::milliseconds landing) {
     o->clock = clock;
     o->listens = listens;
+    o->landing = landing;
   }
 
   PostgresFolder folder;
