@@ -168,16 +168,20 @@ Reply Ledger::Told(const Key& key, Applied applied, bool begins) {
 }
 
 Result<Reply> Ledger::AskToClaim(const Key& key, const ClaimCommand& claim, const Waiter* waiter) {
-  Result<Found> found = store_->Read(key);
-  if (!found.ok()) return found.status();
-  std::optional<Reply> seen = Glance(key, claim, &*found, waiter != nullptr);
-  if (seen.has_value()) return *std::move(seen);
+  std::optional<Found> guess;
+  if (store_->ReadIsCheap()) {
+    Result<Found> found = store_->Read(key);
+    if (!found.ok()) return found.status();
+    std::optional<Reply> seen = Glance(key, claim, &*found, waiter != nullptr);
+    if (seen.has_value()) return *std::move(seen);
+    guess = std::move(*found);
+  }
   Result<Applied> applied = store_->Update(
       key, kToBegin,
       [&claim](std::optional<Record> current, const Moment& moment) {
         return Decide(std::move(current), claim, moment);
       },
-      std::move(*found), waiter);
+      std::move(guess), waiter);
   if (!applied.ok()) return applied.status();
   return Told(key, *std::move(applied), /*begins=*/true);
 }
@@ -281,10 +285,12 @@ Result<Reply> Ledger::AskToExecute(const Key& key, const ExecuteOptions& options
                            .lease_ms = 0,  // it ends in the step that begins it
                            .retention_ms = options.retention_ms,
                            .holder = options.holder};
-  Result<Found> found = store_->Read(key);
-  if (!found.ok()) return found.status();
-  std::optional<Reply> seen = Glance(key, claim, &*found, /*waits=*/false);
-  if (seen.has_value()) return *std::move(seen);
+  if (store_->ReadIsCheap()) {
+    Result<Found> found = store_->Read(key);
+    if (!found.ok()) return found.status();
+    std::optional<Reply> seen = Glance(key, claim, &*found, /*waits=*/false);
+    if (seen.has_value()) return *std::move(seen);
+  }
   Result<Applied> applied = store_->UpdateWithEffects(
       key, kToBegin, effects,
       [&](std::optional<Record> current, const Moment& moment, Batch& batch) -> Result<Decision> {

@@ -10,8 +10,8 @@
 
 #include "engine/coding.h"
 #include "engine/effect_batch.h"
-#include "engine/limits.h"
 #include "engine/rocks_parts.h"
+#include "engine/shown_results.h"
 
 namespace onced {
 
@@ -140,24 +140,6 @@ Result<Applied> RocksStore::Update(const Key& key, Needs needs, const Decider& d
   return applied;
 }
 
-namespace {
-
-// Keeps what a batch shows, and so holds in memory, within bounds: it shows the results that it
-// replays, as many as fit, and no others.
-void LeaveOutResult(Applied& applied, size_t* shown_bytes) {
-  std::optional<Record>& record = applied.decision.record;
-  if (!record.has_value() || !record->result.has_value()) return;
-  const bool shown = applied.decision.outcome == Outcome::kReplay;
-  if (shown && *shown_bytes + record->result->size() <= kBatchResultBytesMax) {
-    *shown_bytes += record->result->size();
-    return;
-  }
-  record->result.reset();
-  applied.result_left_out = shown;
-}
-
-}  // namespace
-
 Result<std::vector<Applied>> RocksStore::UpdateAll(std::span<const UpdateStep> steps) {
   std::vector<const Key*> keys;
   keys.reserve(steps.size());
@@ -167,7 +149,7 @@ Result<std::vector<Applied>> RocksStore::UpdateAll(std::span<const UpdateStep> s
   std::vector<Applied> all;
   all.reserve(steps.size());
   Turn turn(*parts_, lock);
-  size_t result_bytes = 0;
+  ShownResults results;
   for (const UpdateStep& step : steps) {
     auto [slot, first] = decided.try_emplace(step.key->encoded());
     if (first) {
@@ -184,7 +166,7 @@ Result<std::vector<Applied>> RocksStore::UpdateAll(std::span<const UpdateStep> s
     // Not kept where it can be read again: results may be large. (What an earlier step has written
     // cannot be read yet.)
     if (first && applied.decision.write == Write::kNothing) decided.erase(slot);
-    LeaveOutResult(applied, &result_bytes);
+    results.LeaveOutOf(applied);
     all.push_back(std::move(applied));
   }
   const Result<uint64_t> committed = turn.Commit(*steps.front().key);

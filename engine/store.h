@@ -3,14 +3,13 @@
 // keeps what was decided, and says by which sequence number an answer must wait to be durable.
 //
 // It knows nothing of claims and results: Decide() (transition.h) does. RocksStore is the store of
-// one machine; another one needs no second state machine.
+// one machine, PostgresStore the one that many processes share; neither needs a state machine.
 //
-// Threads: every call from any thread. None waits for a disk sync; that is the gate's work, by the
-// sequence numbers that the calls return.
-// Invariants: 1. Between the record a Decider is shown and the write of what it decides, nobody
-// else changes that key. 2. Record, audit row and effects of one call are written together or not
-// at all. 3. A call that returns kIoError or kNoSpace may have written; any other error wrote
-// nothing.
+// Threads: every call from any thread. None waits for a disk sync of this process; that is the
+// gate's work, by the sequence numbers that the calls return. Invariants: 1. Between the record a
+// Decider is shown and the write of what it decides, nobody else changes that key. 2. Record, audit
+// row and effects of one call are written together or not at all. 3. A call that returns kIoError
+// or kNoSpace may have written; any other error wrote nothing.
 #pragma once
 
 #include <cstdint>
@@ -107,6 +106,9 @@ struct LiveCount {
 class Store {
  public:
   virtual ~Store() = default;
+
+  // Whether a look beforehand spares more than it costs; otherwise ask at once, by Update.
+  virtual bool ReadIsCheap() const { return true; }
 
   // Without a lock.
   virtual Result<Found> Read(const Key& key) = 0;

@@ -30,6 +30,9 @@
 #ifdef ONCED_STORE_IN_MEMORY
 #include "tests/memory_store.h"
 #endif
+#ifdef ONCED_STORE_IN_POSTGRES
+#include "tests/ledger_on_postgres.h"
+#endif
 
 namespace onced {
 
@@ -139,11 +142,17 @@ inline RocksStoreOptions QuickOptions(const std::string& path, Clock* clock) {
   return options;
 }
 // The tests of the ledger alone are built a second time, without RocksDB and under the thread
-// sanitizer.
-#ifdef ONCED_STORE_IN_MEMORY
+// sanitizer, and a third time on PostgreSQL. kOneProcess: the store knows that a process which has
+// begun anew is the only one, and so that older local runs are nobody's.
+#if defined(ONCED_STORE_IN_MEMORY)
 using TestedStore = MemoryStore;
+constexpr bool kOneProcess = true;
+#elif defined(ONCED_STORE_IN_POSTGRES)
+using TestedStore = LedgerOnPostgres;
+constexpr bool kOneProcess = false;
 #else
 using TestedStore = RocksStore;
+constexpr bool kOneProcess = true;
 #endif
 inline std::unique_ptr<TestedStore> OpenStore(const RocksStoreOptions& options) {
   return Value(TestedStore::Open(options));

@@ -37,7 +37,7 @@ class Pair {
     if (die < 3) here_.clock.Advance(3 * kMinuteMs);
     if (die == 100) {
       here_.Reopen();
-      twin_.Restart(Now());
+      if (kOneProcess) twin_.Restart(Now());
     }
     if (die >= 110 && die < 116) Must(here_.store->Reap());
     if (die >= 120 && die < 140) {

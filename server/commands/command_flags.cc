@@ -114,6 +114,12 @@ void AddCommands(CLI::App* app, CommandOptions* o) {
   restore->add_option("--into", o->into, "a new or empty folder")->required()->type_name("DIR");
   restore->add_flag("--accept-forgotten-claims", o->accept_forgotten_claims,
                     "what was claimed since the backup is not known any more: it may run again");
+  Add(app, o, Verb::kMigrate, "migrate",
+      "make onced's tables in a database, or bring them up to date")
+      ->add_option("--store", o->store, "postgres://..., as libpq reads it")
+      ->required()
+      ->type_name("URL")
+      ->envname("ONCED_STORE");
 }
 
 }  // namespace onced

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/backup.h"
+#include "engine/postgres_schema.h"
 #include "server/commands/table.h"
 #include "server/json/json_writer.h"
 #include "server/options.h"
@@ -79,6 +80,7 @@ class Session {
       case Verb::kNone:
       case Verb::kVerify:
       case Verb::kRestore:
+      case Verb::kMigrate:
         break;
     }
     return kExitUsage;
@@ -325,11 +327,21 @@ int Restore(const CommandOptions& o) {
                " was made is forgotten, and fences go on above all that were given\n");
 }
 
+int Migrate(const CommandOptions& o) {
+  const Status made = MigratePostgres(o.store);
+  if (made.ok()) return Print("the tables are there, and of this version\n");
+  const bool newer = made.fault() == Fault::kCorruption;
+  const bool asked_wrongly = made.fault() == Fault::kInvalidArgument;
+  const int code = newer ? kExitDataMissing : asked_wrongly ? kExitUsage : kExitFailure;
+  return Failed(code, "migrate: " + made.message());
+}
+
 }  // namespace
 
 int RunCommand(const CommandOptions& options) {
   if (options.verb == Verb::kVerify) return Verify(options);
   if (options.verb == Verb::kRestore) return Restore(options);
+  if (options.verb == Verb::kMigrate) return Migrate(options);
   Result<std::unique_ptr<ApiClient>> client = ApiClient::Make(options.server);
   if (!client.ok()) return Failed(kExitUsage, client.status().message());
   return Session(options, std::move(*client)).Run();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Commands: what the command line asks of a onced that runs (`keys`, `stats`, `healthcheck`,
-// `keygen`, `backup`), by its API, and of folders that lie still (`verify`, `restore`).
+// `keygen`, `backup`), by its API, of folders that lie still (`verify`, `restore`), and of a
+// database
+// (`migrate`).
 //
 // Threads: called once, on the main thread.
 // Invariants: what was asked for goes to stdout, everything else to stderr. Tables are for people;
@@ -32,6 +34,7 @@ struct CommandOptions {
     kBackup,
     kVerify,
     kRestore,
+    kMigrate,
   };
 
   Verb verb = Verb::kNone;
@@ -53,13 +56,15 @@ struct CommandOptions {
   std::string folder;
   std::string into;
   bool accept_forgotten_claims = false;
+  std::string store;  // the URL of a database, with a password in it maybe: never printed
 };
 
 // Adds the commands; `options` is filled while the command line is parsed.
 void AddCommands(CLI::App* app, CommandOptions* options);
 
 // Returns the exit code: 0; 1 when it could not be done, or there is nothing of that kind; 2 when
-// it was asked wrongly; 4 when a folder is in use; 65 when a folder is damaged.
+// it was asked wrongly; 4 when a folder is in use; 65 when a folder is damaged, or tables are of a
+// newer version.
 int RunCommand(const CommandOptions& options);
 
 }  // namespace onced

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+#include "engine/postgres_connection.h"
+
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "engine/check.h"
+#include "engine/coding.h"
+
+namespace onced {
+namespace {
+
+using Kind = PostgresError::Kind;
+constexpr int kBinary = 1;
+constexpr uint32_t kByteaType = 17;
+
+// One line, without the newline that libpq ends its messages with.
+std::string Line(const char* text) {
+  std::string line = text != nullptr ? text : "";
+  while (!line.empty() && (line.back() == '\n' || line.back() == ' ')) line.pop_back();
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return line;
+}
+
+bool OneOf(std::string_view state, std::initializer_list<std::string_view> states) {
+  return std::find(states.begin(), states.end(), state) != states.end();
+}
+
+// What a SQLSTATE means for the statement that it answers.
+Kind KindOf(std::string_view state) {
+  // Serialization failure, deadlock; of two that insert a key at once YugabyteDB tells one 23505.
+  if (OneOf(state, {"40001", "40P01", "23505"})) return Kind::kRetry;
+  // Statement completion unknown; the server goes down, has crashed, drops the database.
+  if (OneOf(state, {"40003", "57P01", "57P02", "57P04", "57P05"})) return Kind::kUnknown;
+  if (state.starts_with("08")) return Kind::kUnknown;
+  return Kind::kRefused;
+}
+
+PostgresError ErrorOf(const PGresult* result) {
+  const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  PostgresError error{.kind = Kind::kUnknown,
+                      .state = state != nullptr ? state : "",
+                      .message = Line(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY))};
+  if (!error.state.empty()) error.kind = KindOf(error.state);
+  if (error.message.empty()) error.message = Line(PQresultErrorMessage(result));
+  return error;
+}
+
+// The parameters of one call, as libpq takes them.
+struct Parameters {
+  explicit Parameters(const std::vector<PostgresValue>& given) : integers(given.size()) {
+    for (size_t i = 0; i < given.size(); ++i) {
+      std::string_view bytes;
+      if (const auto* number = std::get_if<int64_t>(&given[i])) {
+        integers[i] = BigEndian64(static_cast<uint64_t>(*number));
+        bytes = integers[i];
+      } else if (const auto* text = std::get_if<std::string_view>(&given[i])) {
+        bytes = text->data() != nullptr ? *text : std::string_view("");
+      }
+      values.push_back(bytes.data());
+      lengths.push_back(static_cast<int>(bytes.size()));
+      formats.push_back(kBinary);
+    }
+  }
+  int count() const { return static_cast<int>(values.size()); }
+
+  std::vector<std::string> integers;  // never resized: `values` points into it
+  std::vector<const char*> values;
+  std::vector<int> lengths;
+  std::vector<int> formats;
+};
+
+}  // namespace
+
+void PostgresRows::Clear::operator()(pg_result* result) const { PQclear(result); }
+
+PostgresRows::PostgresRows(pg_result* result) : result_(result) {}
+
+size_t PostgresRows::size() const { return static_cast<size_t>(PQntuples(result_.get())); }
+
+bool PostgresRows::IsNull(size_t row, int column) const {
+  return PQgetisnull(result_.get(), static_cast<int>(row), column) != 0;
+}
+
+std::string_view PostgresRows::Bytes(size_t row, int column) const {
+  const int at = static_cast<int>(row);
+  return {PQgetvalue(result_.get(), at, column),
+          static_cast<size_t>(PQgetlength(result_.get(), at, column))};
+}
+
+int64_t PostgresRows::Integer(size_t row, int column) const {
+  uint64_t value = 0;
+  for (const char byte : Bytes(row, column)) value = value << 8 | static_cast<uint8_t>(byte);
+  return static_cast<int64_t>(value);
+}
+
+Status CheckPostgresUrl(const std::string& url) {
+  const bool named = url.starts_with("postgres://") || url.starts_with("postgresql://");
+  PQconninfoOption* const options = named ? PQconninfoParse(url.c_str(), nullptr) : nullptr;
+  // Of a password with a slash in it libpq takes a part for the port, and tells it to everybody.
+  bool is_one = options != nullptr;
+  for (const PQconninfoOption* o = options; is_one && o->keyword != nullptr; ++o) {
+    if (std::string_view(o->keyword) != "port" || o->val == nullptr) continue;
+    is_one = std::string_view(o->val).find_first_not_of("0123456789,") == std::string_view::npos;
+  }
+  PQconninfoFree(options);
+  // libpq's own complaint would repeat the URL, and so a password.
+  if (!is_one) {
+    return Status::InvalidArgument(
+        "store: must be postgres://USER@HOST:PORT/DATABASE?..., as libpq reads it");
+  }
+  return Status::Ok();
+}
+
+void PostgresConnection::Finish::operator()(pg_conn* connection) const { PQfinish(connection); }
+
+PostgresConnection::PostgresConnection(pg_conn* connection, const PostgresTimeouts& timeouts)
+    : connection_(connection), timeouts_(timeouts) {}
+
+PostgresConnection::~PostgresConnection() = default;
+
+Result<std::unique_ptr<PostgresConnection>> PostgresConnection::Open(
+    const std::string& url, const PostgresTimeouts& timeouts) {
+  ONCED_RETURN_IF_ERROR(CheckPostgresUrl(url));
+  const std::string seconds =
+      std::to_string(std::chrono::ceil<std::chrono::seconds>(timeouts.connect).count());
+  // What stands before the URL gives way to what the URL says.
+  const std::array<const char*, 5> names = {"connect_timeout", "fallback_application_name",
+                                            "dbname", "client_encoding", nullptr};
+  const std::array<const char*, 5> values = {seconds.c_str(), "onced", url.c_str(), "UTF8",
+                                             nullptr};
+  std::unique_ptr<PostgresConnection> made(new PostgresConnection(
+      PQconnectdbParams(names.data(), values.data(), /*expand_dbname=*/1), timeouts));
+  ONCED_RETURN_IF_ERROR(made->Greet());
+  return made;
+}
+
+Status PostgresConnection::Greet() {
+  pg_conn* const conn = connection_.get();
+  if (conn == nullptr) return Status::Unavailable("connect to the database: out of memory");
+  if (PQstatus(conn) != CONNECTION_OK) {
+    return Status::Unavailable("connect to the database: " + Line(PQerrorMessage(conn)));
+  }
+  PQsetNoticeProcessor(
+      conn, [](void*, const char*) {}, nullptr);  // stderr is not the engine's
+  if (PQsetnonblocking(conn, 1) != 0 || PQenterPipelineMode(conn) != 1) {
+    return Status::Unavailable("connect to the database: " + Line(PQerrorMessage(conn)));
+  }
+  const PostgresStatement limit{
+      "", "SET statement_timeout = " + std::to_string(timeouts_.statement.count())};
+  const PostgresCall call{&limit, {}};
+  const PostgresAnswer answer = Run({&call, 1});
+  if (answer.ok()) return Status::Ok();
+  return Status::Unavailable("connect to the database: " + answer.error->message);
+}
+
+// What is still to come of a round trip, and what has come.
+class PostgresConnection::Intake {
+ public:
+  void Expect(const std::string& prepares) { expected_.push_back(prepares); }
+  // True when all has come.
+  bool Take(pg_result* result, std::set<std::string>* prepared) {
+    if (result == nullptr) {  // the end of one statement's results
+      if (seen_) ++at_;
+      seen_ = false;
+      return false;
+    }
+    PostgresRows rows(result);
+    seen_ = true;
+    switch (PQresultStatus(result)) {
+      case PGRES_PIPELINE_SYNC:
+        return true;
+      case PGRES_COMMAND_OK:
+      case PGRES_TUPLES_OK:
+        if (at_ < expected_.size() && !expected_[at_].empty()) {
+          prepared->insert(expected_[at_]);
+        } else {
+          answer.rows.push_back(std::move(rows));
+        }
+        return false;
+      case PGRES_PIPELINE_ABORTED:
+        return false;
+      default:
+        if (!answer.error.has_value()) answer.error = ErrorOf(result);
+        return false;
+    }
+  }
+
+  PostgresAnswer answer;
+
+ private:
+  std::vector<std::string> expected_;  // the name that a statement prepares; "" for one that runs
+  size_t at_ = 0;
+  bool seen_ = false;
+};
+
+PostgresError PostgresConnection::Lost(const std::string& why) const {
+  return {.kind = Kind::kUnknown, .state = "", .message = "the database: " + why};
+}
+
+bool PostgresConnection::Send(std::span<const PostgresCall> calls, Intake* intake) {
+  pg_conn* const conn = connection_.get();
+  std::set<std::string> prepares;
+  for (const PostgresCall& call : calls) {
+    const std::string& name = call.statement->name;
+    const std::string& sql = call.statement->sql;
+    const Parameters p(call.values);
+    if (name.empty()) {
+      intake->Expect("");
+      if (PQsendQueryParams(conn, sql.c_str(), p.count(), nullptr, p.values.data(),
+                            p.lengths.data(), p.formats.data(), kBinary) != 1) {
+        return false;
+      }
+      continue;
+    }
+    if (!prepared_.contains(name) && prepares.insert(name).second) {
+      intake->Expect(name);
+      if (PQsendPrepare(conn, name.c_str(), sql.c_str(), 0, nullptr) != 1) return false;
+    }
+    intake->Expect("");
+    if (PQsendQueryPrepared(conn, name.c_str(), p.count(), p.values.data(), p.lengths.data(),
+                            p.formats.data(), kBinary) != 1) {
+      return false;
+    }
+  }
+  return PQpipelineSync(conn) == 1;
+}
+
+std::optional<PostgresError> PostgresConnection::Receive(Intake* intake) {
+  pg_conn* const conn = connection_.get();
+  const auto until = std::chrono::steady_clock::now() + timeouts_.call;
+  for (;;) {
+    const int unsent = PQflush(conn);
+    while (PQisBusy(conn) == 0) {
+      if (PQstatus(conn) == CONNECTION_BAD) return Lost(Line(PQerrorMessage(conn)));
+      if (intake->Take(PQgetResult(conn), &prepared_)) return std::nullopt;
+    }
+    if (unsent < 0) return Lost(Line(PQerrorMessage(conn)));
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    pollfd poll_for{.fd = PQsocket(conn),
+                    .events = static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN),
+                    .revents = 0};
+    const int ready = left.count() > 0 ? poll(&poll_for, 1, static_cast<int>(left.count())) : 0;
+    if (ready == 0) return Lost("no answer in time");
+    if (ready < 0 && errno != EINTR) return Lost("poll failed");
+    if (PQconsumeInput(conn) != 1) return Lost(Line(PQerrorMessage(conn)));
+  }
+}
+
+PostgresAnswer PostgresConnection::Run(std::span<const PostgresCall> calls) {
+  Intake intake;
+  intake.answer.asked_at = std::chrono::steady_clock::now();
+  std::optional<PostgresError> lost;
+  if (!Send(calls, &intake)) {
+    lost = Lost(Line(PQerrorMessage(connection_.get())));
+  } else {
+    lost = Receive(&intake);
+  }
+  if (lost.has_value()) {
+    // The server's last words, if any, tell more than that it hung up.
+    if (intake.answer.error.has_value()) lost->message = intake.answer.error->message;
+    intake.answer.error = std::move(lost);
+  }
+  if (!intake.answer.ok()) {
+    intake.answer.rows.clear();
+  } else {
+    ONCED_CHECK(intake.answer.rows.size() == calls.size());
+  }
+  return std::move(intake.answer);
+}
+
+bool PostgresConnection::SeemsAlive() {
+  pollfd poll_for{.fd = fd(), .events = POLLIN, .revents = 0};
+  if (poll(&poll_for, 1, 0) != 0 && PQconsumeInput(connection_.get()) != 1) return false;
+  return PQstatus(connection_.get()) == CONNECTION_OK;
+}
+
+bool PostgresConnection::Settle() {
+  pg_conn* const conn = connection_.get();
+  if (PQstatus(conn) != CONNECTION_OK) return false;
+  if (PQtransactionStatus(conn) == PQTRANS_IDLE) return true;
+  const PostgresStatement rollback{"", "ROLLBACK"};
+  const PostgresCall call{&rollback, {}};
+  return Run({&call, 1}).ok() && PQtransactionStatus(conn) == PQTRANS_IDLE;
+}
+
+std::vector<std::string> PostgresConnection::Notifications() {
+  std::vector<std::string> heard;
+  while (PGnotify* const notify = PQnotifies(connection_.get())) {
+    heard.emplace_back(notify->extra);
+    PQfreemem(notify);
+  }
+  return heard;
+}
+
+int PostgresConnection::fd() const { return PQsocket(connection_.get()); }
+
+std::string PostgresByteaArray(std::span<const std::string> values) {
+  std::string out;
+  const auto put = [&out](uint32_t value) {
+    value = __builtin_bswap32(value);
+    out.append(reinterpret_cast<const char*>(&value), sizeof value);
+  };
+  put(values.empty() ? 0 : 1);  // dimensions
+  put(0);                       // no NULLs
+  put(kByteaType);
+  if (values.empty()) return out;
+  put(static_cast<uint32_t>(values.size()));
+  put(1);  // its first index
+  for (const std::string& value : values) {
+    put(static_cast<uint32_t>(value.size()));
+    out += value;
+  }
+  return out;
+}
+
+}  // namespace onced

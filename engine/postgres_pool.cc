@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#include "engine/postgres_pool.h"
+
+namespace onced {
+
+Result<std::unique_ptr<PostgresConnection>> PostgresPool::Reserve() {
+  const auto until = std::chrono::steady_clock::now() + timeouts_.connect;
+  MutexLock lock(mutex_);
+  for (;;) {
+    if (!idle_.empty()) {
+      std::unique_ptr<PostgresConnection> connection = std::move(idle_.back());
+      idle_.pop_back();
+      return connection;
+    }
+    if (open_ < most_) {
+      ++open_;
+      return std::unique_ptr<PostgresConnection>();
+    }
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    if (left.count() <= 0) {
+      return Status::Unavailable("connect to the database: all connections are in use");
+    }
+    freed_.WaitFor(mutex_, left);
+  }
+}
+
+void PostgresPool::GoneOne() {
+  MutexLock lock(mutex_);
+  --open_;
+  freed_.NotifyOne();
+}
+
+Result<PostgresPool::Lease> PostgresPool::Take() {
+  for (;;) {
+    Result<std::unique_ptr<PostgresConnection>> reserved = Reserve();
+    if (!reserved.ok()) return reserved.status();
+    if (*reserved == nullptr) {
+      Result<std::unique_ptr<PostgresConnection>> opened = OpenAnother();
+      if (!opened.ok()) {
+        GoneOne();
+        return opened.status();
+      }
+      return Lease(this, std::move(*opened));
+    }
+    if ((*reserved)->SeemsAlive()) return Lease(this, std::move(*reserved));
+    reserved->reset();
+    GoneOne();
+  }
+}
+
+void PostgresPool::GiveBack(std::unique_ptr<PostgresConnection> connection) {
+  if (connection->Settle()) {
+    MutexLock lock(mutex_);
+    idle_.push_back(std::move(connection));
+    freed_.NotifyOne();
+    return;
+  }
+  connection.reset();
+  std::vector<std::unique_ptr<PostgresConnection>> doubted;
+  MutexLock lock(mutex_);
+  doubted.swap(idle_);  // closed when nothing is held any more: declared before the lock
+  open_ -= 1 + doubted.size();
+  freed_.NotifyAll();
+}
+
+PostgresAnswer PostgresPool::Run(std::span<const PostgresCall> calls) {
+  Result<Lease> lease = Take();
+  if (!lease.ok()) {
+    return {.error = PostgresError{.kind = PostgresError::Kind::kNotSent,
+                                   .state = "",
+                                   .message = lease.status().message()},
+            .rows = {},
+            .asked_at = {}};
+  }
+  return (*lease)->Run(calls);
+}
+
+}  // namespace onced

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+// PostgresStore: the Store that many processes share, on a database that speaks PostgreSQL's
+// protocol. It decides here and has the database compare: Decide() runs on a guess (nothing, or
+// what was read), and one conditional write lands only if the row still has the version that was
+// read, or nothing was there that lives. A miss reads again and decides again. A fresh claim is one
+// round trip.
+//
+// The database's clock judges (database_time.h): every record is dated by a lower bound of it, and
+// a write lands only while the database agrees. So no lease is freed early; it may end earlier than
+// asked for by the bound's age, which is a round trip mostly and a second at most (for batches and
+// Execute, five).
+//
+// Fences are made by the database in the statement that needs them: microseconds of its clock, or
+// one more than the row's last, whichever is greater. An erased record leaves its row, with the
+// fence, for an hour, as a dead one does; so fences of a key rise also over its deaths, and when
+// the clock is set back. The column is the truth: what stands in a record's own bytes is not looked
+// at.
+//
+// A write that was sent and not answered is looked for: every write leaves a random version of 63
+// bits in its row. Found: it is done. Otherwise it is decided anew, for as long as `patience`; then
+// the call is kIoError, as after a disk's failure. What was surely not written is kUnavailable.
+//
+// What the database promises is what there is: a call that has returned is as durable as its
+// synchronous_commit says, and nothing waits at a gate. Behind a failover that loses commits,
+// claims are lost.
+//
+// Local runs (ClaimCommand::local): a store that many share cannot tell whether a run's process is
+// gone. Until the lease ends it is in flight, then unknown.
+//
+// Execute: its function may be called again when another process was faster; only one call's
+// effects are kept.
+//
+// Threads: every call from any thread, but Open and the destructor. Each blocks for its round
+// trips, with the key's stripes held, as RocksStore holds them while it writes: so duplicates of
+// one process ask the database one after another. Two threads of its own: the sweeper and the
+// listener. Invariants: see Store. Needs the tables of MigratePostgres (postgres_schema.h), and
+// connections that are the store's own: no pooler that hands them around between transactions.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/clock.h"
+#include "engine/store.h"
+
+namespace onced {
+
+struct PostgresStoreOptions {
+  std::string url;         // postgres://...
+  size_t connections = 8;  // at most; and one that listens
+  std::chrono::milliseconds connect_timeout{5'000};
+  std::chrono::milliseconds statement_timeout{5'000};
+  // How long a call goes on after a write whose fate is not known, or against others that are
+  // faster.
+  std::chrono::milliseconds patience{5'000};
+  // So much later than its decision a write may land, and so much shorter may a lease be; for
+  // batches and Execute, which take more round trips, five times as much.
+  std::chrono::milliseconds landing{1'000};
+  bool audit = true;
+  int64_t audit_retention_ms = 24 * 3'600'000;
+  int64_t unknown_retention_ms = 0;  // 0: an unknown record stays until it is resolved
+  WaiterLimits waiters;
+  bool listens = true;  // false: what other processes end is found by asking now and then
+
+  // Seams for tests. The clock, instead of the database's, must outlive the store.
+  Clock* clock = nullptr;
+  std::chrono::milliseconds sweep_pause{500};  // between two steps
+};
+
+class PostgresStore : public Store {
+ public:
+  // Unavailable: nobody there. InvalidArgument: no such URL, or the tables are not there.
+  // Corruption: they are of a newer version.
+  static Result<std::unique_ptr<PostgresStore>> Open(PostgresStoreOptions options);
+  ~PostgresStore() override;
+
+  bool ReadIsCheap() const override { return false; }
+  Result<Found> Read(const Key& key) override;
+  Result<Applied> Update(const Key& key, Needs needs, const Decider& decide,
+                         std::optional<Found> guess, const Waiter* waiter) override;
+  Result<std::vector<Applied>> UpdateAll(std::span<const UpdateStep> steps) override;
+  Result<Applied> UpdateWithEffects(const Key& key, Needs needs, std::span<const Key> effects,
+                                    const EffectDecider& decide) override;
+  Result<Page<ListedRecord>> List(const ListQuery& query) override;
+  Result<LiveCount> CountLive(std::string_view tenant, const std::string& after) override;
+  Result<Page<Run>> Runs(const Key& key) override;
+  Result<Page<std::string>> ReadEffect(const Key& key) override;
+  Result<Page<ListedEffect>> ListEffects(const ListQuery& query) override;
+  std::unique_ptr<Waiter> NewWaiter(const Key& key, bool claims,
+                                    std::function<void()> wake) override;
+  // A call that has returned has committed.
+  bool IsDurable(uint64_t /*sequence*/) override { return true; }
+  void WhenDurable(uint64_t /*sequence*/, std::function<void()> pass) override { pass(); }
+  Status WaitDurable(uint64_t /*sequence*/) override { return Status::Ok(); }
+
+  // Deletes what is long dead in all tables, now; the sweeper does so in small steps.
+  Status Sweep();
+  // How many wait in this process.
+  size_t waiters() const;
+  // What time it certainly is.
+  int64_t NowMs() const;
+
+ private:
+  struct Parts;
+  class Single;
+  class Batch;
+  class Execution;
+  explicit PostgresStore(std::unique_ptr<Parts> parts);
+
+  const std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace onced

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#include "tests/postgres_cluster.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <random>
+
+#include "engine/postgres_schema.h"
+
+namespace onced {
+namespace {
+
+// The newest that is installed; empty when none is.
+std::string ProgramsFolder() {
+  std::vector<std::pair<int, std::string>> found;
+  std::error_code none;
+  for (const auto& version : std::filesystem::directory_iterator("/usr/lib/postgresql", none)) {
+    const std::string programs = version.path().string() + "/bin/";
+    if (!std::filesystem::exists(programs + "initdb")) continue;
+    found.emplace_back(std::atoi(version.path().filename().c_str()), programs);
+  }
+  return found.empty() ? "" : std::max_element(found.begin(), found.end())->second;
+}
+
+uint16_t APort() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const any = reinterpret_cast<sockaddr*>(&address);
+  const bool ok = bind(fd, any, size) == 0 && getsockname(fd, any, &size) == 0;
+  close(fd);
+  if (!ok) throw std::runtime_error("no free port");
+  return ntohs(address.sin_port);
+}
+
+std::vector<std::string> Column(const std::string& url, const std::string& sql) {
+  const auto connection = Value(PostgresConnection::Open(url, {}));
+  const PostgresStatement statement{"", sql};
+  const PostgresCall call{&statement, {}};
+  const PostgresAnswer answer = connection->Run({&call, 1});
+  if (!answer.ok()) throw std::runtime_error(sql + ": " + answer.error->message);
+  std::vector<std::string> column;
+  for (size_t i = 0; i < answer.rows[0].size(); ++i)
+    column.emplace_back(answer.rows[0].Bytes(i, 0));
+  return column;
+}
+
+std::string SchemaName() {
+  std::random_device random;
+  return "t" + std::to_string(random()) + "_" + std::to_string(random());
+}
+
+}  // namespace
+
+std::string PostgresCluster::WhyNot() {
+  if (ProgramsFolder().empty()) return "PostgreSQL is not installed (Debian: postgresql)";
+  if (geteuid() == 0 && getpwnam("postgres") == nullptr) return "there is no user postgres";
+  return "";
+}
+
+PostgresCluster& PostgresCluster::Shared() {
+  static PostgresCluster cluster;
+  return cluster;
+}
+
+PostgresCluster::PostgresCluster() : programs_(ProgramsFolder()), port_(APort()) {
+  const std::string data = folder_.path();
+  const std::string parent = std::filesystem::path(data).parent_path();
+  if (geteuid() == 0) {
+    const passwd* const user = getpwnam("postgres");
+    if (user == nullptr || chown(parent.c_str(), user->pw_uid, user->pw_gid) != 0) {
+      throw std::runtime_error("cannot give " + parent + " to postgres");
+    }
+  }
+  Child initdb(AsPostgres({programs_ + "initdb", "-D", data, "-U", "postgres", "--no-sync",
+                           "--auth=trust", "--locale=C", "--encoding=UTF8"}));
+  if (!Eventually([&] { return initdb.Ended(); }) || initdb.code() != 0) {
+    throw std::runtime_error("initdb: " + initdb.Said());
+  }
+  Start();
+}
+
+PostgresCluster::~PostgresCluster() {
+  if (server_ == nullptr) return;
+  kill(server_->pid(), SIGQUIT);  // at once, and it takes its shared memory with it
+  Eventually([&] { return server_->Ended(); });
+}
+
+std::vector<std::string> PostgresCluster::AsPostgres(std::vector<std::string> words) const {
+  if (geteuid() != 0) return words;
+  // A change of user forgets that the child is to die with its parent, so it is said again.
+  std::vector<std::string> all = {"/usr/bin/setpriv", "--reuid=postgres", "--regid=postgres",
+                                  "--clear-groups", "--pdeathsig=KILL"};
+  all.insert(all.end(), words.begin(), words.end());
+  return all;
+}
+
+void PostgresCluster::Start() {
+  const std::string data = folder_.path();
+  server_ = std::make_unique<Child>(AsPostgres(
+      {programs_ + "postgres", "-D", data, "-k", data, "-p", std::to_string(port_), "-c",
+       "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "full_page_writes=off", "-c",
+       "shared_buffers=32MB", "-c", "max_connections=200", "-c", "autovacuum=off"}));
+  const bool up = Eventually([&] {
+    if (server_->Ended()) throw std::runtime_error("postgres: " + server_->Said());
+    return PostgresConnection::Open(Url("public"), {}).ok();
+  });
+  if (!up) throw std::runtime_error("postgres: " + server_->Said());
+}
+
+void PostgresCluster::Kill() {
+  kill(server_->pid(), SIGKILL);
+  Eventually([&] { return server_->Ended(); });
+  // Its backends see that it is gone; a new one would not start beside them.
+  const auto refuses = [&] { return !PostgresConnection::Open(Url("public"), {}).ok(); };
+  if (!Eventually(refuses)) throw std::runtime_error("postgres does not die");
+  server_.reset();
+}
+
+std::string PostgresCluster::Url(const std::string& schema, uint16_t port) const {
+  return "postgres://postgres@127.0.0.1:" + std::to_string(port != 0 ? port : port_) +
+         "/postgres?sslmode=disable&options=-csearch_path%3D" + schema;
+}
+
+std::vector<std::string> PostgresCluster::Sql(const std::string& statement) const {
+  return Column(Url("public"), statement);
+}
+
+PostgresFolder::PostgresFolder(PostgresCluster& cluster)
+    : cluster_(cluster), schema_(SchemaName()) {
+  cluster_.Sql("CREATE SCHEMA " + schema_);
+  Must(MigratePostgres(url()));
+}
+
+PostgresFolder::~PostgresFolder() {
+  try {
+    cluster_.Sql("DROP SCHEMA " + schema_ + " CASCADE");
+  } catch (const std::exception&) {
+    // The whole cluster goes, too.
+  }
+}
+
+std::vector<std::string> PostgresFolder::Sql(const std::string& statement) const {
+  return Column(url(), statement);
+}
+
+std::unique_ptr<PostgresStore> PostgresFolder::Open(
+    const std::function<void(PostgresStoreOptions&)>& adjust) const {
+  PostgresStoreOptions options;
+  options.url = url();
+  adjust(options);
+  return Value(PostgresStore::Open(options));
+}
+
+}  // namespace onced

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// PostgresProxy: stands between a store and its database on 127.0.0.1, and hangs up at the worst
+// moment: when a certain statement is about to be sent, or has been sent and its answer comes.
+//
+// Threads: every call from any; one thread of its own for each connection.
+// Invariants: no thread of it outlives it. Each cut that was ordered happens once.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/mutex.h"
+
+namespace onced {
+
+class PostgresProxy {
+ public:
+  enum class Cut { kBeforeItIsSent, kBeforeItIsAnswered };
+
+  explicit PostgresProxy(uint16_t to_port);
+  ~PostgresProxy();
+  PostgresProxy(const PostgresProxy&) = delete;
+  PostgresProxy& operator=(const PostgresProxy&) = delete;
+
+  uint16_t port() const { return port_; }
+  // The next time that a client sends `words`.
+  void CutNext(Cut when, const std::string& words);
+  // How many cuts have happened.
+  int cuts() const { return cuts_; }
+  // From the next cut on nobody is let through, until Repair.
+  void StaysCut() { stays_cut_ = true; }
+  void Repair();
+
+ private:
+  void Accept();
+  void Carry(int client);
+  // Whether what a client sends has the words that are waited for.
+  bool IsTheOne(const std::string& sent, Cut* when);
+
+  const uint16_t to_port_;
+  int listening_ = -1;
+  uint16_t port_ = 0;
+  std::atomic<bool> stop_{false}, broken_{false}, stays_cut_{false};
+  std::atomic<int> cuts_{0};
+  Mutex mutex_;
+  bool armed_ GUARDED_BY(mutex_) = false;
+  Cut when_ GUARDED_BY(mutex_) = Cut::kBeforeItIsSent;
+  std::string words_ GUARDED_BY(mutex_);
+  std::vector<std::thread> carriers_ GUARDED_BY(mutex_);
+  std::thread acceptor_;
+};
+
+}  // namespace onced

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// Who waits in one process for a run that ends in another.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include "tests/two_on_postgres.h"
+
+namespace onced {
+namespace {
+
+// How long a waiter in one store sleeps after the run has ended in the other.
+std::chrono::milliseconds WakesAfter(TwoOnOne& here, const Key& key) {
+  const Reply won = Value(here.a.Claim(key, LongClaim()));
+  std::chrono::steady_clock::time_point woken;
+  std::thread waiter([&] {
+    const Reply reply = Value(here.b.ClaimAndWait(key, LongClaim(), std::chrono::seconds(20)));
+    woken = std::chrono::steady_clock::now();
+    EXPECT_EQ(reply.outcome, Outcome::kReplay);
+    EXPECT_EQ(reply.record->result, "r");
+  });
+  EXPECT_TRUE(Eventually([&] { return here.b_store->waiters() == 1; }));
+  const auto ended = std::chrono::steady_clock::now();
+  EXPECT_EQ(Value(here.a.Complete(key, {.fence = FenceOf(won), .result = "r"})).outcome,
+            Outcome::kCompleted);
+  waiter.join();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(woken - ended);
+}
+
+TEST(WaitersOfAnotherStore, AreNotified) {
+  TwoOnOne here;
+  std::chrono::milliseconds all{0};
+  for (int i = 0; i < 10; ++i) all += WakesAfter(here, K("k" + std::to_string(i)));
+  // Without notices it would be the half of 500 to 1,000 ms each.
+  EXPECT_LT(all.count(), 2'500);
+}
+
+TEST(WaitersOfAnotherStore, AreWokenWithoutNotices) {
+  TwoOnOne here(nullptr, /*listens=*/false);
+  EXPECT_LT(WakesAfter(here, K("a")).count(), 10'000);
+}
+
+TEST(WaitersOfAnotherStore, AreSpokenForInTheRowOnlyWhileTheyWait) {
+  TwoOnOne here;
+  const auto waited = [&] { return here.folder.Sql("SELECT 'x' FROM onced_records WHERE waited"); };
+  const Reply won = Value(here.a.Claim(K("a"), LongClaim()));
+  EXPECT_EQ(Value(here.b.Claim(K("a"), LongClaim())).outcome, Outcome::kInFlight);
+  EXPECT_TRUE(waited().empty()) << "who does not wait writes nothing";
+  const auto waiter = here.b.NewWaiter(K("a"), true, [] {});
+  EXPECT_TRUE(Value(here.b.Claim(K("a"), LongClaim(), waiter.get())).waiting);
+  EXPECT_EQ(waited().size(), 1u);
+  EXPECT_EQ(Value(here.a.Renew(K("a"), {.fence = FenceOf(won), .lease_ms = 5'000})).outcome,
+            Outcome::kRenewed);
+  EXPECT_EQ(waited().size(), 1u) << "they still wait";
+  (void)Value(here.a.Complete(K("a"), {.fence = FenceOf(won)}));
+  EXPECT_TRUE(waited().empty());
+}
+
+TEST(WaitersOfAnotherStore, GetAReleasedKeyOneAfterAnother) {
+  TwoOnOne here;
+  const Reply won = Value(here.a.Claim(K("a"), LongClaim()));
+  std::atomic<int> claims{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      Ledger& ledger = t % 2 == 0 ? here.a : here.b;
+      const Reply reply = Value(ledger.ClaimAndWait(K("a"), LongClaim(), std::chrono::seconds(30)));
+      ASSERT_EQ(reply.outcome, Outcome::kClaimed);
+      ++claims;
+      EXPECT_EQ(Value(ledger.Release(K("a"), {.fence = FenceOf(reply)})).outcome,
+                Outcome::kReleased);
+    });
+  }
+  EXPECT_TRUE(Eventually([&] { return here.a_store->waiters() + here.b_store->waiters() == 4; }));
+  (void)Value(here.a.Release(K("a"), {.fence = FenceOf(won)}));
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(claims, 4);
+}
+
+}  // namespace
+}  // namespace onced
