@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Commands: what the command line asks of a onced that runs (`keys`, `stats`, `healthcheck`,
 // `keygen`, `backup`), by its API, of folders that lie still (`verify`, `restore`), and of a
-// database
-// (`migrate`).
+// database (`migrate`).
 //
 // Threads: called once, on the main thread.
 // Invariants: what was asked for goes to stdout, everything else to stderr. Tables are for people;
