@@ -7,10 +7,10 @@
 //
 // Threads: every call from any thread. None waits for a disk sync of this process; that is the
 // gate's work, by the sequence numbers that the calls return.
-// Invariants: 1. Between the record a
-// Decider is shown and the write of what it decides, nobody else changes that key. 2. Record, audit
-// row and effects of one call are written together or not at all. 3. A call that returns kIoError
-// or kNoSpace may have written; any other error wrote nothing.
+// Invariants: 1. Between the record a Decider is shown and the write of what it decides, nobody
+// else changes that key. 2. Record, audit row and effects of one call are written together or not
+// at all. 3. A call that returns kIoError or kNoSpace may have written; any other error wrote
+// nothing.
 #pragma once
 
 #include <cstdint>

@@ -145,7 +145,7 @@ TEST(Commands, TakeNothingForDoneThatAOncedHasNotDone) {
   for (const char* const body : {"", "[]", "7", "null", "{}", "<html>\x1b[2J</html>"}) {
     ScriptedUpstream other;
     for (const char* const target : {"/v1/keys", "/v1/keys/k", "/v1/keys/k/history", "/v1/resolve",
-                                      "/v1/status", "/v1/keygen", "/v1/backup", "/readyz"}) {
+                                     "/v1/status", "/v1/keygen", "/v1/backup", "/readyz"}) {
       other.On(target, Answer(200, body));
     }
     for (std::vector<std::string> words : {std::vector<std::string>{"keys", "list"},

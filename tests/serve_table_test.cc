@@ -111,7 +111,8 @@ TEST(ServeTable, TellsWhereWhatIsWrongStands) {
 }
 
 TEST(ServeTable, NamesTheVariableThatIsWrong) {
-  EXPECT_EQ(Complaint("", {"ONCED_LEASE=5"}), "ONCED_LEASE: must be 100ms..1h, such as 30s (ms, s, m, h, d)");
+  EXPECT_EQ(Complaint("", {"ONCED_LEASE=5"}),
+            "ONCED_LEASE: must be 100ms..1h, such as 30s (ms, s, m, h, d)");
   EXPECT_EQ(Complaint("", {"ONCED_LEASE="}), "") << "an empty one is none, as shells unset them";
   EXPECT_EQ(Complaint("", {"ONCED_ACCEPT_DATA_LOSS=on"}), "") << "said for one start, not kept";
   // What no single one can tell names it as it was written.
