@@ -231,7 +231,7 @@ class Session {
 
   int Health() {
     const Result<ApiClient::Reply> reply = client_->Ask(
-        "GET", "/readyz?verbose", "", std::chrono::seconds(o_.timeout_s), /*json=*/true);
+        "GET", "/readyz?verbose", "", std::chrono::seconds(o_.timeout_s), /*wants_json=*/true);
     if (!reply.ok()) return Failed(kExitFailure, reply.status().message());
     const Json answer = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
     const bool as_onced = (reply->status == 200 || reply->status == 503) && answer.is_object() &&
