@@ -104,9 +104,11 @@ Status CheckPostgresUrl(const std::string& url) {
   PQconninfoOption* const options = named ? PQconninfoParse(url.c_str(), nullptr) : nullptr;
   // Of a password with a slash in it libpq takes a part for the port, and tells it to everybody.
   bool is_one = options != nullptr;
+  // Or of one with an @ in it, a part for the host.
   for (const PQconninfoOption* o = options; is_one && o->keyword != nullptr; ++o) {
-    if (std::string_view(o->keyword) != "port" || o->val == nullptr) continue;
-    is_one = std::string_view(o->val).find_first_not_of("0123456789,") == std::string_view::npos;
+    const std::string_view name = o->keyword, value = o->val == nullptr ? "" : o->val;
+    if (name == "port") is_one = value.find_first_not_of("0123456789,") == value.npos;
+    if (name == "host") is_one = value.find('@') == value.npos;
   }
   PQconninfoFree(options);
   // libpq's own complaint would repeat the URL, and so a password.
@@ -130,10 +132,17 @@ Result<std::unique_ptr<PostgresConnection>> PostgresConnection::Open(
   const std::string seconds =
       std::to_string(std::chrono::ceil<std::chrono::seconds>(timeouts.connect).count());
   // What stands before the URL gives way to what the URL says.
-  const std::array<const char*, 5> names = {"connect_timeout", "fallback_application_name",
-                                            "dbname", "client_encoding", nullptr};
-  const std::array<const char*, 5> values = {seconds.c_str(), "onced", url.c_str(), "UTF8",
-                                             nullptr};
+  // A standby would answer with what was true a while ago; of several hosts it is the one that
+  // writes. A host that is gone without a word is given up after the second time.
+  const std::array<const char*, 7> names = {"connect_timeout",
+                                            "fallback_application_name",
+                                            "target_session_attrs",
+                                            "tcp_user_timeout",
+                                            "dbname",
+                                            "client_encoding",
+                                            nullptr};
+  const std::array<const char*, 7> values = {seconds.c_str(), "onced", "read-write", "10000",
+                                             url.c_str(),     "UTF8",  nullptr};
   std::unique_ptr<PostgresConnection> made(new PostgresConnection(
       PQconnectdbParams(names.data(), values.data(), /*expand_dbname=*/1), timeouts));
   ONCED_RETURN_IF_ERROR(made->Greet());
@@ -153,8 +162,11 @@ Status PostgresConnection::Greet() {
   }
   const PostgresStatement limit{
       "", "SET statement_timeout = " + std::to_string(timeouts_.statement.count())};
-  const PostgresCall call{&limit, {}};
-  const PostgresAnswer answer = Run({&call, 1});
+  // Should this process stop for good in the middle of a transaction, its locks must not stay.
+  const PostgresStatement idle_limit{"", "SET idle_in_transaction_session_timeout = 10000"};
+  const std::array<PostgresCall, 2> calls = {PostgresCall{&limit, {}},
+                                             PostgresCall{&idle_limit, {}}};
+  const PostgresAnswer answer = Run(calls);
   if (answer.ok()) return Status::Ok();
   return Status::Unavailable("connect to the database: " + answer.error->message);
 }
@@ -262,6 +274,7 @@ PostgresAnswer PostgresConnection::Run(std::span<const PostgresCall> calls) {
   } else {
     lost = Receive(&intake);
   }
+  lost_ = lost_ || lost.has_value();
   if (lost.has_value()) {
     // The server's last words, if any, tell more than that it hung up.
     if (intake.answer.error.has_value()) lost->message = intake.answer.error->message;
@@ -269,6 +282,8 @@ PostgresAnswer PostgresConnection::Run(std::span<const PostgresCall> calls) {
   }
   if (!intake.answer.ok()) {
     intake.answer.rows.clear();
+    // It has become a standby under us: another connection finds the one that writes.
+    lost_ = lost_ || intake.answer.error->state == "25006";
   } else {
     ONCED_CHECK(intake.answer.rows.size() == calls.size());
   }
@@ -278,12 +293,12 @@ PostgresAnswer PostgresConnection::Run(std::span<const PostgresCall> calls) {
 bool PostgresConnection::SeemsAlive() {
   pollfd poll_for{.fd = fd(), .events = POLLIN, .revents = 0};
   if (poll(&poll_for, 1, 0) != 0 && PQconsumeInput(connection_.get()) != 1) return false;
-  return PQstatus(connection_.get()) == CONNECTION_OK;
+  return !lost_ && PQstatus(connection_.get()) == CONNECTION_OK;
 }
 
 bool PostgresConnection::Settle() {
   pg_conn* const conn = connection_.get();
-  if (PQstatus(conn) != CONNECTION_OK) return false;
+  if (lost_ || PQstatus(conn) != CONNECTION_OK) return false;
   if (PQtransactionStatus(conn) == PQTRANS_IDLE) return true;
   const PostgresStatement rollback{"", "ROLLBACK"};
   const PostgresCall call{&rollback, {}};

@@ -128,6 +128,7 @@ class PostgresConnection {
   const std::unique_ptr<pg_conn, Finish> connection_;
   const PostgresTimeouts timeouts_;
   std::set<std::string> prepared_;
+  bool lost_ = false;  // what still comes belongs to a round trip that was given up
 };
 
 // An array as a parameter of a type such as bytea[].

@@ -2,6 +2,7 @@
 // PostgresStore::UpdateWithEffects: one transaction that takes the record's row and then, in the
 // order of their keys, those of the effects, absent ones too; so of two that share an effect one
 // waits for the other, and nobody waits in a circle.
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,10 @@ class PostgresStore::Execution {
       : parts_(parts), key_(key), needs_(needs), effects_(effects), tries_(parts.options.patience) {
     std::vector<std::string> encoded;
     for (const Key& effect : effects) encoded.push_back(effect.encoded());
+    // Each once: no row may be made twice by one statement.
+    std::sort(encoded.begin(), encoded.end());
+    encoded.erase(std::unique(encoded.begin(), encoded.end()), encoded.end());
+    wanted_ = encoded.size();
     array_ = PostgresByteaArray(encoded);
   }
 
@@ -105,6 +110,8 @@ class PostgresStore::Execution {
     values_.clear();
     if (effects_.empty()) return PostgresCame::kHit;
     const PostgresRows& rows = answer.rows[4];
+    // A row that is not there could not be written to either, and nobody would notice.
+    if (rows.size() != wanted_) return PostgresCame::kMissed;
     for (size_t i = 0; i < rows.size(); ++i) {
       if (!rows.IsNull(i, 1)) values_.emplace(rows.Bytes(i, 0), std::string(rows.Bytes(i, 1)));
     }
@@ -145,6 +152,7 @@ class PostgresStore::Execution {
   const Needs needs_;
   const std::span<const Key> effects_;
   std::string array_;  // of their keys
+  size_t wanted_ = 0;  // how many
   PostgresTries tries_;
   Status failure_ = Status::Unavailable("write: others are faster");
   std::vector<std::pair<uint64_t, Applied>> doubts_;  // by the version that each left, if it landed

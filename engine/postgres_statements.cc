@@ -95,10 +95,11 @@ const PostgresStatement kNotify{"onced_notify",
                                 "SELECT pg_notify('onced', $3::text) FROM onced_records AS r "
                                 "WHERE r.key = $1::bytea AND r.version = $2::bigint"};
 
+// One that is there is locked as well, so that the sweeper does not take it before it is read.
 const PostgresStatement kMakeEffects{
     "onced_make_effects",
     "INSERT INTO onced_effects (key) SELECT wanted.key FROM unnest($1::bytea[]) AS wanted(key) "
-    "ORDER BY wanted.key ON CONFLICT (key) DO NOTHING"};
+    "ORDER BY wanted.key ON CONFLICT (key) DO UPDATE SET value = onced_effects.value"};
 
 const PostgresStatement kLockEffects{
     "onced_lock_effects",

@@ -27,13 +27,22 @@
 // Local runs (ClaimCommand::local): a store that many share cannot tell whether a run's process is
 // gone. Until the lease ends it is in flight, then unknown.
 //
+// Where it falls short, which is why `onced serve` does not offer it: a lease shorter than the time
+// that its write takes to land is over when it is granted, and another may then win it, too (ask
+// for several seconds); a waiter of another process that marks the row while a lost write is looked
+// for hides it, and the claim is told as in flight; an error of the server's own at COMMIT counts
+// as "not written" unless it is known to leave that open; a database clock that leaps ahead by more
+// than a retention and an hour has live results swept; and where nodes have clocks of their own
+// (CockroachDB, YugabyteDB) a lease may end early by their difference.
+//
 // Execute: its function may be called again when another process was faster; only one call's
 // effects are kept.
 //
 // Threads: every call from any thread, but Open and the destructor. Each blocks for its round
 // trips, with the key's stripes held, as RocksStore holds them while it writes: so duplicates of
 // one process ask the database one after another. Two threads of its own: the sweeper and the
-// listener. Invariants: see Store. Needs the tables of MigratePostgres (postgres_schema.h), and
+// listener.
+// Invariants: see Store. Needs the tables of MigratePostgres (postgres_schema.h), and
 // connections that are the store's own: no pooler that hands them around between transactions.
 #pragma once
 

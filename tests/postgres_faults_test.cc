@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/ledger.h"
+#include "engine/postgres_connection.h"
 #include "engine/postgres_store.h"
 #include "tests/postgres_cluster.h"
 #include "tests/postgres_proxy.h"
@@ -203,6 +204,21 @@ TEST(Database, ThatIsKilledAndComesBackIsServedAgain) {
   EXPECT_EQ(Value(ledger.Claim(K("b"), LongClaim())).outcome, Outcome::kInFlight);
   EXPECT_EQ(Value(ledger.Complete(K("b"), {.fence = open})).outcome, Outcome::kCompleted);
   EXPECT_EQ(Value(ledger.Claim(K("d"), LongClaim())).outcome, Outcome::kClaimed);
+}
+
+// What it was asked may still be answered, and would be taken for the answer to what is asked next.
+TEST(LostConnection, IsNotUsedAgainAfterAnAnswerThatDidNotComeInTime) {
+  PostgresFolder folder;
+  const Result<std::unique_ptr<PostgresConnection>> opened =
+      PostgresConnection::Open(folder.url(), {.call = std::chrono::milliseconds(200)});
+  ASSERT_TRUE(opened.ok()) << opened.status().message();
+  const PostgresStatement slow{"", "SELECT 1::bigint FROM pg_sleep(0.5)"};
+  const PostgresCall call{&slow, {}};
+  const PostgresAnswer answer = (*opened)->Run({&call, 1});
+  ASSERT_FALSE(answer.ok());
+  EXPECT_EQ(answer.error->kind, PostgresError::Kind::kUnknown);
+  EXPECT_FALSE((*opened)->SeemsAlive());
+  EXPECT_FALSE((*opened)->Settle());
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ TEST(Migrate, SaysByItsExitCodeWhatIsWrong) {
 TEST(Migrate, PrintsNoPassword) {
   for (const std::string url :
        {"mysql://me:secret@127.0.0.1/x", "postgres://me:secret@127.0.0.1:1/x",
-        "postgres://me:secret/and@127.0.0.1/x"}) {
+        "postgres://me:secret/and@127.0.0.1/x", "postgres://me:secret@and@127.0.0.1/x"}) {
     const auto [code, said] = Migrate({"--store", url});
     EXPECT_NE(code, 0);
     EXPECT_FALSE(said.empty());
