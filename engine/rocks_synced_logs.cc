@@ -67,14 +67,20 @@ std::optional<uint64_t> OddRecord(std::ifstream& file, uint64_t bytes) {
 struct SyncedLogs::Log {
   Log(uint64_t n, const std::shared_ptr<rocksdb::FSWritableFile>& f) : number(n), file(f) {}
 
-  // What was appended before it began is on the disk when it succeeds, if no call has failed.
+  // What was appended before it began is on the disk when it succeeds, if no append has failed.
+  // One at a time, and none after one that failed: the kernel tells a file's fault to one of those
+  // who sync it, and what was to be written then is lost, whatever it tells the others.
   IOStatus Sync(rocksdb::FSWritableFile& of, bool all, const IOOptions& options,
-                IODebugContext* debug) {
+                IODebugContext* debug) EXCLUDES(syncing) {
+    MutexLock lock(syncing);
+    if (!sync_failure.ok()) return sync_failure;
     const uint64_t bytes = appended.load(std::memory_order_acquire);
     if (IsSynced(bytes)) return IOStatus::OK();
     IOStatus done = all ? of.Fsync(options, debug) : of.Sync(options, debug);
-    if (!done.ok()) failed.store(true, std::memory_order_release);
-    // What a failed sync was to write is lost, whatever the next one says.
+    if (!done.ok()) {
+      failed.store(true, std::memory_order_release);
+      sync_failure = done;
+    }
     if (failed.load(std::memory_order_acquire)) return done;
     uint64_t before = synced.load(std::memory_order_relaxed);
     while (before < bytes && !synced.compare_exchange_weak(before, bytes)) {
@@ -92,7 +98,9 @@ struct SyncedLogs::Log {
   std::atomic<uint64_t> appended{0};
   std::atomic<uint64_t> synced{0};
   std::atomic<bool> failed{false};  // an append or a sync: no more of it counts as synced
-  uint64_t counted = 0;             // of it, under the mutex: with its entry in the folder
+  Mutex syncing;
+  IOStatus sync_failure GUARDED_BY(syncing);
+  uint64_t counted = 0;  // of it, under the mutex: with its entry in the folder
 };
 
 class SyncedLogs::WatchedLog : public rocksdb::FSWritableFileWrapper {
