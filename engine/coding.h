@@ -77,4 +77,11 @@ inline uint64_t FromBigEndian64(const char* bytes) {
   return __builtin_bswap64(value);
 }
 
+// The first key behind all that begin with `prefix`; "": there is none.
+inline std::string EndOf(std::string prefix) {
+  while (!prefix.empty() && static_cast<uint8_t>(prefix.back()) == 0xFF) prefix.pop_back();
+  if (!prefix.empty()) ++prefix.back();
+  return prefix;
+}
+
 }  // namespace onced

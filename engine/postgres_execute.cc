@@ -62,9 +62,8 @@ class PostgresStore::Execution {
                    std::optional<Applied>* applied) {
     const PostgresCame locked = Lock(connection);
     if (locked != PostgresCame::kHit) return locked;
-    for (auto& [version, doubted] : doubts_) {
-      if (version != row_.version) continue;
-      *applied = std::move(doubted);
+    if (Applied* const landed = doubts_.Landed(row_)) {
+      *applied = std::move(*landed);
       return PostgresCame::kHit;
     }
     Moment moment = parts_.MomentFor(needs_);
@@ -143,7 +142,7 @@ class PostgresStore::Execution {
     }
     failure_ = StatusOf("write", *answer.error);
     const PostgresCame came = CameOf(*answer.error, /*may_have_landed=*/true);
-    if (came == PostgresCame::kDoubtful) doubts_.emplace_back(write.version(), applied);
+    if (came == PostgresCame::kDoubtful) doubts_.Add(write.version(), applied);
     return came;
   }
 
@@ -155,7 +154,7 @@ class PostgresStore::Execution {
   size_t wanted_ = 0;  // how many
   PostgresTries tries_;
   Status failure_ = Status::Unavailable("write: others are faster");
-  std::vector<std::pair<uint64_t, Applied>> doubts_;  // by the version that each left, if it landed
+  PostgresDoubts doubts_;
   // Of the try that is under way:
   PostgresRow row_;
   int64_t micros_ = 0;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/coding.h"
 #include "engine/page_walk.h"
 #include "engine/postgres_parts.h"
 #include "engine/postgres_statements.h"
@@ -27,13 +28,6 @@ struct ListedRow {
   std::string_view bytes;  // the first of them
   size_t size = 0;
 };
-
-// What is greater than everything that begins with `prefix`, and nothing else.
-std::string EndOf(std::string prefix) {
-  while (!prefix.empty() && prefix.back() == '\xFF') prefix.pop_back();
-  if (!prefix.empty()) prefix.back() = static_cast<char>(prefix.back() + 1);
-  return prefix;
-}
 
 // Goes through a table in the order of its keys.
 class TableWalk {

@@ -3,8 +3,9 @@
 // how a change of one is written.
 //
 // Private to the engine's part for PostgreSQL.
-// Threads: as PostgresStore; a PostgresRow, a PostgresWrite and a PostgresTries belong to one call.
-// Invariants: nothing but Parts::RowOf decodes a record, and the fence is the column's.
+// Threads: as PostgresStore; a PostgresRow, a PostgresWrite, PostgresDoubts and PostgresTries
+// belong to one call. Invariants: nothing but Parts::RowOf decodes a record, and the fence is the
+// column's.
 #pragma once
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/database_time.h"
@@ -83,6 +85,22 @@ class PostgresWrite {
   std::deque<std::string> kept_;
   std::vector<PostgresCall> puts_;
   std::vector<PostgresCall> followers_;
+};
+
+// Writes whose fate is not known, by the versions that they would have left.
+class PostgresDoubts {
+ public:
+  void Add(uint64_t version, Applied applied) { all_.emplace_back(version, std::move(applied)); }
+  // The one that has landed, if the row says so.
+  Applied* Landed(const PostgresRow& row) {
+    for (auto& [version, applied] : all_) {
+      if (version == row.version) return &applied;
+    }
+    return nullptr;
+  }
+
+ private:
+  std::vector<std::pair<uint64_t, Applied>> all_;
 };
 
 // How long one call goes on, and whether any of its writes may have landed unseen.

@@ -12,22 +12,6 @@ namespace {
 
 using Kind = PostgresError::Kind;
 
-// Writes whose fate is not known, by the versions that they would have left.
-class Doubts {
- public:
-  void Add(uint64_t version, Applied applied) { all_.emplace_back(version, std::move(applied)); }
-  // The one that has landed, if the row says so.
-  Applied* Landed(const PostgresRow& row) {
-    for (auto& [version, applied] : all_) {
-      if (version == row.version) return &applied;
-    }
-    return nullptr;
-  }
-
- private:
-  std::vector<std::pair<uint64_t, Applied>> all_;
-};
-
 // The row as `guess` has it.
 PostgresRow RowOf(Found guess) {
   PostgresRow row{
@@ -174,7 +158,7 @@ class PostgresStore::Single {
   const Needs needs_;
   const Waiter* const waiter_;
   PostgresTries tries_;
-  Doubts doubts_;
+  PostgresDoubts doubts_;
   Status failure_ = Status::Ok();
 };
 

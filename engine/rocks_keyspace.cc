@@ -73,13 +73,6 @@ uint32_t SlotIn(std::string_view encoded, size_t at) {
   return slot;
 }
 
-// The first key behind all that begin with `prefix`.
-std::string EndOf(std::string prefix) {
-  while (static_cast<uint8_t>(prefix.back()) == 0xFF) prefix.pop_back();
-  ++prefix.back();
-  return prefix;
-}
-
 class RocksKeyspace : public Keyspace {
  public:
   RocksKeyspace(RocksDatabase* db, CommitGate* gate, const std::atomic<bool>* space_low,

@@ -75,32 +75,26 @@ struct SyncedLogs::Log {
     MutexLock lock(syncing);
     if (!sync_failure.ok()) return sync_failure;
     const uint64_t bytes = appended.load(std::memory_order_acquire);
-    if (IsSynced(bytes)) return IOStatus::OK();
+    if (!append_failed.load(std::memory_order_acquire) && synced.load() >= bytes) {
+      return IOStatus::OK();
+    }
     IOStatus done = all ? of.Fsync(options, debug) : of.Sync(options, debug);
     if (!done.ok()) {
-      failed.store(true, std::memory_order_release);
       sync_failure = done;
-    }
-    if (failed.load(std::memory_order_acquire)) return done;
-    uint64_t before = synced.load(std::memory_order_relaxed);
-    while (before < bytes && !synced.compare_exchange_weak(before, bytes)) {
+    } else if (!append_failed.load(std::memory_order_acquire)) {
+      synced.store(bytes, std::memory_order_release);
     }
     return done;
-  }
-
-  bool IsSynced(uint64_t bytes) const {
-    return !failed.load(std::memory_order_acquire) &&
-           synced.load(std::memory_order_acquire) >= bytes;
   }
 
   const uint64_t number;
   const std::weak_ptr<rocksdb::FSWritableFile> file;  // RocksDB closes it
   std::atomic<uint64_t> appended{0};
-  std::atomic<uint64_t> synced{0};
-  std::atomic<bool> failed{false};  // an append or a sync: no more of it counts as synced
+  std::atomic<bool> append_failed{false};  // no more of it counts as synced
+  std::atomic<uint64_t> synced{0};         // written under the mutex
   Mutex syncing;
   IOStatus sync_failure GUARDED_BY(syncing);
-  uint64_t counted = 0;  // of it, under the mutex: with its entry in the folder
+  uint64_t counted = 0;  // of it, under the mutex of all: with its entry in the folder
 };
 
 class SyncedLogs::WatchedLog : public rocksdb::FSWritableFileWrapper {
@@ -127,7 +121,7 @@ class SyncedLogs::WatchedLog : public rocksdb::FSWritableFileWrapper {
     if (status.ok()) {
       log_->appended.fetch_add(data.size(), std::memory_order_release);
     } else {
-      log_->failed.store(true, std::memory_order_release);
+      log_->append_failed.store(true, std::memory_order_release);
     }
     return status;
   }
