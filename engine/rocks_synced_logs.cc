@@ -13,6 +13,8 @@
 #include <system_error>
 #include <utility>
 
+#include "engine/rocks_log_records.h"
+
 namespace onced {
 
 namespace {
@@ -41,25 +43,18 @@ std::string NameOf(uint64_t number) {
   return name.data();
 }
 
-// Where the first `bytes` of a log cease to be records; nothing: nowhere. It fills blocks of 32
-// KiB, of which the end is zeros where less than a head is left. A head: checksum, length, type; of
-// the types 1 to 4 are a whole record, its first, a middle and its last part.
+// Where the first `bytes` of a log cease to be records; nothing: nowhere.
 std::optional<uint64_t> OddRecord(std::ifstream& file, uint64_t bytes) {
-  constexpr uint64_t kBlock = 32U << 10;
-  constexpr uint64_t kHead = 7;
-  std::vector<char> block(kBlock);
-  for (uint64_t begin = 0; begin < bytes; begin += kBlock) {
-    const uint64_t size = std::min(kBlock, bytes - begin);
-    if (!file.read(block.data(), static_cast<std::streamsize>(size))) return begin;
-    for (uint64_t at = 0; at < size && kBlock - at >= kHead;) {
-      if (at + kHead > size) return begin + at;
-      const auto byte = [&](uint64_t i) { return static_cast<unsigned char>(block[at + i]); };
-      const uint64_t end = at + kHead + byte(4) + 256ULL * byte(5);
-      if (byte(6) < 1 || byte(6) > 4 || end > size) return begin + at;
-      at = end;
-    }
+  LogRecords records;
+  std::vector<char> piece(64U << 10);
+  for (uint64_t left = bytes; left > 0;) {
+    const uint64_t size = std::min<uint64_t>(piece.size(), left);
+    if (!file.read(piece.data(), static_cast<std::streamsize>(size))) return bytes - left;
+    if (!records.Follow({piece.data(), size})) break;
+    left -= size;
   }
-  return std::nullopt;
+  if (records.end() == bytes) return std::nullopt;
+  return records.end();
 }
 
 }  // namespace
@@ -67,34 +62,38 @@ std::optional<uint64_t> OddRecord(std::ifstream& file, uint64_t bytes) {
 struct SyncedLogs::Log {
   Log(uint64_t n, const std::shared_ptr<rocksdb::FSWritableFile>& f) : number(n), file(f) {}
 
-  // What was appended before it began is on the disk when it succeeds, if no append has failed.
-  // One at a time, and none after one that failed: the kernel tells a file's fault to one of those
-  // who sync it, and what was to be written then is lost, whatever it tells the others.
+  // What was appended before it began is on the disk when it succeeds. One at a time, and none
+  // after one that failed: the kernel tells a file's fault to one of those who sync it, and what
+  // was to be written then is lost, whatever it tells the others. Nothing to do where nothing was
+  // tried since the last one.
   IOStatus Sync(rocksdb::FSWritableFile& of, bool all, const IOOptions& options,
-                IODebugContext* debug) EXCLUDES(syncing) {
-    MutexLock lock(syncing);
+                IODebugContext* debug) EXCLUDES(using_file) {
+    MutexLock lock(using_file);
+    if (closed) return IOStatus::OK();  // RocksDB has done with it
     if (!sync_failure.ok()) return sync_failure;
-    const uint64_t bytes = appended.load(std::memory_order_acquire);
-    if (!append_failed.load(std::memory_order_acquire) && synced.load() >= bytes) {
-      return IOStatus::OK();
-    }
+    const uint64_t before = appends.load(std::memory_order_acquire);
+    const uint64_t bytes = records.load(std::memory_order_acquire);
+    if (before == synced_appends) return IOStatus::OK();
     IOStatus done = all ? of.Fsync(options, debug) : of.Sync(options, debug);
-    if (!done.ok()) {
-      sync_failure = done;
-    } else if (!append_failed.load(std::memory_order_acquire)) {
+    if (done.ok()) {
+      synced_appends = before;
       synced.store(bytes, std::memory_order_release);
+    } else {
+      sync_failure = done;
     }
     return done;
   }
 
   const uint64_t number;
   const std::weak_ptr<rocksdb::FSWritableFile> file;  // RocksDB closes it
-  std::atomic<uint64_t> appended{0};
-  std::atomic<bool> append_failed{false};  // no more of it counts as synced
-  std::atomic<uint64_t> synced{0};         // written under the mutex
-  Mutex syncing;
-  IOStatus sync_failure GUARDED_BY(syncing);
-  uint64_t counted = 0;  // of it, under the mutex of all: with its entry in the folder
+  std::atomic<uint64_t> appends{0};  // also those that failed: who syncs it then need not again
+  std::atomic<uint64_t> records{0};  // bytes of whole ones; none behind an append that failed
+  std::atomic<uint64_t> synced{0};   // of `records`
+  Mutex using_file;
+  bool closed GUARDED_BY(using_file) = false;
+  IOStatus sync_failure GUARDED_BY(using_file);
+  uint64_t synced_appends GUARDED_BY(using_file) = 0;
+  uint64_t counted = 0;  // of `synced`, under the mutex of all: with its entry in the folder
 };
 
 class SyncedLogs::WatchedLog : public rocksdb::FSWritableFileWrapper {
@@ -103,11 +102,11 @@ class SyncedLogs::WatchedLog : public rocksdb::FSWritableFileWrapper {
       : FSWritableFileWrapper(file.get()), file_(std::move(file)), log_(std::move(log)) {}
 
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* debug) override {
-    return Counted(data, FSWritableFileWrapper::Append(data, options, debug));
+    return Counted(data, [&] { return FSWritableFileWrapper::Append(data, options, debug); });
   }
   IOStatus Append(const Slice& data, const IOOptions& options, const DataVerificationInfo& info,
                   IODebugContext* debug) override {
-    return Counted(data, FSWritableFileWrapper::Append(data, options, info, debug));
+    return Counted(data, [&] { return FSWritableFileWrapper::Append(data, options, info, debug); });
   }
   IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
     return log_->Sync(*file_, /*all=*/false, options, debug);
@@ -115,18 +114,28 @@ class SyncedLogs::WatchedLog : public rocksdb::FSWritableFileWrapper {
   IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
     return log_->Sync(*file_, /*all=*/true, options, debug);
   }
+  // Not while the one who begins the next log syncs it.
+  IOStatus Close(const IOOptions& options, IODebugContext* debug) override {
+    MutexLock lock(log_->using_file);
+    log_->closed = true;
+    return FSWritableFileWrapper::Close(options, debug);
+  }
 
  private:
-  IOStatus Counted(const Slice& data, IOStatus status) {
-    if (status.ok()) {
-      log_->appended.fetch_add(data.size(), std::memory_order_release);
-    } else {
-      log_->append_failed.store(true, std::memory_order_release);
-    }
+  template <typename Appending>
+  IOStatus Counted(const Slice& data, const Appending& append) {
+    const bool are_records = records_.Follow({data.data(), data.size()});
+    IOStatus status = are_records ? append() : IOStatus::Corruption("a log of no records");
+    failed_ = failed_ || !status.ok();
+    if (!failed_) log_->records.store(records_.end(), std::memory_order_release);
+    log_->appends.fetch_add(1, std::memory_order_release);
     return status;
   }
+
   const std::shared_ptr<rocksdb::FSWritableFile> file_;
   const std::shared_ptr<Log> log_;
+  LogRecords records_;   // RocksDB appends one after another
+  bool failed_ = false;  // what is behind a failed append is nowhere that we know of
 };
 
 class SyncedLogs::WatchedFiles : public rocksdb::FileSystemWrapper {
@@ -197,7 +206,10 @@ void SyncedLogs::Gone(uint64_t number) {
 
 uint64_t SyncedLogs::Newest() const {
   MutexLock lock(mutex_);
-  return logs_.empty() ? 0 : logs_.back()->number;
+  for (auto log = logs_.rbegin(); log != logs_.rend(); ++log) {
+    if ((*log)->appends.load(std::memory_order_acquire) > 0) return (*log)->number;
+  }
+  return 0;
 }
 
 void SyncedLogs::SyncedUpTo(uint64_t newest) {

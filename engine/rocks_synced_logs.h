@@ -15,7 +15,7 @@
 // Private to the engine: includes RocksDB.
 // Threads: any, but Watch, which comes before all others.
 // Invariants: 1. A log leaves the mark, durably, before it leaves the disk. 2. Nothing is in a log
-// before all of the one before it is synced.
+// before all of the one before it is synced. 3. What counts as synced ends where a record does.
 #pragma once
 
 #include <rocksdb/env.h>
@@ -43,7 +43,9 @@ class SyncedLogs : public std::enable_shared_from_this<SyncedLogs> {
                                              LogForgetter forget);
 
   // Around a SyncWAL(): a log counts as synced only when its entry in the folder is so, too, which
-  // is so for those that there were before, and when it has succeeded.
+  // is so for those that there were before, and when it has succeeded. The newest is the last one
+  // with something in it: RocksDB has others made while it holds nothing, and may not know them
+  // yet.
   uint64_t Newest() const EXCLUDES(mutex_);
   void SyncedUpTo(uint64_t newest) EXCLUDES(mutex_);
 
@@ -64,9 +66,9 @@ class SyncedLogs : public std::enable_shared_from_this<SyncedLogs> {
 };
 
 // Corruption, naming the first of `synced` that is not in `database`, or not as long, or not of
-// records as RocksDB writes them here: one of a type that it takes for the rest of an older log it
-// would pass over without a word, and all behind it. Checksums are not looked at: what is wrong by
-// them RocksDB finds.
+// records (rocks_log_records.h) that end where it does: one of a type that RocksDB takes for the
+// rest of an older log it would pass over without a word, and all behind it; so it would one that
+// ends behind the log. Checksums are not looked at: what is wrong by them RocksDB finds.
 Status CheckLogs(const std::string& database, const std::vector<LogExtent>& synced);
 
 }  // namespace onced

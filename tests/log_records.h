@@ -14,6 +14,12 @@
 
 namespace onced {
 
+// Of a whole record of so many bytes, with a checksum that nobody looks at. REQUIRES: < 65,536.
+inline std::string HeadOfRecord(size_t bytes) {
+  return std::string("sums") + static_cast<char>(bytes % 256) + static_cast<char>(bytes / 256) +
+         '\1';
+}
+
 // Where each record ends. REQUIRES: whole records.
 inline std::vector<size_t> EndsOfRecords(const std::string& log,
                                          std::vector<size_t>* bytes = nullptr) {
