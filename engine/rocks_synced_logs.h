@@ -15,7 +15,8 @@
 // Private to the engine: includes RocksDB.
 // Threads: any, but Watch, which comes before all others.
 // Invariants: 1. A log leaves the mark, durably, before it leaves the disk. 2. Nothing is in a log
-// before all of the one before it is synced. 3. What counts as synced ends where a record does.
+// before all of the one before it that is still needed is synced. 3. What counts as synced ends
+// where a record does.
 #pragma once
 
 #include <rocksdb/env.h>

@@ -5,8 +5,13 @@
 #include <gtest/gtest.h>
 #include <rocksdb/file_system.h>
 
+#include <chrono>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "engine/rocks_synced_logs.h"
@@ -20,9 +25,15 @@ using Steps = std::vector<std::string>;
 
 // What is asked of the files below.
 struct Told {
+  void Add(const std::string& step) {
+    const std::scoped_lock lock(adding);
+    steps.push_back(step);
+  }
+  std::mutex adding;
   Steps steps;
   bool syncs_fail = false;
   bool appends_fail = false;
+  std::function<void()> while_syncing;
 };
 
 class ToldFile : public rocksdb::FSWritableFileOwnerWrapper {
@@ -31,7 +42,8 @@ class ToldFile : public rocksdb::FSWritableFileOwnerWrapper {
       : FSWritableFileOwnerWrapper(std::move(file)), name_(std::move(name)), told_(told) {}
   rocksdb::IOStatus Sync(const rocksdb::IOOptions& /*options*/,
                          rocksdb::IODebugContext* /*debug*/) override {
-    told_->steps.push_back("sync " + name_);
+    told_->Add("sync " + name_);
+    if (told_->while_syncing) std::exchange(told_->while_syncing, nullptr)();
     return told_->syncs_fail ? rocksdb::IOStatus::IOError("broken") : rocksdb::IOStatus::OK();
   }
   rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
@@ -41,7 +53,7 @@ class ToldFile : public rocksdb::FSWritableFileOwnerWrapper {
   }
   rocksdb::IOStatus Close(const rocksdb::IOOptions& options,
                           rocksdb::IODebugContext* debug) override {
-    told_->steps.push_back("close " + name_);
+    told_->Add("close " + name_);
     return FSWritableFileOwnerWrapper::Close(options, debug);
   }
 
@@ -57,14 +69,14 @@ class ToldFiles : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* file,
                                     rocksdb::IODebugContext* debug) override {
-    told_->steps.push_back("begin " + name.substr(name.rfind('/') + 1));
+    told_->Add("begin " + name.substr(name.rfind('/') + 1));
     rocksdb::IOStatus made = FileSystemWrapper::NewWritableFile(name, options, file, debug);
     *file = std::make_unique<ToldFile>(std::move(*file), name.substr(name.rfind('/') + 1), told_);
     return made;
   }
   rocksdb::IOStatus DeleteFile(const std::string& name, const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* debug) override {
-    told_->steps.push_back("delete " + name.substr(name.rfind('/') + 1));
+    told_->Add("delete " + name.substr(name.rfind('/') + 1));
     return FileSystemWrapper::DeleteFile(name, options, debug);
   }
 
@@ -91,7 +103,7 @@ class Logs : public testing::Test {
   const std::shared_ptr<SyncedLogs> logs = std::make_shared<SyncedLogs>();
   const std::shared_ptr<rocksdb::FileSystem> files =
       logs->Watch(std::make_shared<ToldFiles>(&told), [this](uint64_t number) {
-        told.steps.push_back("forget " + std::to_string(number));
+        told.Add("forget " + std::to_string(number));
         return forgets ? Status::Ok() : Status::IoError("the mark cannot be written");
       });
   std::unique_ptr<rocksdb::FSWritableFile> file;
@@ -168,6 +180,42 @@ TEST_F(Logs, AskTheDiskForNothingThatIsSyncedBehindAFailedAppend) {
   EXPECT_EQ(told.steps, Steps({"begin 000004.log", "sync 000004.log", "begin 000009.log"}));
   logs->SyncedUpTo(logs->Newest());
   EXPECT_EQ(List(), decltype(List())({{4, 10}}));
+  told.syncs_fail = false;
+  EXPECT_TRUE(first->Append(HeadOfRecord(0), {}, nullptr).ok());
+  EXPECT_TRUE(first->Sync({}, nullptr).ok());
+  logs->SyncedUpTo(logs->Newest());
+  EXPECT_EQ(List(), decltype(List())({{4, 10}})) << "nobody knows where that is in the file";
+}
+
+// The disk may have been done with the file before.
+TEST_F(Logs, CountNothingAsSyncedThatCameWhileTheSyncRan) {
+  ASSERT_TRUE(Begin("000004.log").ok());
+  Write("abc");
+  told.while_syncing = [this] { Write("de"); };
+  ASSERT_TRUE(file->Sync({}, nullptr).ok());
+  logs->SyncedUpTo(logs->Newest());
+  EXPECT_EQ(List(), decltype(List())({{4, 10}}));
+  ASSERT_TRUE(file->Sync({}, nullptr).ok());
+  EXPECT_EQ(told.steps, Steps({"begin 000004.log", "sync 000004.log", "sync 000004.log"}));
+  logs->SyncedUpTo(logs->Newest());
+  EXPECT_EQ(List(), decltype(List())({{4, 19}}));
+}
+
+TEST_F(Logs, AreNotClosedWhileOneIsSynced) {
+  ASSERT_TRUE(Begin("000004.log").ok());
+  Write("abc");
+  const auto first = std::move(file);
+  std::thread closing;
+  told.while_syncing = [&] {
+    closing = std::thread([&] { EXPECT_TRUE(first->Close({}, nullptr).ok()); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    told.Add("synced 000004.log");
+  };
+  ASSERT_TRUE(Begin("000009.log").ok());
+  closing.join();
+  EXPECT_EQ(std::erase(told.steps, "begin 000009.log"), 1U);
+  EXPECT_EQ(told.steps, Steps({"begin 000004.log", "sync 000004.log", "synced 000004.log",
+                               "close 000004.log"}));
 }
 
 TEST_F(Logs, AreLeftAloneOnceRocksDBHasClosedThem) {
