@@ -3,31 +3,18 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <pwd.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <random>
 
 #include "engine/postgres_schema.h"
+#include "tests/postgres_programs.h"
 
 namespace onced {
 namespace {
-
-// The newest that is installed; empty when none is.
-std::string ProgramsFolder() {
-  std::vector<std::pair<int, std::string>> found;
-  std::error_code none;
-  for (const auto& version : std::filesystem::directory_iterator("/usr/lib/postgresql", none)) {
-    const std::string programs = version.path().string() + "/bin/";
-    if (!std::filesystem::exists(programs + "initdb")) continue;
-    found.emplace_back(std::atoi(version.path().filename().c_str()), programs);
-  }
-  return found.empty() ? "" : std::max_element(found.begin(), found.end())->second;
-}
 
 uint16_t APort() {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -61,26 +48,15 @@ std::string SchemaName() {
 
 }  // namespace
 
-std::string PostgresCluster::WhyNot() {
-  if (ProgramsFolder().empty()) return "PostgreSQL is not installed (Debian: postgresql)";
-  if (geteuid() == 0 && getpwnam("postgres") == nullptr) return "there is no user postgres";
-  return "";
-}
-
 PostgresCluster& PostgresCluster::Shared() {
   static PostgresCluster cluster;
   return cluster;
 }
 
-PostgresCluster::PostgresCluster() : programs_(ProgramsFolder()), port_(APort()) {
+PostgresCluster::PostgresCluster() : programs_(PostgresProgramsFolder()), port_(APort()) {
   const std::string data = folder_.path();
   const std::string parent = std::filesystem::path(data).parent_path();
-  if (geteuid() == 0) {
-    const passwd* const user = getpwnam("postgres");
-    if (user == nullptr || chown(parent.c_str(), user->pw_uid, user->pw_gid) != 0) {
-      throw std::runtime_error("cannot give " + parent + " to postgres");
-    }
-  }
+  GiveToPostgres(parent);
   Child initdb(AsPostgres({programs_ + "initdb", "-D", data, "-U", "postgres", "--no-sync",
                            "--auth=trust", "--locale=C", "--encoding=UTF8"}));
   if (!Eventually([&] { return initdb.Ended(); }) || initdb.code() != 0) {
@@ -93,15 +69,6 @@ PostgresCluster::~PostgresCluster() {
   if (server_ == nullptr) return;
   kill(server_->pid(), SIGQUIT);  // at once, and it takes its shared memory with it
   Eventually([&] { return server_->Ended(); });
-}
-
-std::vector<std::string> PostgresCluster::AsPostgres(std::vector<std::string> words) const {
-  if (geteuid() != 0) return words;
-  // A change of user forgets that the child is to die with its parent, so it is said again.
-  std::vector<std::string> all = {"/usr/bin/setpriv", "--reuid=postgres", "--regid=postgres",
-                                  "--clear-groups", "--pdeathsig=KILL"};
-  all.insert(all.end(), words.begin(), words.end());
-  return all;
 }
 
 void PostgresCluster::Start() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // PostgresCluster: a PostgreSQL of the test's own, in a temporary folder, on a free port of
 // 127.0.0.1; Debian's package, of whichever version is installed. It writes without fsync, for no
-// test here takes the power away. PostgreSQL refuses to be root: then it runs as `postgres`.
+// test here takes the power away.
 //
 // PostgresFolder: what a store's folder is elsewhere: a schema of its own, with onced's tables.
 //
@@ -25,8 +25,6 @@ class PostgresCluster {
  public:
   // The one of this program, started at first use.
   static PostgresCluster& Shared();
-  // Why there can be none; empty when there can.
-  static std::string WhyNot();
 
   PostgresCluster();
   ~PostgresCluster();
@@ -43,8 +41,6 @@ class PostgresCluster {
   void Start();
 
  private:
-  std::vector<std::string> AsPostgres(std::vector<std::string> words) const;
-
   TempFolder folder_;
   const std::string programs_;
   const uint16_t port_;

@@ -3,7 +3,7 @@
 // the reason.
 #include <gtest/gtest.h>
 
-#include "tests/postgres_cluster.h"
+#include "tests/postgres_programs.h"
 
 namespace onced {
 namespace {
@@ -11,7 +11,7 @@ namespace {
 class Installed : public testing::Environment {
  public:
   void SetUp() override {
-    const std::string why_not = PostgresCluster::WhyNot();
+    const std::string why_not = WhyNoPostgres();
     if (!why_not.empty()) GTEST_SKIP() << why_not;
   }
 };
