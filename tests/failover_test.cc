@@ -57,6 +57,7 @@ class Progress {
     const size_t before = completed_;
     const auto until = steady_clock::now() + kBackWithin;
     while (completed_ < before + kAtWork && steady_clock::now() < until) {
+      // real time: PostgreSQL and Patroni live in it
       std::this_thread::sleep_for(milliseconds(10));
     }
     return completed_ >= before + kAtWork;
@@ -93,6 +94,7 @@ class Buyer {
       } else if (told.what == Told::kReplay) {
         progress_->Seen(key);
       } else {
+        // real time: the same
         std::this_thread::sleep_for(milliseconds(2));
       }
     }
@@ -107,6 +109,7 @@ class Buyer {
       const Answer told = witness_.AskAndHear(question);
       const bool decided = told.what != Told::kNothing && told.what != Told::kRefused;
       if (decided || steady_clock::now() > until) return told;
+      // real time: so does a failover
       std::this_thread::sleep_for(milliseconds(20));
     }
   }
@@ -175,22 +178,21 @@ TEST(WhatWasAcknowledged, IsMissedWhenItIsLostOrTwofold) {
 class Failover : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    if (PatroniCluster::WhyNot().empty()) cluster_ = std::make_unique<PatroniCluster>();
+    if (PatroniCluster::WhyNot().empty()) cluster = std::make_unique<PatroniCluster>();
   }
-  static void TearDownTestSuite() { cluster_.reset(); }
+  static void TearDownTestSuite() { cluster.reset(); }
   void SetUp() override {
-    if (cluster_ == nullptr) GTEST_SKIP() << PatroniCluster::WhyNot();
+    if (cluster == nullptr) GTEST_SKIP() << PatroniCluster::WhyNot();
   }
   static std::unique_ptr<PostgresStore> Open() {
     PostgresStoreOptions options;
-    options.url = cluster_->Url();
+    options.url = cluster->Url();
     options.connect_timeout = milliseconds(2'000);
     return Value(PostgresStore::Open(options));
   }
 
-  static std::unique_ptr<PatroniCluster> cluster_;
+  inline static std::unique_ptr<PatroniCluster> cluster;
 };
-std::unique_ptr<PatroniCluster> Failover::cluster_;
 
 // Which of the two, until somebody leads again.
 void Fail(PatroniCluster& cluster, bool freeze, const Progress& progress) {
@@ -204,7 +206,7 @@ void Fail(PatroniCluster& cluster, bool freeze, const Progress& progress) {
 
 TEST_F(Failover, LosesNothingThatWasAcknowledged) {
   Proof proof("failovers", "ONCED_FAILOVERS", 2);
-  Must(MigratePostgres(cluster_->Url()));
+  Must(MigratePostgres(cluster->Url()));
   const std::unique_ptr<PostgresStore> stores[] = {Open(), Open()};
   Ledger ledgers[] = {Ledger(stores[0].get()), Ledger(stores[1].get())};
   CallHistory history;
@@ -220,9 +222,9 @@ TEST_F(Failover, LosesNothingThatWasAcknowledged) {
   for (uint64_t round = 0; round < proof.rounds() && !HasFailure(); ++round) {
     const bool freeze = round % 2 != 0;
     progress.TakeLongestMs();
-    Fail(*cluster_, freeze, progress);
-    EXPECT_TRUE(progress.Moves()) << "the service is not back\n" << cluster_->Said();
-    EXPECT_TRUE(cluster_->Settles()) << cluster_->Said();
+    Fail(*cluster, freeze, progress);
+    EXPECT_TRUE(progress.Moves()) << "the service is not back\n" << cluster->Said();
+    EXPECT_TRUE(cluster->Settles()) << cluster->Said();
     without_ms[freeze] = std::max(without_ms[freeze], progress.TakeLongestMs());
     ++proof.count;
     ++proof.faults;

@@ -190,6 +190,7 @@ bool PatroniCluster::Settles() const {
       return std::ranges::count_if(nodes_, [&](const Node& node) { return Is(node, role); });
     };
     if (are("primary") == 1 && are("sync") == 1 && are("replica") == 2) return true;
+    // real time: Patroni looks once a second
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
   return false;

@@ -208,6 +208,7 @@ TEST_F(Logs, AreNotClosedWhileOneIsSynced) {
   std::thread closing;
   told.while_syncing = [&] {
     closing = std::thread([&] { EXPECT_TRUE(first->Close({}, nullptr).ok()); });
+    // real time: enough for a close that does not wait to come first
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     told.Add("synced 000004.log");
   };
