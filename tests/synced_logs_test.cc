@@ -43,7 +43,8 @@ class ToldFile : public rocksdb::FSWritableFileOwnerWrapper {
   rocksdb::IOStatus Sync(const rocksdb::IOOptions& /*options*/,
                          rocksdb::IODebugContext* /*debug*/) override {
     told_->Add("sync " + name_);
-    if (told_->while_syncing) std::exchange(told_->while_syncing, nullptr)();
+    const auto meanwhile = std::exchange(told_->while_syncing, nullptr);
+    if (meanwhile) meanwhile();
     return told_->syncs_fail ? rocksdb::IOStatus::IOError("broken") : rocksdb::IOStatus::OK();
   }
   rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
