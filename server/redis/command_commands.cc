@@ -62,9 +62,9 @@ void Tell(Call& call, const Command& command) {
   call.reply.Integer(movable ? 0 : command.last_key);
   call.reply.Integer(movable ? 0 : command.key_step);
   TellWords(call, CategoriesOf(command));
-  call.reply.Array(0);  // tips
-  call.reply.Array(0);  // key specifications
-  call.reply.Array(command.subcommands.size());
+  call.reply.Set(0);  // tips
+  call.reply.Set(0);  // key specifications
+  call.reply.Set(command.subcommands.size());
   for (const Command& one : command.subcommands) Tell(call, one);
 }
 
@@ -83,7 +83,7 @@ void RunInfo(Call& call) {
   call.reply.Array(call.size() - 2);
   for (const std::string_view name : call.arguments.subspan(2)) {
     const Command* const command = Named(name);
-    command == nullptr ? call.reply.NullArray() : Tell(call, *command);
+    command == nullptr ? call.reply.Null() : Tell(call, *command);
   }
 }
 
@@ -188,7 +188,7 @@ constexpr Command kSubcommands[] = {
      "command"},
     {"docs", -2, kPlain, 0, 0, 0, RunDocs, "server", "7.0.0", "What commands do", {}, "command"},
     {"getkeys",
-     -3,
+     -4,
      kPlain,
      0,
      0,
