@@ -284,6 +284,18 @@ TEST(RedisMemory, DoesNotKeepBackWhatItTakesAway) {
   EXPECT_EQ(client.Ask("EXISTS big"), ":0\r\n");
 }
 
+// A string that grew in place was bounded as on a large machine: at 64 MiB, of which a write keeps
+// several at a time.
+TEST(RedisMemory, IsNotFilledByAStringThatGrows) {
+  const RedisInAFolder here(kSmall);
+  RespClient client = here.Connect();
+  const std::string error = "-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n";
+  EXPECT_EQ(client.Ask("SETRANGE a 8388607 x"), ":8388608\r\n");
+  EXPECT_EQ(client.Ask("SETRANGE a 8388608 x"), error);
+  EXPECT_EQ(client.Ask("APPEND a x"), error);
+  EXPECT_EQ(client.Ask("STRLEN a"), ":8388608\r\n");
+}
+
 TEST(RedisMemory, TellsItsBounds) {
   const RedisInAFolder here(kSmall);
   RespClient client = here.Connect();
