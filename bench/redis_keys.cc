@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "bench/redis_sides.h"
 #include "bench/resp_client.h"
@@ -21,31 +22,37 @@ constexpr int64_t kLookedAt = 10'000;
 // seconds, while an fsync is under way: kill -9 loses them, which was seen here.
 constexpr std::chrono::seconds kHeldBackMost{3};
 constexpr double kStoppedMostSeconds = 2;
+constexpr double kReadsWanted = 0.8;  // of redis-server's, pipelined
 
 // A side and the keys it holds.
 struct Holder {
   RedisSide* side;
   int64_t keys = 0;
+  int64_t refused = 0;  // thousands, for a while
 
   // Returns the seconds it took.
   double Add(int64_t more) {
     const auto begin = std::chrono::steady_clock::now();
-    RespClient(side->port()).SetKeys(kPrefix, keys, keys + more);
+    RespClient client(side->port());
+    client.SetKeys(kPrefix, keys, keys + more);
+    refused += client.refused();
     keys += more;
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
   // Reads all over the keys, so that what is kept for reading is resident too, and waits for what
-  // redis-server does in the background.
-  void Read(int seconds) const {
+  // redis-server does in the background. Returns how many were read a second, in the middle run.
+  double Read(int seconds) const {
     const RedisLoad load{
         .command = {"GET", std::string(kPrefix) + "__rand_int__"}, .spread = keys, .pipeline = 16};
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
     RespClient client(side->port());
+    std::vector<double> per_second;
     while (std::chrono::steady_clock::now() < until ||
            client.Info("persistence", "aof_rewrite_in_progress") != 0) {
-      RunRedisBenchmark(load, side->port(), 80'000);
+      per_second.push_back(RunRedisBenchmark(load, side->port(), 80'000));
     }
     client.CheckKeys(kPrefix, 0, keys, kLookedAt);
+    return Median(per_second);
   }
   // Ends it by a signal, and returns the seconds until it answers again, with all that it held.
   double StartAgain(int signal) const {
@@ -61,6 +68,17 @@ void CompareMemory(const Rounds& rounds, const std::string& name, const Holder& 
   Row row{.name = name, .unit = "MiB", .target = 4, .less_is_better = true};
   row.Add(ours.side->resident(), theirs.side->resident());
   row.Print(rounds);
+}
+
+// One side of ours beside redis-server, after both were read.
+void CompareReads(const Rounds& rounds, const std::string& suffix, const Holder& ours,
+                  double our_rate, const Holder& theirs, double their_rate) {
+  CompareMemory(rounds, "keys-read" + suffix, ours, theirs);
+  Row rate{.name = "keys-get" + suffix, .unit = "req/s", .target = kReadsWanted};
+  rate.Add(our_rate, their_rate);
+  rate.Print(rounds);
+  std::printf("%-17s %9.2f %9.2f MiB at the most until then\n", "", ours.side->most_resident(),
+              theirs.side->most_resident());
 }
 
 // Before each end some keys are new, so that a log is left to be read.
@@ -95,23 +113,30 @@ void CompareStarts(const Rounds& rounds, Holder* ours, Holder* theirs) {
 
 }  // namespace
 
-void CompareKeys(const Rounds& rounds, const KeysOptions& options) {
-  const std::string rows = "keys-loaded keys-read keys-stopped keys-killed";
+void CompareKeys(const Rounds& rounds, int64_t keys) {
+  const std::string rows = "keys-loaded-edge keys-read-edge keys-get-edge keys-stopped keys-killed";
   if (rows.find(rounds.only) == std::string::npos) return;
-  OncedSide onced(rounds.onced, "interval", options.footprint);
+  OncedSide onced(rounds.onced, "interval");
+  OncedSide edge(rounds.onced, "interval", "edge");
   RedisServerSide redis("everysec");
   Holder ours{.side = &onced};
+  Holder small{.side = &edge};
   Holder theirs{.side = &redis};
-  const double our_seconds = ours.Add(options.keys);
-  const double their_seconds = theirs.Add(options.keys);
-  std::printf("%-17s %9.2f %9.2f s to load %lld keys of 100 bytes on one connection\n", "",
-              our_seconds, their_seconds, static_cast<long long>(options.keys));
+  const double our_seconds = ours.Add(keys);
+  const double small_seconds = small.Add(keys);
+  const double their_seconds = theirs.Add(keys);
+  std::printf("%-17s %9.2f %9.2f s to load %lld keys of 100 bytes on one connection; %.2f edge\n",
+              "", our_seconds, their_seconds, static_cast<long long>(keys), small_seconds);
+  std::printf("%-17s %9lld %9lld thousands were refused and sent again; %lld edge\n", "",
+              static_cast<long long>(ours.refused), static_cast<long long>(theirs.refused),
+              static_cast<long long>(small.refused));
   CompareMemory(rounds, "keys-loaded", ours, theirs);
-  ours.Read(rounds.wrk.seconds);
-  theirs.Read(rounds.wrk.seconds);
-  CompareMemory(rounds, "keys-read", ours, theirs);
-  std::printf("%-17s %9.2f %9.2f MiB at the most until then\n", "", onced.most_resident(),
-              redis.most_resident());
+  CompareMemory(rounds, "keys-loaded-edge", small, theirs);
+  const double our_rate = ours.Read(rounds.wrk.seconds);
+  const double small_rate = small.Read(rounds.wrk.seconds);
+  const double their_rate = theirs.Read(rounds.wrk.seconds);
+  CompareReads(rounds, "", ours, our_rate, theirs, their_rate);
+  CompareReads(rounds, "-edge", small, small_rate, theirs, their_rate);
   CompareStarts(rounds, &ours, &theirs);
 }
 

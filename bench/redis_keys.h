@@ -12,13 +12,9 @@
 
 namespace onced::bench {
 
-struct KeysOptions {
-  int64_t keys = 1'000'000;
-  std::string footprint = "server";  // of onced
-};
-
-// Loads them, 100 bytes each, into both sides, durability interval and everysec, and prints the
-// rows keys-...: all of them, when one is wanted.
-void CompareKeys(const Rounds& rounds, const KeysOptions& options);
+// Loads so many, 100 bytes each, into both sides, durability interval and everysec, and into a
+// third: onced within the 256 MiB of --footprint edge. Prints the rows keys-...: all of them, when
+// one is wanted.
+void CompareKeys(const Rounds& rounds, int64_t keys);
 
 }  // namespace onced::bench

@@ -26,8 +26,10 @@ class RespClient {
   // that begins with '-', and what is not there is empty.
   std::vector<std::string> Ask(const std::vector<std::string>& words);
 
-  // SET of the keys from..to-1 that begin so, pipelined, each to ValueOf it.
+  // SET of the keys from..to-1 that begin so, pipelined, each to ValueOf it. What was refused for
+  // now is sent again.
   void SetKeys(const std::string& prefix, int64_t from, int64_t to);
+  int64_t refused() const { return refused_; }  // batches of a thousand
   // The values of about `count` of them, evenly spread and the last among them.
   using Visit = std::function<void(int64_t number, const std::string& value)>;
   void GetKeys(const std::string& prefix, int64_t from, int64_t to, int64_t count,
@@ -48,6 +50,7 @@ class RespClient {
   int fd_;
   std::string in_;
   size_t at_ = 0;  // of what has come: taken already
+  int64_t refused_ = 0;
 };
 
 // A command, as it is sent.

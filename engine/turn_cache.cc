@@ -79,7 +79,7 @@ void TurnCache::GoBack() {
 }
 
 void TurnCache::Forget(Node* node) {
-  // By a copy: the key goes with the node.
+  // By its place: the key that names it goes with it.
   const auto found = records_.find(node->first);
   records_.erase(found);
 }

@@ -215,6 +215,20 @@ TEST(RedisChannels, CutOffWhoDoesNotRead) {
   EXPECT_EQ(publisher.Ask("PING"), "+PONG\r\n");
 }
 
+// A star in a pattern once cost a frame of the stack for each character of what it was matched
+// with: one client could end the program for all.
+TEST(RedisChannels, MatchPatternsOfAnyLength) {
+  const RedisInAFolder here(kOs);
+  RespClient listener = here.Connect();
+  RespClient publisher = here.Connect();
+  std::string stars;
+  for (int i = 0; i < 300'000; ++i) stars += "*a";
+  (void)listener.Ask({"PSUBSCRIBE", stars + "b"});
+  (void)listener.Ask({"PSUBSCRIBE", stars});
+  EXPECT_EQ(publisher.Ask({"PUBLISH", std::string(300'000, 'a'), "x"}), ":1\r\n");
+  EXPECT_EQ(publisher.Ask("PING"), "+PONG\r\n");
+}
+
 // While a script keeps others waiting: what it tells is not ahead of what it writes.
 TEST(RedisChannels, WaitForTheScriptThatTells) {
   const RedisInAFolder here(kOs);

@@ -32,6 +32,35 @@ TEST(RedisCorners, AreTakenAsRedisTakesThem) {
   }
 }
 
+// What the random commands do not come upon: words that stand beside those that there are.
+TEST(RedisCorners, AreAnsweredByNameAsRedisAnswersThem) {
+  if (!RedisServer::IsInstalled()) GTEST_SKIP() << "no redis-server: install redis-server";
+  const RedisServer server;
+  const RedisInAFolder here({"--durability", "os"});
+  const std::vector<Words> commands = {
+      {"COMMAND", "NOPE"},
+      {"COMMAND", "GETKEYS", "get"},
+      {"COMMAND", "GETKEYS", "ping"},
+      {"COMMAND", "INFO", "nope", "publish"},
+      {"CLIENT", "KILL", "TYPE", "nope"},
+      {"CLIENT", "KILL", "TYPE", "Replica"},
+      {"CLIENT", "KILL", "USER", "nope"},
+      {"CLIENT", "LIST", "TYPE", "nope"},
+      {"EVAL_RO", "return redis.call('publish', 'a', 'b')", "0"},
+      {"EVAL", "#!lua flags=no-writes\nreturn redis.call('publish', 'a', 'b')", "0"},
+      {"EVAL", "return redis.call('command', 'nope')", "0"},
+  };
+  for (const char* protocol : {"2", "3"}) {
+    RespClient ours(here.port);
+    RespClient theirs(server.port());
+    (void)ours.Ask(std::string("HELLO ") + protocol);
+    (void)theirs.Ask(std::string("HELLO ") + protocol);
+    for (const Words& command : commands) {
+      EXPECT_EQ(Shown(ours.Ask(command)), Shown(theirs.Ask(command))) << Shown(Resp(command));
+    }
+  }
+}
+
 // EXPIRETIME of the last millisecond that there is once came back negative: it was rounded by a sum
 // that has no room. Found by the random commands, with a seed that was new.
 TEST(RedisCorners, TellsTheLastSecondThatThereIs) {

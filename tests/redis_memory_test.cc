@@ -28,6 +28,12 @@ size_t ResidentMiB(RespClient& client) {
   return std::stoull(info.substr(info.find("used_memory_rss:") + 16)) >> 20;
 }
 
+// The most there has been.
+size_t MostResidentMiB(const RedisInAFolder& here) {
+  const std::string status = ReadFile("/proc/" + std::to_string(here.program->pid()) + "/status");
+  return std::stoull(status.substr(status.find("VmHWM:") + 6)) >> 10;
+}
+
 TEST(RedisMemory, IsNotFilledByCommandsThatAreNeverWhole) {
   const RedisInAFolder here(kSmall);
   RespClient friendly = here.Connect();
@@ -235,6 +241,35 @@ TEST(RedisMemory, HasABoundForOneAnswer) {
   EXPECT_EQ(client.Ask("GET k"), "$1\r\nv\r\n");
 }
 
+// The names that KEYS finds once were kept as they are until all were found, and what COMMAND tells
+// until it was told: the bound was judged when the memory was taken.
+TEST(RedisMemory, IsNotTakenForAnswersThatAreTooLarge) {
+  const RedisInAFolder here(kSmall);
+  RespClient client = here.Connect();
+  constexpr int kNames = 1'000'000;
+  constexpr int kAtOnce = 10'000;
+  for (int begin = 0; begin < kNames; begin += kAtOnce) {
+    Words set{"MSET"};
+    for (int i = begin; i < begin + kAtOnce; ++i) {
+      set.push_back("name:of:many:" + std::to_string(i));
+      set.emplace_back();
+    }
+    ASSERT_EQ(client.Ask(set), "+OK\r\n");
+  }
+  Words info{"COMMAND", "INFO"};
+  for (int i = 0; i < 100'000; ++i) info.emplace_back("client");
+  Words docs = info;
+  docs[1] = "DOCS";
+  const size_t before = MostResidentMiB(here);
+  const std::string error = "-ERR the answer is larger than 9437184 bytes\r\n";
+  for (const Words& command : {Words{"KEYS", "*"}, {"SCAN", "0", "COUNT", "2000000"}, info, docs}) {
+    EXPECT_EQ(client.Ask(command), error) << command[0];
+  }
+#ifndef ONCED_UNDER_ASAN  // which keeps what was freed for a while
+  EXPECT_LT(MostResidentMiB(here), before + 90);
+#endif
+}
+
 // From when it ran on a larger machine. Who takes such a value away gets it; an error would be all
 // that is left of it.
 TEST(RedisMemory, DoesNotKeepBackWhatItTakesAway) {
@@ -247,6 +282,18 @@ TEST(RedisMemory, DoesNotKeepBackWhatItTakesAway) {
   EXPECT_EQ(client.Ask("GET big"), "-ERR the answer is larger than 9437184 bytes\r\n");
   EXPECT_EQ(client.Ask("GETDEL big"), "$12000000\r\n" + big + "\r\n");
   EXPECT_EQ(client.Ask("EXISTS big"), ":0\r\n");
+}
+
+// A string that grew in place was bounded as on a large machine: at 64 MiB, of which a write keeps
+// several at a time.
+TEST(RedisMemory, IsNotFilledByAStringThatGrows) {
+  const RedisInAFolder here(kSmall);
+  RespClient client = here.Connect();
+  const std::string error = "-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n";
+  EXPECT_EQ(client.Ask("SETRANGE a 8388607 x"), ":8388608\r\n");
+  EXPECT_EQ(client.Ask("SETRANGE a 8388608 x"), error);
+  EXPECT_EQ(client.Ask("APPEND a x"), error);
+  EXPECT_EQ(client.Ask("STRLEN a"), ":8388608\r\n");
 }
 
 TEST(RedisMemory, TellsItsBounds) {

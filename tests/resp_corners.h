@@ -61,6 +61,8 @@ inline const std::vector<std::string>& RespCorners() {
       "ECHO \"\\x41\\n\\q\"\r\n"s,
       "ECHO 'a\\'b\\n'\r\n"s,
       "ECHO a\"b c\"\r\n"s,
+      "\v\fECHO a\vb\f\r\n"s,
+      "ECHO \"a\"\v\r\n"s,
       "*3\r\n$3\r\nSET\r\n$4\r\nk\r\n\0\r\n$4\r\n\0\r\nv\r\n*2\r\n$3\r\nGET\r\n$4\r\nk\r\n\0\r\n"s,
       "*2\r\n$5\r\nHELLO\r\n$1\r\n9\r\nPING\r\n"s,
       "*2\r\n$5\r\nHELLO\r\n$3\r\nabc\r\nPING\r\n"s,

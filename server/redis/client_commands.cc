@@ -83,18 +83,25 @@ void RunSetInfo(Call& call) {
 
 void RunInfo(Call& call) { call.reply.Verbatim(DescriptionOf(call.session, call.now_ms()) + "\n"); }
 
+// Leaves those of a type; false: answered, for there is none of that name.
+bool KeepOfType(Call& call, std::string_view type, std::vector<Session*>* sessions) {
+  const bool listening = Is(type, "pubsub");
+  if (!listening && !Is(type, "normal")) {
+    if (!Is(type, "master") && !Is(type, "replica") && !Is(type, "slave")) {
+      call.reply.Error("ERR Unknown client type '" + std::string(type) + "'");
+      return false;
+    }
+    sessions->clear();  // nobody replicates
+  }
+  std::erase_if(*sessions, [&](const Session* one) { return one->listens() != listening; });
+  return true;
+}
+
 // CLIENT LIST [TYPE normal|master|replica|pubsub] [ID id ...]
 void RunList(Call& call) {
   std::vector<Session*> shown = OwnSessions(call);
   if (call.size() == 4 && Is(call[2], "type")) {
-    const bool normal = Is(call[3], "normal");
-    const bool listening = Is(call[3], "pubsub");
-    if (!normal && !Is(call[3], "master") && !Is(call[3], "replica") && !Is(call[3], "slave") &&
-        !listening) {
-      return call.reply.Error("ERR Unknown client type '" + std::string(call[3]) + "'");
-    }
-    if (!normal && !listening) shown.clear();
-    std::erase_if(shown, [&](const Session* one) { return one->listens() != listening; });
+    if (!KeepOfType(call, call[3], &shown)) return;
   } else if (call.size() > 3 && Is(call[2], "id")) {
     std::vector<int64_t> ids(call.size() - 3);
     for (size_t i = 3; i < call.size(); ++i) {
@@ -137,11 +144,12 @@ void RunKill(Call& call) {
     } else if (Is(call[i], "laddr")) {
       std::erase_if(matching, [value](Session* s) { return s->local_address != value; });
     } else if (Is(call[i], "user")) {
+      if (value != "default" && value != call.session.tenant) {
+        return call.reply.Error("ERR No such user '" + std::string(CText(value)) + "'");
+      }
       std::erase_if(matching, [value](Session* s) { return s->user != value; });
     } else if (Is(call[i], "type")) {
-      const bool listening = Is(value, "pubsub");
-      if (!listening && !Is(value, "normal")) matching.clear();
-      std::erase_if(matching, [&](const Session* one) { return one->listens() != listening; });
+      if (!KeepOfType(call, value, &matching)) return;
     } else if (Is(call[i], "skipme") && (Is(value, "yes") || Is(value, "no"))) {
       skip_me = Is(value, "yes");
     } else {

@@ -5,7 +5,7 @@
 //
 // Threads: the table is immutable.
 // Invariants: names are lower case; a container (CLIENT, CONFIG, ...) runs only its subcommands, or
-// itself where `run` is set.
+// itself where none is named and `run` is set.
 #pragma once
 
 #include <cstdint>

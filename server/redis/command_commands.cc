@@ -62,9 +62,9 @@ void Tell(Call& call, const Command& command) {
   call.reply.Integer(movable ? 0 : command.last_key);
   call.reply.Integer(movable ? 0 : command.key_step);
   TellWords(call, CategoriesOf(command));
-  call.reply.Array(0);  // tips
-  call.reply.Array(0);  // key specifications
-  call.reply.Array(command.subcommands.size());
+  call.reply.Set(0);  // tips
+  call.reply.Set(0);  // key specifications
+  call.reply.Set(command.subcommands.size());
   for (const Command& one : command.subcommands) Tell(call, one);
 }
 
@@ -82,8 +82,9 @@ void RunInfo(Call& call) {
   if (call.size() == 2) return RunCommandAll(call);
   call.reply.Array(call.size() - 2);
   for (const std::string_view name : call.arguments.subspan(2)) {
+    if (call.reply.IsFull()) return;
     const Command* const command = Named(name);
-    command == nullptr ? call.reply.NullArray() : Tell(call, *command);
+    command == nullptr ? call.reply.Null() : Tell(call, *command);
   }
 }
 
@@ -110,7 +111,10 @@ void RunDocs(Call& call) {
     if (command != nullptr) shown.push_back(command);
   }
   call.reply.Map(shown.size());
-  for (const Command* command : shown) TellDocs(call, *command);
+  for (const Command* command : shown) {
+    if (call.reply.IsFull()) return;
+    TellDocs(call, *command);
+  }
 }
 
 // COMMAND LIST [FILTERBY MODULE m|ACLCAT c|PATTERN p]
@@ -186,9 +190,20 @@ constexpr Command kSubcommands[] = {
      "How many commands there are",
      {},
      "command"},
-    {"docs", -2, kPlain, 0, 0, 0, RunDocs, "server", "7.0.0", "What commands do", {}, "command"},
+    {"docs",
+     -2,
+     kPlain | kTells,
+     0,
+     0,
+     0,
+     RunDocs,
+     "server",
+     "7.0.0",
+     "What commands do",
+     {},
+     "command"},
     {"getkeys",
-     -3,
+     -4,
      kPlain,
      0,
      0,
@@ -213,7 +228,7 @@ constexpr Command kSubcommands[] = {
      "command"},
     {"info",
      -2,
-     kPlain,
+     kPlain | kTells,
      0,
      0,
      0,

@@ -37,56 +37,46 @@ bool TakeClass(std::string_view* pattern, char c, bool ignore_case) {
   return matches != negated;
 }
 
-class Matcher {
- public:
-  explicit Matcher(bool ignore_case) : ignore_case_(ignore_case) {}
-
-  bool Match(std::string_view pattern, std::string_view text) {
-    while (!pattern.empty() && !text.empty()) {
-      const char p = pattern.front();
-      if (p == '*') return MatchStar(pattern, text);
-      pattern.remove_prefix(1);
-      if (p == '[') {
-        if (!TakeClass(&pattern, text.front(), ignore_case_)) return false;
-      } else if (p != '?') {
-        char wanted = p;
-        if (p == '\\' && !pattern.empty()) {
-          wanted = pattern.front();
-          pattern.remove_prefix(1);
-        }
-        const char c = text.front();
-        if (ignore_case_ ? LowerOf(wanted) != LowerOf(c) : wanted != c) return false;
-      }
-      text.remove_prefix(1);
-    }
-    if (text.empty()) {
-      while (pattern.starts_with('*')) pattern.remove_prefix(1);
-    }
-    return pattern.empty() && text.empty();
+// Takes what stands for one character off `pattern`, which is not empty; whether that may be `c`.
+bool TakeOne(std::string_view* pattern, char c, bool ignore_case) {
+  char wanted = pattern->front();
+  pattern->remove_prefix(1);
+  if (wanted == '?') return true;
+  if (wanted == '[') return TakeClass(pattern, c, ignore_case);
+  if (wanted == '\\' && !pattern->empty()) {
+    wanted = pattern->front();
+    pattern->remove_prefix(1);
   }
-
- private:
-  bool MatchStar(std::string_view pattern, std::string_view text) {
-    while (pattern.starts_with("**")) pattern.remove_prefix(1);
-    if (pattern.size() == 1) return true;
-    pattern.remove_prefix(1);
-    for (; !text.empty(); text.remove_prefix(1)) {
-      if (Match(pattern, text)) return true;
-      // The rest fitted nowhere behind a later star: it will not fit behind this one.
-      if (hopeless_) return false;
-    }
-    hopeless_ = true;
-    return false;
-  }
-
-  const bool ignore_case_;
-  bool hopeless_ = false;
-};
+  return ignore_case ? LowerOf(wanted) == LowerOf(c) : wanted == c;
+}
 
 }  // namespace
 
+// Where it does not fit, the last star takes one character more. The stars before it never have to:
+// whatever they would leave to it, it can take itself. So nothing calls itself, and no pattern, be
+// it a million stars, needs more of the stack than another.
 bool GlobMatches(std::string_view pattern, std::string_view text, bool ignore_case) {
-  return Matcher(ignore_case).Match(pattern, text);
+  bool has_star = false;
+  std::string_view behind_star;  // of the pattern
+  std::string_view left_to_it;   // of the text
+  while (!text.empty()) {
+    if (pattern.starts_with('*')) {
+      pattern.remove_prefix(1);
+      if (pattern.empty()) return true;
+      has_star = true;
+      behind_star = pattern;
+      left_to_it = text;
+    } else if (!pattern.empty() && TakeOne(&pattern, text.front(), ignore_case)) {
+      text.remove_prefix(1);
+    } else {
+      if (!has_star) return false;
+      left_to_it.remove_prefix(1);
+      text = left_to_it;
+      pattern = behind_star;
+    }
+  }
+  while (pattern.starts_with('*')) pattern.remove_prefix(1);
+  return pattern.empty();
 }
 
 }  // namespace onced::redis

@@ -158,14 +158,14 @@ std::string Interpreter::Resolve(Arguments arguments, const Command** command) {
   }
   if (!found->subcommands.empty() && arguments.size() >= 2) {
     const Command* const within = FindSubcommand(*found, arguments[1]);
-    if (within == nullptr && found->run == nullptr) {
+    if (within == nullptr) {
       std::string upper(found->name);
       for (char& c : upper) c = static_cast<char>(c - 32);
       CountUnknown(std::string(found->name) + "|" + std::string(Shown(arguments[1])));
       return "ERR unknown subcommand '" + std::string(Shown(arguments[1])) + "'. Try " + upper +
              " HELP.";
     }
-    if (within != nullptr) found = within;
+    found = within;
   }
   if (!found->Takes(arguments.size()) || found->run == nullptr) {
     return "ERR wrong number of arguments for '" + found->FullName() + "' command";

@@ -100,19 +100,37 @@ void RunMove(Call& call) {
   call.reply.Integer(goes ? 1 : 0);
 }
 
-void AnswerAll(Call& call, const std::vector<std::string>& keys) {
-  call.reply.Array(keys.size());
-  for (const std::string& key : keys) call.reply.Bulk(key);
-}
+// Names that are found one by one, kept as they will be told, and no more of them than an answer
+// may hold: a database has more names than there is memory.
+class FoundNames {
+ public:
+  explicit FoundNames(const Call& call)
+      : reply_(&bulks_, call.reply.protocol(), call.redis.options().answer_max) {}
+
+  void Add(std::string_view name) {
+    reply_.Bulk(name);
+    ++count_;
+  }
+  bool IsFull() const { return reply_.IsFull(); }
+  void Answer(Call& call) const {
+    call.reply.Array(count_);
+    call.reply.out().append(bulks_);
+  }
+
+ private:
+  std::string bulks_;
+  Reply reply_;
+  size_t count_ = 0;
+};
 
 void RunKeys(Call& call) {
-  std::vector<std::string> keys;
-  for (uint32_t slot = 0; slot < Keyspace::kSlots;) {
+  FoundNames names(call);
+  for (uint32_t slot = 0; slot < Keyspace::kSlots && !names.IsFull();) {
     slot = call.data.Scan(call.db(), slot, kKeysAtOnce, [&](std::string_view key, const Entry&) {
-      if (GlobMatches(call[1], key)) keys.emplace_back(key);
+      if (GlobMatches(call[1], key)) names.Add(key);
     });
   }
-  AnswerAll(call, keys);
+  names.Answer(call);
 }
 
 void RunScan(Call& call) {
@@ -120,17 +138,17 @@ void RunScan(Call& call) {
   ScanTerms terms;
   if (!ExpectCursor(call, call[1], &cursor)) return;
   if (!ExpectScanTerms(call, 2, /*with_type=*/true, &terms)) return;
-  std::vector<std::string> keys;
+  FoundNames names(call);
   const auto take = [&](std::string_view key, const Entry& entry) {
     if (terms.type.has_value() && !Is(*terms.type, TypeName(&entry))) return;
-    if (GlobMatches(terms.pattern, key)) keys.emplace_back(key);
+    if (GlobMatches(terms.pattern, key)) names.Add(key);
   };
   // One that no SCAN has given is folded, as Redis folds it.
   const auto from = static_cast<uint32_t>(cursor % Keyspace::kSlots);
   const uint32_t next = call.data.Scan(call.db(), from, terms.count, take);
   call.reply.Array(2);
   call.reply.Bulk(next == Keyspace::kSlots ? "0" : std::to_string(next));
-  AnswerAll(call, keys);
+  names.Answer(call);
 }
 
 void RunRandomKey(Call& call) {
@@ -142,9 +160,11 @@ void RunRandomKey(Call& call) {
     any = true;
   };
   const uint32_t from = static_cast<uint32_t>(random()) % Keyspace::kSlots;
+  // Where the first is dead, so may a million be behind it.
+  size_t count = 1;
   for (const uint32_t begin : {from, 0U}) {
-    for (uint32_t slot = begin; slot < Keyspace::kSlots && !any;) {
-      slot = call.data.Scan(call.db(), slot, 1, take);
+    for (uint32_t slot = begin; slot < Keyspace::kSlots && !any; count = kKeysAtOnce) {
+      slot = call.data.Scan(call.db(), slot, count, take);
     }
   }
   any ? call.reply.Bulk(found) : call.reply.Null();

@@ -33,7 +33,7 @@ void Reply::Integer(int64_t value) {
 }
 
 void Reply::Bulk(std::string_view bytes) {
-  if (out_->size() > most_) return;
+  if (IsFull()) return;
   Header('$', bytes.size());
   out_->append(bytes).append("\r\n");
 }

@@ -21,6 +21,8 @@ class Reply {
 
   int protocol() const { return protocol_; }
   std::string& out() { return *out_; }
+  // It is larger than it may be, and will not be told: there is no use in more of it.
+  bool IsFull() const { return out_->size() > most_; }
 
   void Ok() { out_->append("+OK\r\n"); }
   void Status(std::string_view text) { Line('+', text); }

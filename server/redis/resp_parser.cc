@@ -20,7 +20,10 @@ size_t EndOfLine(std::string_view input, char mark) {
   return nul == input.npos ? end : input.npos;
 }
 
+// Between arguments. Of these a vertical tab and a form feed do not end one that has begun.
 bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+bool EndsArgument(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 int HexValue(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -92,7 +95,7 @@ bool SplitArguments(std::string_view line, std::vector<std::string>* arguments) 
     while (!line.empty() && IsSpace(line.front())) line.remove_prefix(1);
     if (line.empty()) return true;
     std::string& argument = arguments->emplace_back();
-    while (!line.empty() && !IsSpace(line.front())) {
+    while (!line.empty() && !EndsArgument(line.front())) {
       const char c = line.front();
       line.remove_prefix(1);
       if (c == '"') {

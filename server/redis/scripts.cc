@@ -51,6 +51,11 @@ std::string ReadFirstLine(std::string_view line, std::optional<bool>* writes) {
   return "";
 }
 
+// To tell who listens is no read either.
+bool ChangesOrTells(const Command& command) {
+  return (command.flags & kWrite) != 0 || command.name == "publish";
+}
+
 }  // namespace
 
 // What a script asks for, done in the name of the session that runs it.
@@ -97,8 +102,7 @@ class Scripts::Host : public lua::Host {
     Reply reply(out, session_.protocol);
     const Command* command = FindCommand(arguments[0]);
     if (command != nullptr && !command->subcommands.empty() && arguments.size() > 1) {
-      const Command* const within = FindSubcommand(*command, arguments[1]);
-      if (within != nullptr || command->run == nullptr) command = within;
+      command = FindSubcommand(*command, arguments[1]);
     }
     if (command == nullptr) {
       reply.Error("ERR Unknown Redis command called from script");
@@ -106,7 +110,7 @@ class Scripts::Host : public lua::Host {
       reply.Error("ERR Wrong number of args calling Redis command from script");
     } else if ((command->flags & kNoScript) != 0) {
       reply.Error("ERR This Redis command is not allowed from script");
-    } else if (read_only_ && (command->flags & kWrite) != 0) {
+    } else if (read_only_ && ChangesOrTells(*command)) {
       reply.Error("ERR Write commands are not allowed from read-only scripts.");
     } else {
       return command;

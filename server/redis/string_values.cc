@@ -22,6 +22,11 @@ StringValue Judged(Call& call, const Entry* entry) {
   return {.entry = nullptr, .refused = true};
 }
 
+// Of what a command makes of a string: as much as one may bring.
+size_t StringMax(const Call& call) {
+  return std::min(kStringMax, static_cast<size_t>(call.redis.options().bulk_max));
+}
+
 int64_t DeathOf(const Entry* entry) { return entry == nullptr ? kNeverMs : entry->dead_at_ms; }
 
 void Add(Call& call, int64_t amount) {
@@ -51,7 +56,7 @@ void RunAppend(Call& call) {
   const StringValue value = LoadString(call, call[1]);
   if (value.refused) return;
   const std::string_view before = value.entry == nullptr ? "" : value.entry->bytes;
-  if (before.size() + call[2].size() > kStringMax) return call.reply.Error(kTooLarge);
+  if (before.size() + call[2].size() > StringMax(call)) return call.reply.Error(kTooLarge);
   std::string all(before);
   all.append(call[2]);
   call.data.Put(call.db(), call[1], ValueType::kString, DeathOf(value.entry), all);
@@ -66,7 +71,7 @@ void RunSetRange(Call& call) {
   if (value.refused) return;
   const std::string_view before = value.entry == nullptr ? "" : value.entry->bytes;
   if (call[3].empty()) return call.reply.Integer(static_cast<int64_t>(before.size()));
-  if (static_cast<uint64_t>(offset) > kStringMax - std::min(kStringMax, call[3].size())) {
+  if (static_cast<uint64_t>(offset) > StringMax(call) - std::min(StringMax(call), call[3].size())) {
     return call.reply.Error(kTooLarge);
   }
   std::string all(before);
