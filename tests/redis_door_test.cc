@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <string>
@@ -154,9 +155,13 @@ TEST(RedisDoor, FindsARandomKeyBehindManyDeadOnes) {
   for (int i = 0; i < kNames; ++i) ASSERT_EQ(client.Receive(), "+OK\r\n");
   ASSERT_EQ(client.Ask("SET alive v"), "+OK\r\n");
   const auto time_of = [&client](const char* command, const std::string& answer) {
-    const auto begin = std::chrono::steady_clock::now();
-    for (int i = 0; i < 10; ++i) EXPECT_EQ(client.Ask(command), answer);
-    return std::chrono::steady_clock::now() - begin;
+    auto least = std::chrono::steady_clock::duration::max();
+    for (int i = 0; i < 10; ++i) {
+      const auto begin = std::chrono::steady_clock::now();
+      EXPECT_EQ(client.Ask(command), answer);
+      least = std::min(least, std::chrono::steady_clock::now() - begin);
+    }
+    return least;
   };
   // KEYS walks over all of them, once.
   const auto walk = time_of("KEYS *", "*1\r\n$5\r\nalive\r\n");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The commands on channels: who listens, and what is told.
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,22 +11,17 @@
 namespace onced::redis {
 namespace {
 
-// Each name is answered by itself, as a message: what was done, to what, and how much the session
-// listens to now.
-void Tell(Call& call, std::string_view what, std::string_view name) {
-  const Session& session = call.session;
-  call.reply.Push(3);
-  call.reply.Bulk(what);
-  call.reply.Bulk(name);
-  call.reply.Integer(static_cast<int64_t>(session.channels.size() + session.patterns.size()));
-}
-
-void TellNone(Call& call, std::string_view what) {
-  const Session& session = call.session;
-  call.reply.Push(3);
-  call.reply.Bulk(what);
-  call.reply.Null();
-  call.reply.Integer(static_cast<int64_t>(session.channels.size() + session.patterns.size()));
+// Each name is answered by itself, as a message: what was done, to what (nothing: there was none),
+// and how much the session listens to now. As a message it comes also where replies are off.
+void Tell(Call& call, std::string_view what, std::optional<std::string_view> name) {
+  Session& session = call.session;
+  const bool wanted = session.replies == Session::Replies::kOn;
+  Reply message(&session.pushes, session.protocol);
+  Reply& reply = wanted ? call.reply : message;
+  reply.Push(3);
+  reply.Bulk(what);
+  name.has_value() ? reply.Bulk(*name) : reply.Null();
+  reply.Integer(static_cast<int64_t>(session.channels.size() + session.patterns.size()));
 }
 
 void RunSubscribe(Call& call) {
@@ -47,7 +43,7 @@ template <typename Names, typename Leave>
 void LeaveSome(Call& call, std::string_view what, const Names& own, const Leave& leave) {
   std::vector<std::string> names(own.begin(), own.end());
   if (call.size() > 1) names.assign(call.arguments.begin() + 1, call.arguments.end());
-  if (names.empty()) return TellNone(call, what);
+  if (names.empty()) return Tell(call, what, std::nullopt);
   for (const std::string& name : names) {
     leave(name);
     Tell(call, what, name);
