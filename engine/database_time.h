@@ -24,6 +24,15 @@ class DatabaseTime {
  public:
   using Here = std::chrono::steady_clock::time_point;
 
+  // The latest that it can be by the database's clock, when an answer with this stamp, asked for at
+  // `asked_at`, is here at `now`.
+  static int64_t LatestMs(int64_t stamp_ms, Here asked_at, Here now) {
+    const int64_t passed_us =
+        std::chrono::duration_cast<std::chrono::microseconds>(now - asked_at).count();
+    // One more, as stamps are rounded down, and one for the part that is not counted here.
+    return stamp_ms + (passed_us + passed_us / kDriftPart) / 1'000 + 2;
+  }
+
   // REQUIRES: something was learnt.
   int64_t NowMs() {
     const Here here = std::chrono::steady_clock::now();

@@ -21,7 +21,8 @@ constexpr int64_t kReadTogetherMax = 16 * 1'024;
 bool AllHit(const std::vector<PostgresRows>& rows, size_t at, const std::vector<uint64_t>& fences) {
   for (size_t i = 0; i < fences.size(); ++i) {
     if (rows[at + i].empty()) return false;
-    if (static_cast<uint64_t>(rows[at + i].Integer(0, 0)) != fences[i]) return false;
+    const int64_t fence = rows[at + i].Integer(0, statements::kPutFence);
+    if (static_cast<uint64_t>(fence) != fences[i]) return false;
   }
   return true;
 }
@@ -56,6 +57,7 @@ class PostgresStore::Batch {
     if (!answer.ok()) return answer.status();
     const PostgresRows& rows = (*answer)[0];
     parts_.Learn(rows.Integer(0, statements::kNow), asked_at);
+    latest_ms_ = parts_.LatestMs(rows.Integer(0, statements::kNow), asked_at);
     micros_ = rows.Integer(0, statements::kMicros);
     for (size_t i = 0; i < rows.size(); ++i) {
       if (rows.IsNull(i, statements::kKey)) continue;
@@ -118,6 +120,38 @@ class PostgresStore::Batch {
     return write;
   }
 
+  // All of it in one transaction, or nothing.
+  PostgresCame Commit(const PostgresWrite& write, const std::vector<uint64_t>& fences,
+                      Status* failure) {
+    Result<PostgresPool::Lease> lease = parts_.pool.Take();
+    if (!lease.ok()) {
+      *failure = lease.status();
+      return PostgresCame::kFailed;
+    }
+    std::vector<PostgresCall> calls = write.puts();
+    calls.insert(calls.begin(), {&statements::kBegin, {}});
+    const PostgresAnswer put = (*lease)->Run(calls);
+    if (!put.ok()) {
+      *failure = StatusOf("write", *put.error);
+      return CameOf(*put.error, /*may_have_landed=*/false);
+    }
+    if (!AllHit(put.rows, 1, fences)) {
+      *failure = TooSlow();
+      return PostgresCame::kMissed;
+    }
+    calls = write.followers();
+    calls.push_back({&statements::kCommit, {}});
+    const PostgresAnswer committed = (*lease)->Run(calls);
+    if (!committed.ok()) {
+      *failure = StatusOf("write", *committed.error);
+      return CameOf(*committed.error, /*may_have_landed=*/true);
+    }
+    latest_ms_ = parts_.LatestMs(put.rows[1].Integer(0, statements::kPutNow), put.asked_at);
+    return PostgresCame::kHit;
+  }
+  // How late it may have been when Read had read, or Commit had committed.
+  int64_t latest_ms() const { return latest_ms_; }
+
  private:
   // Reads the record that was too large to be read with the others.
   Status Complete(Slot* slot) {
@@ -158,35 +192,8 @@ class PostgresStore::Batch {
   std::map<std::string, Slot> slots_;
   int64_t micros_ = 0;
   int64_t now_ms_ = 0;
+  int64_t latest_ms_ = 0;
 };
-
-namespace {
-
-// Writes all of it in one transaction, or nothing.
-PostgresCame Commit(PostgresPool& pool, const PostgresWrite& write,
-                    const std::vector<uint64_t>& fences, Status* failure) {
-  Result<PostgresPool::Lease> lease = pool.Take();
-  if (!lease.ok()) {
-    *failure = lease.status();
-    return PostgresCame::kFailed;
-  }
-  std::vector<PostgresCall> calls = write.puts();
-  calls.insert(calls.begin(), {&statements::kBegin, {}});
-  const PostgresAnswer put = (*lease)->Run(calls);
-  if (!put.ok()) {
-    *failure = StatusOf("write", *put.error);
-    return CameOf(*put.error, /*may_have_landed=*/false);
-  }
-  if (!AllHit(put.rows, 1, fences)) return PostgresCame::kMissed;
-  calls = write.followers();
-  calls.push_back({&statements::kCommit, {}});
-  const PostgresAnswer committed = (*lease)->Run(calls);
-  if (committed.ok()) return PostgresCame::kHit;
-  *failure = StatusOf("write", *committed.error);
-  return CameOf(*committed.error, /*may_have_landed=*/true);
-}
-
-}  // namespace
 
 Result<std::vector<Applied>> PostgresStore::UpdateAll(std::span<const UpdateStep> steps) {
   std::vector<const Key*> keys;
@@ -195,13 +202,17 @@ Result<std::vector<Applied>> PostgresStore::UpdateAll(std::span<const UpdateStep
   KeyLock lock(parts_->stripes, keys);
   PostgresTries tries(parts_->options.patience);
   std::map<uint64_t, std::vector<Applied>> doubts;  // by the version that each left, if it landed
-  const auto settled = [&](std::vector<Applied> all) {
+  const auto settled = [&](std::vector<Applied> all,
+                           int64_t latest_ms) -> Result<std::vector<Applied>> {
+    for (const Applied& applied : all) {
+      if (!LeaseHolds(applied, latest_ms)) return LeaseOver();
+    }
     for (size_t i = 0; i < steps.size(); ++i) {
       parts_->stripes.Settle(lock, *steps[i].key, all[i].decision);
     }
     return all;
   };
-  Status failure = Status::Unavailable("write: others are faster");
+  Status failure = TooSlow();
   do {
     Batch batch(*parts_, steps);
     const Status read = batch.Read();
@@ -211,16 +222,16 @@ Result<std::vector<Applied>> PostgresStore::UpdateAll(std::span<const UpdateStep
       continue;
     }
     for (auto& [version, applied] : doubts) {
-      if (batch.Has(version)) return settled(std::move(applied));
+      if (batch.Has(version)) return settled(std::move(applied), batch.latest_ms());
     }
     Result<std::vector<Applied>> all = batch.Decide();
     if (!all.ok()) return tries.Told(all.status());
-    if (!batch.Changes()) return settled(std::move(*all));
+    if (!batch.Changes()) return settled(std::move(*all), batch.latest_ms());
     std::vector<uint64_t> fences;
     const PostgresWrite write = batch.Write(&fences);
-    switch (Commit(parts_->pool, write, fences, &failure)) {
+    switch (batch.Commit(write, fences, &failure)) {
       case PostgresCame::kHit:
-        return settled(std::move(*all));
+        return settled(std::move(*all), batch.latest_ms());
       case PostgresCame::kDoubtful:
         tries.Doubt();
         doubts.emplace(write.version(), std::move(*all));

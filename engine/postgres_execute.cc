@@ -153,7 +153,7 @@ class PostgresStore::Execution {
   std::string array_;  // of their keys
   size_t wanted_ = 0;  // how many
   PostgresTries tries_;
-  Status failure_ = Status::Unavailable("write: others are faster");
+  Status failure_ = TooSlow();
   PostgresDoubts doubts_;
   // Of the try that is under way:
   PostgresRow row_;

@@ -40,6 +40,7 @@ struct PostgresRow {
   // The time to judge it by: one that was certain before it was read. Judged by a later one it
   // could be dead that has been renewed meanwhile.
   int64_t as_of_ms = 0;
+  int64_t latest_ms = 0;  // how late it may have been when Load had read it
 
   bool Lives(int64_t now_ms) const {
     return record.has_value() && !IsDead(record->DeadAtMs(), now_ms);
@@ -62,6 +63,7 @@ class PostgresWrite {
   // What it leaves in the rows that it writes.
   uint64_t version() const { return version_; }
 
+  // `lag`: so much later than `now_ms` may it land; what gives a lease, within a quarter of it.
   PostgresWrite(const PostgresStoreOptions& options, std::string notifier, int64_t now_ms,
                 std::chrono::milliseconds lag);
 
@@ -75,6 +77,7 @@ class PostgresWrite {
   const std::vector<PostgresCall>& followers() const { return followers_; }
 
  private:
+  int64_t LagOf(const PostgresPut& put) const;
   std::string_view Keep(std::string bytes) { return kept_.emplace_back(std::move(bytes)); }
 
   const PostgresStoreOptions& options_;
@@ -144,6 +147,8 @@ struct PostgresStore::Parts {
   int64_t NowMs();
   PostgresValue Clock() const;  // what statements take for it
   Moment MomentFor(Needs needs);
+  // How late it may be by the clock that counts, now that an answer with this stamp is here.
+  int64_t LatestMs(int64_t stamp_ms, DatabaseTime::Here asked_at) const;
 
   // For statements that change nothing, and may be run again.
   Result<std::vector<PostgresRows>> Ask(std::span<const PostgresCall> calls);
@@ -166,8 +171,15 @@ inline uint64_t FenceAfter(uint64_t last, int64_t micros) {
   return std::max(last + 1, static_cast<uint64_t>(micros));
 }
 
+// Whether what was written may be told when it may be so late: at least half of the lease that it
+// gives is left. True of what gives none.
+bool LeaseHolds(const Applied& applied, int64_t latest_ms);
+
 // What an error means for a call that has written nothing.
 Status StatusOf(const char* verb, const PostgresError& error);
+// Of a call that others overtook until its patience was over; of one whose lease was.
+Status TooSlow();
+Status LeaseOver();
 // Sets the fence that the database has made.
 void SetFence(uint64_t fence, Decision* decision);
 
