@@ -98,8 +98,9 @@ class PostgresStore::Batch {
   }
   // Whether the transaction that left `version` was this one's predecessor, and has landed.
   bool Has(uint64_t version) const {
-    return std::any_of(slots_.begin(), slots_.end(),
-                       [&](const auto& entry) { return entry.second.row.version == version; });
+    return std::any_of(slots_.begin(), slots_.end(), [&](const auto& entry) {
+      return IsOfWrite(entry.second.row.version, version);
+    });
   }
 
   PostgresWrite Write(std::vector<uint64_t>* fences) const {

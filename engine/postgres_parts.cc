@@ -28,7 +28,7 @@ bool GivesLease(const std::optional<Record>& record, int64_t now_ms) {
   return record.has_value() && record->state == State::kInFlight && record->LeaseIsLive(now_ms);
 }
 
-// 63 bits of chance, never 0.
+// 63 bits of chance, and always odd.
 uint64_t Chance() {
   uint64_t value = 0;
   ONCED_CHECK(getentropy(&value, sizeof value) == 0);

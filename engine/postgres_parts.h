@@ -60,7 +60,7 @@ struct PostgresPut {
 // The statements of one call, with the bytes that they point to.
 class PostgresWrite {
  public:
-  // What it leaves in the rows that it writes.
+  // What it leaves in the rows that it writes; odd, see IsOfWrite.
   uint64_t version() const { return version_; }
 
   // `lag`: so much later than `now_ms` may it land; what gives a lease, within a quarter of it.
@@ -90,6 +90,11 @@ class PostgresWrite {
   std::vector<PostgresCall> followers_;
 };
 
+// Whether a row that has `version` was written with `written`. A write leaves an odd one, and who
+// marks the row as waited for makes it even: so whoever has read it without the mark is told that
+// it has changed, and the write is still known by the rest.
+inline bool IsOfWrite(uint64_t version, uint64_t written) { return (version | 1) == written; }
+
 // Writes whose fate is not known, by the versions that they would have left.
 class PostgresDoubts {
  public:
@@ -97,7 +102,7 @@ class PostgresDoubts {
   // The one that has landed, if the row says so.
   Applied* Landed(const PostgresRow& row) {
     for (auto& [version, applied] : all_) {
-      if (version == row.version) return &applied;
+      if (IsOfWrite(row.version, version)) return &applied;
     }
     return nullptr;
   }

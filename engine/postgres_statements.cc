@@ -79,8 +79,8 @@ const PostgresStatement kPutWhereUnchanged{
 
 const PostgresStatement kMarkWaited{
     "onced_mark_waited",
-    "UPDATE onced_records SET waited = true, version = $2::bigint "
-    "WHERE key = $1::bytea AND version = $3::bigint RETURNING 1::bigint"};
+    "UPDATE onced_records SET waited = true, version = version & -2::bigint "
+    "WHERE key = $1::bytea AND version = $2::bigint RETURNING 1::bigint"};
 
 const PostgresStatement kPutRun{
     "onced_put_run",

@@ -41,7 +41,7 @@ extern const PostgresStatement kPutWhereAbsent;
 // $6 now, $7 lag, $8 clock, $9 the version it was read with, $10 1: keep the fence, $11 1: somebody
 // still waits. Gives fence and now, or no row.
 extern const PostgresStatement kPutWhereUnchanged;
-// $1 key, $2 version, $3 the version it was read with. Gives 1, or no row.
+// $1 key, $2 the version it was read with, which becomes even. Gives 1, or no row.
 extern const PostgresStatement kMarkWaited;
 
 // The three below do something only if the record of $1 has version $2.

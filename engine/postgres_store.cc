@@ -155,11 +155,8 @@ class PostgresStore::Single {
     if (waiter_ == nullptr || applied.decision.outcome != Outcome::kInFlight || row.waited) {
       return Came::kHit;
     }
-    const PostgresWrite write(parts_.options, "", applied.now_ms, parts_.options.landing);
-    const PostgresCall call{
-        &statements::kMarkWaited,
-        {std::string_view(key_.encoded()), static_cast<int64_t>(write.version()),
-         static_cast<int64_t>(row.version)}};
+    const PostgresCall call{&statements::kMarkWaited,
+                            {std::string_view(key_.encoded()), static_cast<int64_t>(row.version)}};
     const PostgresAnswer answer = parts_.pool.Run({&call, 1});
     if (!answer.ok()) {
       // Whether it landed the next read shows; nothing else hangs on it.

@@ -4,6 +4,7 @@
 // either found out or told.
 #include <gtest/gtest.h>
 
+#include <future>
 #include <random>
 #include <thread>
 #include <vector>
@@ -137,6 +138,29 @@ TEST_P(LostConnection, ForGoodIsToldAsUnknownAndTheClaimIdFindsOut) {
   EXPECT_EQ(again.outcome, Outcome::kClaimed);
   EXPECT_EQ(again.record->attempt, 1u);
   EXPECT_EQ(Value(here.other.Find(K("a"))).record->fence, again.record->fence);
+}
+
+// Who waits in another process marks the row while it is looked for.
+TEST(LostConnection, LosesNoClaimThatSomebodyWaitsForMeanwhile) {
+  for (const bool in_a_batch : {false, true}) {
+    BehindAProxy here;
+    here.proxy.StaysCut();
+    here.proxy.CutNext(Cut::kBeforeItIsAnswered, in_a_batch ? "COMMIT" : "onced_put_where_absent");
+    auto claimed = std::async(std::launch::async, [&]() -> Reply {
+      if (!in_a_batch) return Value(here.ledger.Claim(K("a"), LongClaim()));
+      const std::vector<Operation> operations = {{K("a"), LongClaim()}};
+      return Value(here.ledger.DoAll(operations)).at(0);
+    });
+    EXPECT_TRUE(Eventually([&] { return here.proxy.cuts() == 1; }));
+    const auto waiter = here.other.NewWaiter(K("a"), true, [] {});
+    const Reply waiting = Value(here.other.Claim(K("a"), LongClaim(), waiter.get()));
+    EXPECT_TRUE(waiting.waiting);
+    here.proxy.Repair();
+    const Reply won = claimed.get();
+    EXPECT_EQ(won.outcome, Outcome::kClaimed);
+    EXPECT_EQ(won.record->fence, waiting.record->fence);
+    EXPECT_EQ(here.folder.Sql("SELECT 'x' FROM onced_records WHERE waited").size(), 1u);
+  }
 }
 
 // Somebody ends the store's sessions all the time.
