@@ -214,7 +214,7 @@ Result<std::vector<Applied>> PostgresStore::UpdateAll(std::span<const UpdateStep
     return all;
   };
   Status failure = TooSlow();
-  do {
+  for (bool again = false;; again = true) {
     Batch batch(*parts_, steps);
     const Status read = batch.Read();
     if (!read.ok()) {
@@ -225,6 +225,8 @@ Result<std::vector<Applied>> PostgresStore::UpdateAll(std::span<const UpdateStep
     for (auto& [version, applied] : doubts) {
       if (batch.Has(version)) return settled(std::move(applied), batch.latest_ms());
     }
+    // Here, so that what is in doubt is looked for once at least.
+    if (again && tries.Over()) return tries.Told(failure);
     Result<std::vector<Applied>> all = batch.Decide();
     if (!all.ok()) return tries.Told(all.status());
     if (!batch.Changes()) return settled(std::move(*all), batch.latest_ms());
@@ -244,8 +246,7 @@ Result<std::vector<Applied>> PostgresStore::UpdateAll(std::span<const UpdateStep
         break;
     }
     tries.Pause();
-  } while (!tries.Over());
-  return tries.Told(failure);
+  }
 }
 
 }  // namespace onced

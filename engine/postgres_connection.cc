@@ -41,6 +41,34 @@ Kind KindOf(std::string_view state) {
   return Kind::kRefused;
 }
 
+// Whether an error that comes with the end of a transaction says that nothing of it was written. By
+// classes of SQLSTATE (the manual of PostgreSQL, appendix A), as an error in the midst of a
+// transaction undoes it (chapter 3.4), and these can only come before its end:
+//   40     "transaction rollback" is what they are called, but for 40003 (above).
+//   23     constraints; those that are deferred are checked before the commit ("SET CONSTRAINTS").
+//   25     not in the state for it: read-only, or failed before, and then COMMIT is a ROLLBACK.
+//   0A 22 26 28 3D 3F 42   could not be parsed, was not allowed, or could not be computed.
+//   54 55  more than the server can take; something was locked, or not ready.
+//   53100  no room for what was to be written. (PostgreSQL that finds none for the commit itself
+//          goes down, and tells nothing.)
+// All else may come when it is done: of the rest of 53 (memory), of 57 (57014 is a statement that
+// was given up, and some databases give up their commits, too), 58 and XX (the server's own), F0,
+// HV, P0 and what others than PostgreSQL may invent, nobody says that it does not.
+bool SurelyUndone(std::string_view state) {
+  return state == "53100" || OneOf(state.substr(0, 2), {"40", "23", "25", "0A", "22", "26", "28",
+                                                        "3D", "3F", "42", "54", "55"});
+}
+
+// The first of these calls of which an error may come when all is done: what ends the transaction,
+// or each, when each is one by itself. SIZE_MAX: none, as what comes before the end is undone.
+size_t FirstThatMayEnd(std::span<const PostgresCall> calls, bool in_transaction) {
+  if (!in_transaction && (calls.empty() || calls[0].statement->sql != "BEGIN")) return 0;
+  for (size_t i = 0; i < calls.size(); ++i) {
+    if (calls[i].statement->sql == "COMMIT") return i;
+  }
+  return SIZE_MAX;
+}
+
 PostgresError ErrorOf(const PGresult* result) {
   const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   PostgresError error{.kind = Kind::kUnknown,
@@ -174,6 +202,9 @@ Status PostgresConnection::Greet() {
 // What is still to come of a round trip, and what has come.
 class PostgresConnection::Intake {
  public:
+  explicit Intake(size_t may_end) : may_end_(may_end) {}
+
+  // What a call sends: the name that a statement prepares, or "" for one that runs.
   void Expect(const std::string& prepares) { expected_.push_back(prepares); }
   // True when all has come.
   bool Take(pg_result* result, std::set<std::string>* prepared) {
@@ -198,7 +229,7 @@ class PostgresConnection::Intake {
       case PGRES_PIPELINE_ABORTED:
         return false;
       default:
-        if (!answer.error.has_value()) answer.error = ErrorOf(result);
+        if (!answer.error.has_value()) answer.error = Told(ErrorOf(result));
         return false;
     }
   }
@@ -206,7 +237,19 @@ class PostgresConnection::Intake {
   PostgresAnswer answer;
 
  private:
-  std::vector<std::string> expected_;  // the name that a statement prepares; "" for one that runs
+  // What it means where it comes. What comes behind all calls is of the end of the round trip, with
+  // which a transaction ends that had no COMMIT.
+  PostgresError Told(PostgresError error) const {
+    const size_t ran = static_cast<size_t>(
+        std::count(expected_.begin(), expected_.begin() + static_cast<ptrdiff_t>(at_), ""));
+    if (error.kind == Kind::kRefused && ran >= may_end_ && !SurelyUndone(error.state)) {
+      error.kind = Kind::kUnknown;
+    }
+    return error;
+  }
+
+  const size_t may_end_;  // the call from which on an error may come when all is done
+  std::vector<std::string> expected_;
   size_t at_ = 0;
   bool seen_ = false;
 };
@@ -266,7 +309,7 @@ std::optional<PostgresError> PostgresConnection::Receive(Intake* intake) {
 }
 
 PostgresAnswer PostgresConnection::Run(std::span<const PostgresCall> calls) {
-  Intake intake;
+  Intake intake(FirstThatMayEnd(calls, PQtransactionStatus(connection_.get()) == PQTRANS_INTRANS));
   intake.answer.asked_at = std::chrono::steady_clock::now();
   std::optional<PostgresError> lost;
   if (!Send(calls, &intake)) {
@@ -282,8 +325,10 @@ PostgresAnswer PostgresConnection::Run(std::span<const PostgresCall> calls) {
   }
   if (!intake.answer.ok()) {
     intake.answer.rows.clear();
-    // It has become a standby under us: another connection finds the one that writes.
-    lost_ = lost_ || intake.answer.error->state == "25006";
+    // It has become a standby under us: another connection finds the one that writes. And of one
+    // that does not say what it did nothing more is asked.
+    lost_ = lost_ || intake.answer.error->state == "25006" ||
+            intake.answer.error->kind == Kind::kUnknown;
   } else {
     ONCED_CHECK(intake.answer.rows.size() == calls.size());
   }

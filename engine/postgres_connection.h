@@ -56,7 +56,7 @@ struct PostgresError {
     kRetry,    // lost against another: a deadlock, a serialization failure, a concurrent insert
     kUnknown,  // it was sent, and whether it happened nobody knows
     kNotSent,  // there is no connection
-    kRefused,  // the server said no, and did nothing
+    kRefused,  // the server said no, and did nothing; not "no" to a COMMIT, unless that is certain
   };
   Kind kind;
   std::string state;  // the SQLSTATE; empty when the server told none

@@ -26,16 +26,12 @@ class PostgresStore::Execution {
   }
 
   Result<Applied> Run(const EffectDecider& decide) {
-    do {
-      Result<PostgresPool::Lease> lease = parts_.pool.Take();
-      if (!lease.ok()) {
-        failure_ = lease.status();
-        if (tries_.End()) break;
-        tries_.Pause();
-        continue;
-      }
+    // What is in doubt is looked for once at least.
+    PostgresCame came = PostgresCame::kDoubtful;
+    for (bool last = false; came == PostgresCame::kDoubtful || !last; last = tries_.Over()) {
       std::optional<Applied> applied;
-      switch (Try(**lease, decide, &applied)) {
+      came = Try(decide, last, &applied);
+      switch (came) {
         case PostgresCame::kHit:
           return *std::move(applied);
         case PostgresCame::kFailed:
@@ -48,7 +44,7 @@ class PostgresStore::Execution {
           break;
       }
       tries_.Pause();
-    } while (!tries_.Over());
+    }
     return tries_.Told(failure_);
   }
 
@@ -58,14 +54,18 @@ class PostgresStore::Execution {
     return PostgresCame::kFailed;
   }
 
-  PostgresCame Try(PostgresConnection& connection, const EffectDecider& decide,
-                   std::optional<Applied>* applied) {
+  // `last`: it only looks for what is in doubt.
+  PostgresCame Try(const EffectDecider& decide, bool last, std::optional<Applied>* applied) {
+    Result<PostgresPool::Lease> lease = parts_.pool.Take();
+    if (!lease.ok()) return Failed(lease.status());
+    PostgresConnection& connection = **lease;
     const PostgresCame locked = Lock(connection);
     if (locked != PostgresCame::kHit) return locked;
     if (Applied* const landed = doubts_.Landed(row_)) {
       *applied = std::move(*landed);
       return PostgresCame::kHit;
     }
+    if (last) return PostgresCame::kFailed;
     Moment moment = parts_.MomentFor(needs_);
     if (needs_.fresh_fence) moment.fresh_fence = FenceAfter(row_.fence, micros_);
     EffectBatch batch(effects_, [this](const Key& effect) -> Result<std::optional<std::string>> {

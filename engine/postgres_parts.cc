@@ -214,7 +214,9 @@ Result<std::vector<PostgresRows>> PostgresStore::Parts::Ask(std::span<const Post
   for (int tries = 1;; ++tries) {
     PostgresAnswer answer = pool.Run(calls);
     if (answer.ok()) return std::move(answer.rows);
-    const bool again = answer.error->kind == Kind::kRetry || answer.error->kind == Kind::kUnknown;
+    // What was given up for its time would take as long again.
+    const bool again = answer.error->kind == Kind::kRetry ||
+                       (answer.error->kind == Kind::kUnknown && answer.error->state != "57014");
     if (!again || tries == kReadTries) return StatusOf("read", *answer.error);
   }
 }
