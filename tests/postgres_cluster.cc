@@ -118,11 +118,16 @@ void PostgresCluster::Start() {
 }
 
 void PostgresCluster::Kill() {
+  const std::vector<std::string> backends = Sql("SELECT pid::text FROM pg_stat_activity");
   kill(server_->pid(), SIGKILL);
   Eventually([&] { return server_->Ended(); });
-  // Its backends see that it is gone; a new one would not start beside them.
-  const auto refuses = [&] { return !PostgresConnection::Open(Url("public"), {}).ok(); };
-  if (!Eventually(refuses)) throw std::runtime_error("postgres does not die");
+  // Its backends see that it is gone; until then they answer, and a new one would not start beside
+  // them.
+  for (const std::string& pid : backends) {
+    if (!Eventually([&] { return kill(std::stoi(pid), 0) != 0; })) {
+      throw std::runtime_error("postgres does not die");
+    }
+  }
   server_.reset();
 }
 
