@@ -177,12 +177,13 @@ Status PostgresStore::Parts::Start() {
   const Result<std::vector<PostgresRows>> stamp = Ask({&read_clock, 1});
   if (!stamp.ok()) return stamp.status();
   Learn((*stamp)[0].Integer(0, 0), asked_at);
+  leaps.Look((*stamp)[0].Integer(0, 0), asked_at, std::chrono::steady_clock::now());
   lines = std::make_unique<PostgresLines>(&pool, &stripes, name, options.listens);
-  sweeper = std::make_unique<Rounds>(options.sweep_pause,
-                                     [this, table = size_t{0}, from = std::string()]() mutable {
-                                       const Result<bool> done = SweepStep(table, &from);
-                                       if (done.ok() && *done) table = (table + 1) % 3;
-                                     });
+  sweeper = std::make_unique<Rounds>(
+      options.sweep_pause, [this, table = size_t{0}, from = std::string()]() mutable {
+        const Result<bool> done = SweepStep(table, /*trusting=*/false, &from);
+        if (done.ok() && *done) table = (table + 1) % 3;
+      });
   return Status::Ok();
 }
 

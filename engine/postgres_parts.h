@@ -143,6 +143,7 @@ struct PostgresStore::Parts {
   const std::string name;  // of this store among those on the database
   PostgresPool pool;
   DatabaseTime time;
+  DatabaseLeaps leaps;
   Stripes stripes;
   SeenKeys seen_keys;
   std::unique_ptr<PostgresLines> lines;
@@ -162,8 +163,8 @@ struct PostgresStore::Parts {
   // Row `i` of what kReadRecord and its like gave.
   static Result<PostgresRow> RowOf(const PostgresRows& rows, size_t i);
   // Deletes what is long dead of the next rows of a table, after `from`, and moves that on. True
-  // when those were its last.
-  Result<bool> SweepStep(size_t table, std::string* from);
+  // when those were its last. `trusting`: also while the clock is in doubt.
+  Result<bool> SweepStep(size_t table, bool trusting, std::string* from);
 };
 
 // What became of a write.

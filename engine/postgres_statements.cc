@@ -146,12 +146,12 @@ const PostgresStatement kStepEffects{
 
 const PostgresStatement kSweepRecords{
     "onced_sweep_records",
-    "DELETE FROM onced_records WHERE key > $1::bytea AND key <= $2::bytea AND dead_at_ms <= " +
-        Now("$4") + " - $3::bigint"};
+    "DELETE FROM onced_records WHERE key > $1::bytea AND key <= $2::bytea "
+    "AND dead_at_ms <= $4::bigint - $3::bigint"};
 const PostgresStatement kSweepRuns{
     "onced_sweep_runs",
-    "DELETE FROM onced_runs WHERE key > $1::bytea AND key <= $2::bytea AND dead_at_ms <= " +
-        Now("$4") + " - $3::bigint"};
+    "DELETE FROM onced_runs WHERE key > $1::bytea AND key <= $2::bytea "
+    "AND dead_at_ms <= $4::bigint - $3::bigint"};
 const PostgresStatement kSweepEffects{
     "onced_sweep_effects",
     "DELETE FROM onced_effects WHERE key > $1::bytea AND key <= $2::bytea AND value IS NULL"};

@@ -68,7 +68,7 @@ extern const PostgresStatement kListRuns;
 
 // The sweeper's. $1 from, not included; $2 how many. Gives keys.
 extern const PostgresStatement kStepRecords, kStepRuns, kStepEffects;
-// $1 from, not included; $2 to; $3 dead since at least so many ms; $4 clock.
+// $1 from, not included; $2 to; $3 dead since at least so many ms; $4 now.
 extern const PostgresStatement kSweepRecords, kSweepRuns;
 // $1 from, not included; $2 to.
 extern const PostgresStatement kSweepEffects;

@@ -221,6 +221,10 @@ std::unique_ptr<Waiter> PostgresStore::NewWaiter(const Key& key, bool claims,
 
 size_t PostgresStore::waiters() const { return parts_->stripes.waiting(); }
 
+bool PostgresStore::clock_in_doubt() const {
+  return parts_->leaps.InDoubt(std::chrono::steady_clock::now());
+}
+
 int64_t PostgresStore::NowMs() const { return parts_->NowMs(); }
 
 }  // namespace onced

@@ -109,8 +109,12 @@ class PostgresStore : public Store {
   void WhenDurable(uint64_t /*sequence*/, std::function<void()> pass) override { pass(); }
   Status WaitDurable(uint64_t /*sequence*/) override { return Status::Ok(); }
 
-  // Deletes what is long dead in all tables, now; the sweeper does so in small steps.
+  // Deletes what is long dead in all tables, now, whatever clock_in_doubt() says; the sweeper does
+  // so in small steps.
   Status Sweep();
+  // The database's clock has leapt ahead by half an hour or more, less than twelve hours ago: the
+  // sweeper deletes nothing. Answers go by that clock all the same.
+  bool clock_in_doubt() const;
   // How many wait in this process.
   size_t waiters() const;
   // What time it certainly is.
