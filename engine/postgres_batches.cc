@@ -103,6 +103,16 @@ class PostgresStore::Batch {
     });
   }
 
+  // Whether what `lost` was to do to a record may have been done, and another came after it: see
+  // PostgresDoubts.
+  bool Hides(const Batch& lost) const {
+    return std::any_of(lost.slots_.begin(), lost.slots_.end(), [&](const auto& entry) {
+      const Slot& slot = entry.second;
+      return slot.changed && !slot.fresh && slot.row.Lives(lost.now_ms_) &&
+             !IsOfWrite(slots_.at(entry.first).row.version, slot.row.version | 1);
+    });
+  }
+
   PostgresWrite Write(std::vector<uint64_t>* fences) const {
     PostgresWrite write(parts_.options, parts_.lines->notifier(), now_ms_,
                         5 * parts_.options.landing);
@@ -202,7 +212,11 @@ Result<std::vector<Applied>> PostgresStore::UpdateAll(std::span<const UpdateStep
   for (const UpdateStep& step : steps) keys.push_back(step.key);
   KeyLock lock(parts_->stripes, keys);
   PostgresTries tries(parts_->options.patience);
-  std::map<uint64_t, std::vector<Applied>> doubts;  // by the version that each left, if it landed
+  struct Doubt {
+    Batch batch;
+    std::vector<Applied> all;
+  };
+  std::map<uint64_t, Doubt> doubts;  // by the version that each left, if it landed
   const auto settled = [&](std::vector<Applied> all,
                            int64_t latest_ms) -> Result<std::vector<Applied>> {
     for (const Applied& applied : all) {
@@ -222,8 +236,9 @@ Result<std::vector<Applied>> PostgresStore::UpdateAll(std::span<const UpdateStep
       tries.Pause();
       continue;
     }
-    for (auto& [version, applied] : doubts) {
-      if (batch.Has(version)) return settled(std::move(applied), batch.latest_ms());
+    for (auto& [version, doubt] : doubts) {
+      if (batch.Has(version)) return settled(std::move(doubt.all), batch.latest_ms());
+      if (batch.Hides(doubt.batch)) return tries.Told(Hidden());
     }
     // Here, so that what is in doubt is looked for once at least.
     if (again && tries.Over()) return tries.Told(failure);
@@ -237,7 +252,7 @@ Result<std::vector<Applied>> PostgresStore::UpdateAll(std::span<const UpdateStep
         return settled(std::move(*all), batch.latest_ms());
       case PostgresCame::kDoubtful:
         tries.Doubt();
-        doubts.emplace(write.version(), std::move(*all));
+        doubts.emplace(write.version(), Doubt{std::move(batch), std::move(*all)});
         break;
       case PostgresCame::kFailed:
         if (!tries.doubtful()) return failure;

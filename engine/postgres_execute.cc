@@ -142,7 +142,7 @@ class PostgresStore::Execution {
     }
     failure_ = StatusOf("write", *answer.error);
     const PostgresCame came = CameOf(*answer.error, /*may_have_landed=*/true);
-    if (came == PostgresCame::kDoubtful) doubts_.Add(write.version(), applied);
+    if (came == PostgresCame::kDoubtful) doubts_.Add(write.version(), row_, applied);
     return came;
   }
 

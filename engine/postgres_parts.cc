@@ -59,6 +59,7 @@ Status StatusOf(const char* verb, const PostgresError& error) {
 Status TooSlow() {
   return Status::Unavailable("write: others are faster, or it takes too long to land");
 }
+Status Hidden() { return Status::IoError("write: another has written since"); }
 Status LeaseOver() {
   return Status::IoError("write: half of its lease is over when the database has answered");
 }

@@ -98,17 +98,34 @@ inline bool IsOfWrite(uint64_t version, uint64_t written) { return (version | 1)
 // Writes whose fate is not known, by the versions that they would have left.
 class PostgresDoubts {
  public:
-  void Add(uint64_t version, Applied applied) { all_.emplace_back(version, std::move(applied)); }
+  // On what was `seen`.
+  void Add(uint64_t version, const PostgresRow& seen, Applied applied) {
+    // A claim that is gone again was never told, and leaves nothing to tell.
+    const bool ends = seen.Lives(applied.now_ms) && applied.decision.outcome != Outcome::kClaimed;
+    all_.push_back({version, ends ? seen.version : 0, std::move(applied)});
+  }
   // The one that has landed, if the row says so.
   Applied* Landed(const PostgresRow& row) {
-    for (auto& [version, applied] : all_) {
-      if (IsOfWrite(row.version, version)) return &applied;
+    for (Doubt& doubt : all_) {
+      if (IsOfWrite(row.version, doubt.version)) return &doubt.applied;
     }
     return nullptr;
   }
+  // Whether the row is neither what one of them has left nor what it was to change: then that one
+  // may have landed all the same, and another came after it.
+  bool Hidden(const PostgresRow& row) const {
+    return std::any_of(all_.begin(), all_.end(), [&](const Doubt& doubt) {
+      return doubt.on != 0 && !IsOfWrite(row.version, doubt.on | 1);
+    });
+  }
 
  private:
-  std::vector<std::pair<uint64_t, Applied>> all_;
+  struct Doubt {
+    uint64_t version;
+    uint64_t on;  // the version of the record that it was to change; 0: of none
+    Applied applied;
+  };
+  std::vector<Doubt> all_;
 };
 
 // How long one call goes on, and whether any of its writes may have landed unseen.
@@ -183,8 +200,10 @@ bool LeaseHolds(const Applied& applied, int64_t latest_ms);
 
 // What an error means for a call that has written nothing.
 Status StatusOf(const char* verb, const PostgresError& error);
-// Of a call that others overtook until its patience was over; of one whose lease was.
+// Of a call that others overtook until its patience was over; of one that another may have written
+// over unseen; of one whose lease was over.
 Status TooSlow();
+Status Hidden();
 Status LeaseOver();
 // Sets the fence that the database has made.
 void SetFence(uint64_t fence, Decision* decision);

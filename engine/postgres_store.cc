@@ -69,6 +69,7 @@ class PostgresStore::Single {
           SetFence(loaded->fence, &landed->decision);
           if (LeaseHolds(*landed, loaded->latest_ms)) return std::move(*landed);
         }
+        if (landed == nullptr && doubts_.Hidden(*loaded)) return tries_.Told(Hidden());
         // Here, so that what is in doubt is looked for once at least.
         if (again && tries_.Over()) return tries_.Told(failure_);
         row = std::move(*loaded);
@@ -128,17 +129,17 @@ class PostgresStore::Single {
       calls.push_back({&statements::kCommit, {}});
     }
     const PostgresAnswer answer = parts_.pool.Run(calls);
-    if (!answer.ok()) return Failed(*answer.error, write.version(), *applied);
+    if (!answer.ok()) return Failed(*answer.error, write.version(), row, *applied);
     if (answer.rows[put].empty()) {
       failure_ = TooSlow();
       return Came::kMissed;
     }
-    return Landed(answer.rows[put], answer.asked_at, write.version(), applied);
+    return Landed(answer.rows[put], answer.asked_at, write.version(), row, applied);
   }
 
   // kDoubtful: it came so late that it must not be told; so it is looked for, as if it were lost.
   Came Landed(const PostgresRows& put, DatabaseTime::Here asked_at, uint64_t version,
-              Applied* applied) {
+              const PostgresRow& row, Applied* applied) {
     const int64_t stamp_ms = put.Integer(0, statements::kPutNow);
     parts_.Learn(stamp_ms, asked_at);
     SetFence(static_cast<uint64_t>(put.Integer(0, statements::kPutFence)), &applied->decision);
@@ -146,7 +147,7 @@ class PostgresStore::Single {
     if (LeaseHolds(*applied, parts_.LatestMs(stamp_ms, asked_at))) return Came::kHit;
     failure_ = LeaseOver();
     tries_.Doubt();
-    doubts_.Add(version, std::move(*applied));
+    doubts_.Add(version, row, std::move(*applied));
     return Came::kDoubtful;
   }
 
@@ -168,12 +169,13 @@ class PostgresStore::Single {
     return answer.rows[0].empty() ? Came::kMissed : Came::kHit;
   }
 
-  Came Failed(const PostgresError& error, uint64_t version, Applied& applied) {
+  Came Failed(const PostgresError& error, uint64_t version, const PostgresRow& row,
+              Applied& applied) {
     failure_ = StatusOf("write", error);
     Came came = CameOf(error, /*may_have_landed=*/true);
     if (came == Came::kDoubtful) {
       tries_.Doubt();
-      doubts_.Add(version, std::move(applied));
+      doubts_.Add(version, row, std::move(applied));
     }
     // Who is in doubt goes on as long as may be.
     if (came == Came::kFailed && tries_.doubtful() && !tries_.Over()) came = Came::kMissed;

@@ -162,6 +162,28 @@ TEST(LostConnection, LosesNoClaimThatSomebodyWaitsForMeanwhile) {
   }
 }
 
+// That the fence is stale would say that nothing was done, and it was: nobody knows any more.
+TEST(LostConnection, IsToldAsUnknownWhenAnotherHasWrittenSince) {
+  for (const bool in_a_batch : {false, true}) {
+    BehindAProxy here;
+    const uint64_t fence = Value(here.ledger.Claim(K("a"), LongClaim())).record->fence;
+    here.proxy.StaysCut();
+    here.proxy.CutNext(Cut::kBeforeItIsAnswered,
+                       in_a_batch ? "COMMIT" : "onced_put_where_unchanged");
+    auto told = std::async(std::launch::async, [&] {
+      if (!in_a_batch) return FaultOf(here.ledger.Release(K("a"), {.fence = fence}));
+      const std::vector<Operation> operations = {{K("a"), ReleaseCommand{.fence = fence}}};
+      return FaultOf(here.ledger.DoAll(operations));
+    });
+    EXPECT_TRUE(Eventually([&] { return here.proxy.cuts() == 1; }));
+    const Reply next = Value(here.other.Claim(K("a"), LongClaim()));
+    EXPECT_EQ(next.outcome, Outcome::kClaimed) << "it was released";
+    here.proxy.Repair();
+    EXPECT_EQ(told.get(), Fault::kIoError);
+    EXPECT_EQ(Value(here.other.Find(K("a"))).record->fence, next.record->fence);
+  }
+}
+
 // Somebody ends the store's sessions all the time.
 TEST(TerminatedBackends, NeverMakeTwoWinners) {
   PostgresFolder folder;
