@@ -172,6 +172,7 @@ Status PostgresStore::Parts::Start() {
     Result<PostgresPool::Lease> first = pool.Take();
     if (!first.ok()) return first.status();
     ONCED_RETURN_IF_ERROR(CheckPostgresSchema(**first));
+    if (!options.allow_unsynced) ONCED_RETURN_IF_ERROR(CheckPostgresSettings(**first));
   }
   const DatabaseTime::Here asked_at = std::chrono::steady_clock::now();
   const PostgresCall read_clock{&statements::kReadClock, {Clock()}};

@@ -86,6 +86,22 @@ Status CheckPostgresSchema(PostgresConnection& connection) {
   return Status::Ok();
 }
 
+Status CheckPostgresSettings(PostgresConnection& connection) {
+  for (const std::string name : {"synchronous_commit", "fsync"}) {
+    const PostgresAnswer answer =
+        RunOne(connection, ("SELECT current_setting('" + name + "', true)").c_str());
+    if (!answer.ok()) {
+      return Status::Unavailable("read the database's settings: " + answer.error->message);
+    }
+    const PostgresRows& rows = answer.rows[0];
+    if (rows.empty() || rows.IsNull(0, 0) || rows.Bytes(0, 0) != "off") continue;
+    return Status::InvalidArgument("store: the database has " + name +
+                                   " = off, and may forget what it has answered when it crashes or "
+                                   "loses power; set it to on, or allow it");
+  }
+  return Status::Ok();
+}
+
 Status MigratePostgres(const std::string& url) {
   Result<std::unique_ptr<PostgresConnection>> opened =
       PostgresConnection::Open(url, PostgresTimeouts{});

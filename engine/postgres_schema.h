@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The tables that PostgresStore keeps its rows in (FORMAT.md, "tables"), made and brought up to
-// date by one function, which any number of processes may call at once and again.
+// date by one function, which any number of processes may call at once and again; and whether a
+// database that has them also keeps what it is given.
 //
 // Threads: any.
 // Invariants: every step may be run twice, and beside itself. Tables of a newer version are left
@@ -25,5 +26,9 @@ Status MigratePostgres(const std::string& url);
 
 // Ok when the tables are there and of this version. InvalidArgument: they are not, or are older.
 Status CheckPostgresSchema(PostgresConnection& connection);
+
+// InvalidArgument when the database says that it does not write through what it answers, by a
+// setting that the message names. A setting that it does not have says nothing.
+Status CheckPostgresSettings(PostgresConnection& connection);
 
 }  // namespace onced

@@ -77,6 +77,8 @@ struct PostgresStoreOptions {
   int64_t unknown_retention_ms = 0;  // 0: an unknown record stays until it is resolved
   WaiterLimits waiters;
   bool listens = true;  // false: what other processes end is found by asking now and then
+  // Open although the database has synchronous_commit or fsync off, and so may forget claims.
+  bool allow_unsynced = false;
 
   // Seams for tests. The clock, instead of the database's, must outlive the store.
   Clock* clock = nullptr;
@@ -85,8 +87,8 @@ struct PostgresStoreOptions {
 
 class PostgresStore : public Store {
  public:
-  // Unavailable: nobody there. InvalidArgument: no such URL, or the tables are not there.
-  // Corruption: they are of a newer version.
+  // Unavailable: nobody there. InvalidArgument: no such URL, a table is not there, or the database
+  // does not write through (allow_unsynced). Corruption: the tables are of a newer version.
   static Result<std::unique_ptr<PostgresStore>> Open(PostgresStoreOptions options);
   ~PostgresStore() override;
 

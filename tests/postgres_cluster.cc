@@ -106,10 +106,10 @@ std::vector<std::string> PostgresCluster::AsPostgres(std::vector<std::string> wo
 
 void PostgresCluster::Start() {
   const std::string data = folder_.path();
-  server_ = std::make_unique<Child>(AsPostgres(
-      {programs_ + "postgres", "-D", data, "-k", data, "-p", std::to_string(port_), "-c",
-       "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "full_page_writes=off", "-c",
-       "shared_buffers=32MB", "-c", "max_connections=200", "-c", "autovacuum=off"}));
+  server_ = std::make_unique<Child>(
+      AsPostgres({programs_ + "postgres", "-D", data, "-k", data, "-p", std::to_string(port_), "-c",
+                  "listen_addresses=127.0.0.1", "-c", "full_page_writes=off", "-c",
+                  "shared_buffers=32MB", "-c", "max_connections=200", "-c", "autovacuum=off"}));
   const bool up = Eventually([&] {
     if (server_->Ended()) throw std::runtime_error("postgres: " + server_->Said());
     return PostgresConnection::Open(Url("public"), {}).ok();

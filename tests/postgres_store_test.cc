@@ -44,6 +44,35 @@ TEST(PostgresSchema, OfANewerVersionIsLeftAlone) {
   EXPECT_EQ(FaultOf(PostgresStore::Open({.url = folder.url()})), Fault::kCorruption);
 }
 
+// Whether it may be opened; and what it says if not.
+std::string Refusal(const std::string& url, bool allow_unsynced) {
+  const auto opened = PostgresStore::Open({.url = url, .allow_unsynced = allow_unsynced});
+  if (opened.ok()) return "";
+  EXPECT_EQ(FaultOf(opened), Fault::kInvalidArgument);
+  return opened.status().message();
+}
+
+TEST(PostgresSettings, ThatForgetAreRefusedUnlessTheyAreAllowed) {
+  const PostgresFolder folder;
+  for (const char* kept : {"on", "local", "remote_write", "remote_apply"}) {
+    EXPECT_EQ(Refusal(folder.url() + "%20-csynchronous_commit%3D" + kept, false), "");
+  }
+  const std::string url = folder.url() + "%20-csynchronous_commit%3Doff";
+  EXPECT_NE(Refusal(url, false).find("synchronous_commit = off"), std::string::npos);
+  EXPECT_EQ(Refusal(url, true), "");
+}
+
+TEST(PostgresSettings, OfTheWholeClusterAreSeenToo) {
+  PostgresCluster cluster;
+  const PostgresFolder folder(cluster);
+  EXPECT_EQ(Refusal(folder.url(), false), "");
+  cluster.Sql("ALTER SYSTEM SET fsync = off");
+  cluster.Sql("SELECT pg_reload_conf()::text");
+  EXPECT_TRUE(Eventually([&] { return cluster.Sql("SHOW fsync").at(0) == "off"; }));
+  EXPECT_NE(Refusal(folder.url(), false).find("fsync = off"), std::string::npos);
+  EXPECT_EQ(Refusal(folder.url(), true), "");
+}
+
 TEST(PostgresUrl, IsNeverRepeated) {
   for (const std::string url :
        {"postgres://me:secret@host:port of call/db", "postgres://me:secret/x@host/db",
