@@ -37,6 +37,40 @@ TEST(PostgresSchema, IsMadeByManyAtOnce) {
   EXPECT_TRUE(MigratePostgres(folder.url()).ok()) << "again, with nothing to do";
 }
 
+TEST(PostgresSchema, WithoutATableIsRefusedByItsNameUntilItIsMadeAgain) {
+  for (const std::string table : {"onced_records", "onced_runs", "onced_effects"}) {
+    const PostgresFolder folder;
+    folder.Sql("DROP TABLE " + table);
+    const auto opened = PostgresStore::Open({.url = folder.url()});
+    EXPECT_EQ(FaultOf(opened), Fault::kInvalidArgument);
+    EXPECT_NE(StatusOf(opened).message().find(table), std::string::npos);
+    Must(MigratePostgres(folder.url()));
+    EXPECT_TRUE(PostgresStore::Open({.url = folder.url()}).ok());
+  }
+}
+
+TEST(PostgresSchema, WithSomebodyElsesTableIsRefusedByItsName) {
+  const PostgresFolder folder;
+  folder.Sql("ALTER TABLE onced_runs RENAME COLUMN run TO walk");
+  const auto opened = PostgresStore::Open({.url = folder.url()});
+  EXPECT_EQ(FaultOf(opened), Fault::kInvalidArgument);
+  EXPECT_NE(StatusOf(opened).message().find("onced_runs"), std::string::npos);
+  EXPECT_EQ(FaultOf(MigratePostgres(folder.url())), Fault::kInvalidArgument);
+}
+
+TEST(PostgresSchema, ThatIsWholeNeedsNoRightToMakeTables) {
+  const PostgresFolder folder;
+  folder.Sql("CREATE ROLE " + folder.schema() + " LOGIN");
+  folder.Sql("GRANT USAGE ON SCHEMA " + folder.schema() + " TO " + folder.schema());
+  folder.Sql("GRANT SELECT ON ALL TABLES IN SCHEMA " + folder.schema() + " TO " + folder.schema());
+  std::string url = folder.url();
+  url.replace(url.find("postgres@"), std::string("postgres@").size(), folder.schema() + "@");
+  const Status status = MigratePostgres(url);
+  EXPECT_TRUE(status.ok()) << status.message();
+  folder.Sql("DROP OWNED BY " + folder.schema());
+  folder.Sql("DROP ROLE " + folder.schema());
+}
+
 TEST(PostgresSchema, OfANewerVersionIsLeftAlone) {
   PostgresFolder folder;
   folder.Sql("UPDATE onced_schema SET version = 2");
