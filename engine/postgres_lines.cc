@@ -85,9 +85,10 @@ void PostgresLines::Listen() {
   const PostgresAnswer answer = (*opened)->Run({&listen, 1});
   if (answer.ok()) {
     listener_ = std::move(*opened);
-  } else if (answer.error->kind == PostgresError::Kind::kRefused) {
-    listens_ = false;  // it has no such thing (CockroachDB, YugabyteDB)
+  } else if (answer.error->state == "0A000" || answer.error->state == "42601") {
+    listens_ = false;  // "feature not supported", "syntax error": it has no such thing
   }
+  // Anything else may pass; a connection of its own is tried again in the next round.
 }
 
 void PostgresLines::Run() {

@@ -149,6 +149,7 @@ void PostgresProxy::Carry(int client) {
         open = SendAll(client, Refusal());
         continue;
       }
+      if (now == Cut::kLetThrough) ++cuts_;
       if (now.has_value()) at_answer = now;
       open = !sent.empty() && SendAll(server, sent);
     }

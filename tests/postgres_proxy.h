@@ -20,7 +20,7 @@ namespace onced {
 
 class PostgresProxy {
  public:
-  enum class Cut { kBeforeItIsSent, kBeforeItIsAnswered, kRefused, kRefusedWhenDone };
+  enum class Cut { kBeforeItIsSent, kBeforeItIsAnswered, kRefused, kRefusedWhenDone, kLetThrough };
 
   explicit PostgresProxy(uint16_t to_port);
   ~PostgresProxy();

@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "engine/postgres_lines.h"
+#include "tests/postgres_proxy.h"
 #include "tests/two_on_postgres.h"
 
 namespace onced {
@@ -41,6 +43,36 @@ TEST(WaitersOfAnotherStore, AreNotified) {
 TEST(WaitersOfAnotherStore, AreWokenWithoutNotices) {
   TwoOnOne here(nullptr, /*listens=*/false);
   EXPECT_LT(WakesAfter(here, K("a")).count(), 10'000);
+}
+
+// A store behind a proxy whose first LISTEN is refused so.
+struct RefusedListener {
+  explicit RefusedListener(const std::string& state) : proxy(PostgresCluster::Shared().port()) {
+    proxy.CutNext(PostgresProxy::Cut::kRefused, "LISTEN", state);
+    store = folder.Open([&](PostgresStoreOptions& o) { o.url = folder.url(proxy.port()); });
+    EXPECT_EQ(proxy.cuts(), 1);
+    // The next one is noticed, and let through.
+    proxy.CutNext(PostgresProxy::Cut::kLetThrough, "LISTEN");
+  }
+  PostgresFolder folder;
+  PostgresProxy proxy;
+  std::unique_ptr<PostgresStore> store;
+};
+
+TEST(Listener, TriesAgainAfterAnErrorThatMayPass) {
+  for (const char* state : {"53200", "42501", "XX000"}) {
+    const RefusedListener here(state);
+    EXPECT_TRUE(Eventually([&] { return here.proxy.cuts() == 2; })) << state;
+  }
+}
+
+TEST(Listener, AsksNoDatabaseThatHasNoSuchThing) {
+  const RefusedListener not_supported("0A000"), no_such_word("42601");
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_TRUE(Eventually(
+      [&] { return std::chrono::steady_clock::now() - begun > 2 * PostgresLines::kPollMost; }));
+  EXPECT_EQ(not_supported.proxy.cuts(), 1);
+  EXPECT_EQ(no_such_word.proxy.cuts(), 1);
 }
 
 TEST(WaitersOfAnotherStore, AreSpokenForInTheRowOnlyWhileTheyWait) {
