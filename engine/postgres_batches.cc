@@ -210,6 +210,7 @@ Result<std::vector<Applied>> PostgresStore::UpdateAll(std::span<const UpdateStep
   std::vector<const Key*> keys;
   keys.reserve(steps.size());
   for (const UpdateStep& step : steps) keys.push_back(step.key);
+  ONCED_RETURN_IF_ERROR(parts_->pool.Ready());
   KeyLock lock(parts_->stripes, keys);
   PostgresTries tries(parts_->options.patience);
   struct Doubt {

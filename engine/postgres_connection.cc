@@ -79,6 +79,19 @@ PostgresError ErrorOf(const PGresult* result) {
   return error;
 }
 
+// How many hosts a URL names, at least one.
+int HostsOf(const std::string& url) {
+  int hosts = 1;
+  PQconninfoOption* const options = PQconninfoParse(url.c_str(), nullptr);
+  for (const PQconninfoOption* o = options; o != nullptr && o->keyword != nullptr; ++o) {
+    const std::string_view name = o->keyword, value = o->val == nullptr ? "" : o->val;
+    if (name != "host" && name != "hostaddr") continue;
+    hosts = std::max(hosts, 1 + static_cast<int>(std::count(value.begin(), value.end(), ',')));
+  }
+  PQconninfoFree(options);
+  return hosts;
+}
+
 // The parameters of one call, as libpq takes them.
 struct Parameters {
   explicit Parameters(const std::vector<PostgresValue>& given) : integers(given.size()) {
@@ -157,8 +170,8 @@ PostgresConnection::~PostgresConnection() = default;
 Result<std::unique_ptr<PostgresConnection>> PostgresConnection::Open(
     const std::string& url, const PostgresTimeouts& timeouts) {
   ONCED_RETURN_IF_ERROR(CheckPostgresUrl(url));
-  const std::string seconds =
-      std::to_string(std::chrono::ceil<std::chrono::seconds>(timeouts.connect).count());
+  const auto each = std::chrono::ceil<std::chrono::seconds>(timeouts.connect / HostsOf(url));
+  const std::string seconds = std::to_string(std::max<int64_t>(each.count(), 1));  // 0: for ever
   // What stands before the URL gives way to what the URL says.
   // A standby would answer with what was true a while ago; of several hosts it is the one that
   // writes. A host that is gone without a word is given up after the second time.
@@ -194,7 +207,8 @@ Status PostgresConnection::Greet() {
   const PostgresStatement idle_limit{"", "SET idle_in_transaction_session_timeout = 10000"};
   const std::array<PostgresCall, 2> calls = {PostgresCall{&limit, {}},
                                              PostgresCall{&idle_limit, {}}};
-  const PostgresAnswer answer = Run(calls);
+  const PostgresAnswer answer =
+      Run(calls, std::max(timeouts_.connect, std::chrono::milliseconds(1'000)));
   if (answer.ok()) return Status::Ok();
   return Status::Unavailable("connect to the database: " + answer.error->message);
 }
@@ -286,9 +300,10 @@ bool PostgresConnection::Send(std::span<const PostgresCall> calls, Intake* intak
   return PQpipelineSync(conn) == 1;
 }
 
-std::optional<PostgresError> PostgresConnection::Receive(Intake* intake) {
+std::optional<PostgresError> PostgresConnection::Receive(Intake* intake,
+                                                         std::chrono::milliseconds limit) {
   pg_conn* const conn = connection_.get();
-  const auto until = std::chrono::steady_clock::now() + timeouts_.call;
+  const auto until = std::chrono::steady_clock::now() + limit;
   for (;;) {
     const int unsent = PQflush(conn);
     while (PQisBusy(conn) == 0) {
@@ -309,13 +324,18 @@ std::optional<PostgresError> PostgresConnection::Receive(Intake* intake) {
 }
 
 PostgresAnswer PostgresConnection::Run(std::span<const PostgresCall> calls) {
+  return Run(calls, timeouts_.call);
+}
+
+PostgresAnswer PostgresConnection::Run(std::span<const PostgresCall> calls,
+                                       std::chrono::milliseconds limit) {
   Intake intake(FirstThatMayEnd(calls, PQtransactionStatus(connection_.get()) == PQTRANS_INTRANS));
   intake.answer.asked_at = std::chrono::steady_clock::now();
   std::optional<PostgresError> lost;
   if (!Send(calls, &intake)) {
     lost = Lost(Line(PQerrorMessage(connection_.get())));
   } else {
-    lost = Receive(&intake);
+    lost = Receive(&intake, limit);
   }
   lost_ = lost_ || lost.has_value();
   if (lost.has_value()) {

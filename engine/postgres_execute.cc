@@ -72,6 +72,7 @@ class PostgresStore::Execution {
       const auto found = values_.find(effect.encoded());
       return found != values_.end() ? found->second : std::nullopt;
     });
+    const auto begun = std::chrono::steady_clock::now();
     Result<Decision> decision = decide(row_.record, moment, batch);
     if (!decision.ok()) return Failed(decision.status());
     applied->emplace(Applied{.decision = std::move(*decision), .now_ms = moment.now_ms});
@@ -79,8 +80,16 @@ class PostgresStore::Execution {
       ONCED_CHECK(batch.values().empty());  // effects go with a record
       return PostgresCame::kHit;
     }
+    // It would not land any more, nor if it were called again.
+    if (std::chrono::steady_clock::now() - begun > Landing()) {
+      return Failed(Status::Unavailable("execute: its function took longer than the " +
+                                        std::to_string(Landing().count()) +
+                                        " ms that it may, and nothing was written"));
+    }
     return Write(connection, moment, batch, **applied);
   }
+
+  std::chrono::milliseconds Landing() const { return 5 * parts_.options.landing; }
 
   // The rows, so that nobody else changes them.
   PostgresCame Lock(PostgresConnection& connection) {
@@ -120,8 +129,7 @@ class PostgresStore::Execution {
   PostgresCame Write(PostgresConnection& connection, const Moment& moment, const EffectBatch& batch,
                      const Applied& applied) {
     const Decision& decision = applied.decision;
-    PostgresWrite write(parts_.options, parts_.lines->notifier(), moment.now_ms,
-                        5 * parts_.options.landing);
+    PostgresWrite write(parts_.options, parts_.lines->notifier(), moment.now_ms, Landing());
     std::optional<Record> record;
     if (decision.write == onced::Write::kPut) record = decision.record;
     const bool fresh = record.has_value() && record->fence == moment.fresh_fence;
@@ -169,6 +177,7 @@ Result<Applied> PostgresStore::UpdateWithEffects(const Key& key, Needs needs,
   }
   std::vector<const Key*> keys = {&key};
   for (const Key& effect : effects) keys.push_back(&effect);
+  ONCED_RETURN_IF_ERROR(parts_->pool.Ready());
   KeyLock lock(parts_->stripes, keys);
   Execution execution(*parts_, key, needs, effects);
   Result<Applied> applied = execution.Run(decide);

@@ -195,7 +195,12 @@ class PostgresStore::Single {
 
 Result<Applied> PostgresStore::Update(const Key& key, Needs needs, const Decider& decide,
                                       std::optional<Found> guess, const Waiter* waiter) {
+  const Status ready = parts_->pool.Ready();
   KeyLock lock(parts_->stripes, key);
+  if (!ready.ok()) {
+    if (waiter != nullptr) parts_->stripes.Left(lock, *waiter);
+    return ready;
+  }
   std::optional<PostgresRow> row;
   if (guess.has_value() && guess->version != Stripes::kPending) {
     row = RowOf(*std::move(guess));

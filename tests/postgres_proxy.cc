@@ -81,6 +81,11 @@ void PostgresProxy::Repair() {
   broken_ = false;
 }
 
+void PostgresProxy::FallSilent() {
+  silent_ = true;
+  while (connected_ > 0) poll(nullptr, 0, 1);
+}
+
 std::optional<PostgresProxy::Cut> PostgresProxy::CutOf(const std::string& sent) {
   MutexLock lock(mutex_);
   if (!armed_ || sent.find(words_) == std::string::npos) return std::nullopt;
@@ -105,20 +110,31 @@ void PostgresProxy::Accept() {
     const int client = accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC);
     if (client < 0) continue;
     MutexLock lock(mutex_);
+    ++connected_;
     carriers_.emplace_back([this, client] {
       Carry(client);
       close(client);
+      --connected_;
     });
   }
 }
 
 void PostgresProxy::Carry(int client) {
+  if (silent_) {
+    ++ignored_;
+    // Until it hangs up by itself.
+    for (bool there = true; there && !stop_;) {
+      pollfd ready{.fd = client, .events = POLLIN, .revents = 0};
+      there = poll(&ready, 1, kLookMs) <= 0 || !ReceiveSome(client).empty();
+    }
+    return;
+  }
   const int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const sockaddr_in address = Loopback(to_port_);
   bool open =
       !broken_ && connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  std::optional<Cut> at_answer;
-  while (open && !stop_ && !broken_) {
+  Cut at_answer = Cut::kLetThrough;
+  while (open && !stop_ && !broken_ && !silent_) {
     pollfd ready[2] = {{.fd = client, .events = POLLIN, .revents = 0},
                        {.fd = server, .events = POLLIN, .revents = 0}};
     if (poll(ready, 2, kLookMs) <= 0) continue;
@@ -131,7 +147,7 @@ void PostgresProxy::Carry(int client) {
       }
       if (at_answer == Cut::kRefusedWhenDone) {
         said = Refusal();
-        at_answer.reset();
+        at_answer = Cut::kLetThrough;
         ++cuts_;
       }
       open = !said.empty() && SendAll(client, said);
@@ -150,7 +166,7 @@ void PostgresProxy::Carry(int client) {
         continue;
       }
       if (now == Cut::kLetThrough) ++cuts_;
-      if (now.has_value()) at_answer = now;
+      if (now.has_value()) at_answer = *now;
       open = !sent.empty() && SendAll(server, sent);
     }
   }

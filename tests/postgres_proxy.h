@@ -35,6 +35,10 @@ class PostgresProxy {
   // From the next cut on nobody is let through, until Repair.
   void StaysCut() { stays_cut_ = true; }
   void Repair();
+  // From now on whoever connects is let in and told nothing. Who is connected has been cut off.
+  void FallSilent();
+  // How many wait for a word.
+  int ignored() const { return ignored_; }
 
  private:
   void Accept();
@@ -47,8 +51,8 @@ class PostgresProxy {
   const uint16_t to_port_;
   int listening_ = -1;
   uint16_t port_ = 0;
-  std::atomic<bool> stop_{false}, broken_{false}, stays_cut_{false};
-  std::atomic<int> cuts_{0};
+  std::atomic<bool> stop_{false}, broken_{false}, stays_cut_{false}, silent_{false};
+  std::atomic<int> cuts_{0}, ignored_{0}, connected_{0};
   Mutex mutex_;
   bool armed_ GUARDED_BY(mutex_) = false;
   Cut when_ GUARDED_BY(mutex_) = Cut::kBeforeItIsSent;
