@@ -6,9 +6,11 @@
 // round trip.
 //
 // The database's clock judges (database_time.h): every record is dated by a lower bound of it, and
-// a write lands only while the database agrees. So no lease is freed early; it may end earlier than
-// asked for by the bound's age, which is a round trip mostly and a second at most (for batches and
-// Execute, five).
+// a write lands only while the database agrees. So no lease is freed early. It may end earlier than
+// asked for: by the bound's age, which is a round trip mostly, and a second at most (for batches and
+// Execute, five), but no more than a quarter of the lease. A claim or renewal of which less than
+// half is left when its answer is here is not told: it is written again, with its whole lease from
+// then on.
 //
 // Fences are made by the database in the statement that needs them: microseconds of its clock, or
 // one more than the row's last, whichever is greater. An erased record leaves its row, with the
@@ -16,32 +18,34 @@
 // the clock is set back. The column is the truth: what stands in a record's own bytes is not looked
 // at.
 //
-// A write that was sent and not answered is looked for: every write leaves a random version of 63
-// bits in its row. Found: it is done. Otherwise it is decided anew, for as long as `patience`; then
-// the call is kIoError, as after a disk's failure. What was surely not written is kUnavailable.
+// A write that was sent and not answered, or whose commit ended in an error that leaves it open, is
+// looked for: every write leaves a random version in its row. Found: it is done. Otherwise it is
+// decided anew, for as long as `patience`; then the call is kIoError, as after a disk's failure, and
+// so it is when another has written over the record since. What was surely not written is
+// kUnavailable.
 //
 // What the database promises is what there is: a call that has returned is as durable as its
-// synchronous_commit says, and nothing waits at a gate. Behind a failover that loses commits,
-// claims are lost.
+// synchronous_commit says, and nothing waits at a gate. Where that or fsync is off Open refuses,
+// unless it is allowed. Behind a failover that loses commits, claims are lost.
 //
 // Local runs (ClaimCommand::local): a store that many share cannot tell whether a run's process is
 // gone. Until the lease ends it is in flight, then unknown.
 //
-// Where it falls short, which is why `onced serve` does not offer it: a lease shorter than the time
-// that its write takes to land is over when it is granted, and another may then win it, too (ask
-// for several seconds); a waiter of another process that marks the row while a lost write is looked
-// for hides it, and the claim is told as in flight; an error of the server's own at COMMIT counts
-// as "not written" unless it is known to leave that open; a database clock that leaps ahead by more
-// than a retention and an hour has live results swept; and where nodes have clocks of their own
-// (CockroachDB, YugabyteDB) a lease may end early by their difference.
+// Where it falls short: where nodes have clocks of their own (CockroachDB, YugabyteDB; neither was
+// run) a lease may end early by their difference. A database clock that leaps ahead is believed for
+// answers; for deletions it is not, for twelve hours, by a process that saw it leap by half an hour
+// or more, but one that starts later has not seen it. The settings are looked at by Open alone. A
+// batch of which a lease is half over is told as unknown, not prolonged. An Execute that landed
+// unseen, and whose record was forgotten before it was looked for, runs again.
 //
 // Execute: its function may be called again when another process was faster; only one call's
 // effects are kept.
 //
 // Threads: every call from any thread, but Open and the destructor. Each blocks for its round
 // trips, with the key's stripes held, as RocksStore holds them while it writes: so duplicates of
-// one process ask the database one after another. Two threads of its own: the sweeper and the
-// listener.
+// one process ask the database one after another. A connection is opened before they are taken,
+// unless it is lost just then. Two threads of its own: the sweeper, and the listener, which waits
+// for no stripe.
 // Invariants: see Store. Needs the tables of MigratePostgres (postgres_schema.h), and
 // connections that are the store's own: no pooler that hands them around between transactions.
 #pragma once
@@ -70,7 +74,8 @@ struct PostgresStoreOptions {
   // faster.
   std::chrono::milliseconds patience{5'000};
   // So much later than its decision a write may land, and so much shorter may a lease be; for
-  // batches and Execute, which take more round trips, five times as much.
+  // batches and Execute, which take more round trips, five times as much; of a lease never more than
+  // a quarter. Execute's function may take so long.
   std::chrono::milliseconds landing{1'000};
   bool audit = true;
   int64_t audit_retention_ms = 24 * 3'600'000;
