@@ -8,6 +8,10 @@
 // clock took over, the next stamp shows it: it is earlier than what was certain when it was asked
 // for. Then that stamp is believed.
 //
+// DatabaseLeaps: whether that clock has leapt ahead, as far as this process's own clock can tell,
+// which nobody sets. An answer can be given anew when the clock is right again; a row that was
+// deleted by a wrong one cannot.
+//
 // Threads: any.
 // Invariants: as long as the database's clock is not set back, NowMs() is never later than it.
 #pragma once
@@ -23,6 +27,15 @@ namespace onced {
 class DatabaseTime {
  public:
   using Here = std::chrono::steady_clock::time_point;
+
+  // The latest that it can be by the database's clock, when an answer with this stamp, asked for at
+  // `asked_at`, is here at `now`.
+  static int64_t LatestMs(int64_t stamp_ms, Here asked_at, Here now) {
+    const int64_t passed_us =
+        std::chrono::duration_cast<std::chrono::microseconds>(now - asked_at).count();
+    // One more, as stamps are rounded down, and one for the part that is not counted here.
+    return stamp_ms + (passed_us + passed_us / kDriftPart) / 1'000 + 2;
+  }
 
   // REQUIRES: something was learnt.
   int64_t NowMs() {
@@ -56,6 +69,38 @@ class DatabaseTime {
   Mutex mutex_;
   int64_t stamp_ms_ GUARDED_BY(mutex_) = 0;
   Here learnt_at_ GUARDED_BY(mutex_){};
+};
+
+class DatabaseLeaps {
+ public:
+  using Here = DatabaseTime::Here;
+  // What is ahead by less than this was not noticed: by how much more than it ought to the clock
+  // may go on between two looks.
+  static constexpr int64_t kNoticedMs = 30 * 60'000;
+  // So long after a leap the clock is in doubt: time for somebody to put it right.
+  static constexpr std::chrono::hours kDoubted{12};
+
+  // As DatabaseTime::Learn. A process that stood still with its clock (a suspended machine) takes
+  // that for a leap, too.
+  void Look(int64_t stamp_ms, Here asked_at, Here now) {
+    MutexLock lock(mutex_);
+    const bool leapt =
+        looked_ && stamp_ms - DatabaseTime::LatestMs(stamp_ms_, asked_at_, now) >= kNoticedMs;
+    if (leapt) doubted_until_ = now + kDoubted;
+    looked_ = true;
+    stamp_ms_ = stamp_ms;
+    asked_at_ = asked_at;
+  }
+  bool InDoubt(Here now) const {
+    MutexLock lock(mutex_);
+    return now < doubted_until_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  bool looked_ GUARDED_BY(mutex_) = false;
+  int64_t stamp_ms_ GUARDED_BY(mutex_) = 0;
+  Here asked_at_ GUARDED_BY(mutex_){}, doubted_until_ GUARDED_BY(mutex_){};
 };
 
 }  // namespace onced

@@ -21,7 +21,8 @@ constexpr int64_t kReadTogetherMax = 16 * 1'024;
 bool AllHit(const std::vector<PostgresRows>& rows, size_t at, const std::vector<uint64_t>& fences) {
   for (size_t i = 0; i < fences.size(); ++i) {
     if (rows[at + i].empty()) return false;
-    if (static_cast<uint64_t>(rows[at + i].Integer(0, 0)) != fences[i]) return false;
+    const int64_t fence = rows[at + i].Integer(0, statements::kPutFence);
+    if (static_cast<uint64_t>(fence) != fences[i]) return false;
   }
   return true;
 }
@@ -56,6 +57,7 @@ class PostgresStore::Batch {
     if (!answer.ok()) return answer.status();
     const PostgresRows& rows = (*answer)[0];
     parts_.Learn(rows.Integer(0, statements::kNow), asked_at);
+    latest_ms_ = parts_.LatestMs(rows.Integer(0, statements::kNow), asked_at);
     micros_ = rows.Integer(0, statements::kMicros);
     for (size_t i = 0; i < rows.size(); ++i) {
       if (rows.IsNull(i, statements::kKey)) continue;
@@ -96,8 +98,19 @@ class PostgresStore::Batch {
   }
   // Whether the transaction that left `version` was this one's predecessor, and has landed.
   bool Has(uint64_t version) const {
-    return std::any_of(slots_.begin(), slots_.end(),
-                       [&](const auto& entry) { return entry.second.row.version == version; });
+    return std::any_of(slots_.begin(), slots_.end(), [&](const auto& entry) {
+      return IsOfWrite(entry.second.row.version, version);
+    });
+  }
+
+  // Whether what `lost` was to do to a record may have been done, and another came after it: see
+  // PostgresDoubts.
+  bool Hides(const Batch& lost) const {
+    return std::any_of(lost.slots_.begin(), lost.slots_.end(), [&](const auto& entry) {
+      const Slot& slot = entry.second;
+      return slot.changed && !slot.fresh && slot.row.Lives(lost.now_ms_) &&
+             !IsOfWrite(slots_.at(entry.first).row.version, slot.row.version | 1);
+    });
   }
 
   PostgresWrite Write(std::vector<uint64_t>* fences) const {
@@ -117,6 +130,38 @@ class PostgresStore::Batch {
     }
     return write;
   }
+
+  // All of it in one transaction, or nothing.
+  PostgresCame Commit(const PostgresWrite& write, const std::vector<uint64_t>& fences,
+                      Status* failure) {
+    Result<PostgresPool::Lease> lease = parts_.pool.Take();
+    if (!lease.ok()) {
+      *failure = lease.status();
+      return PostgresCame::kFailed;
+    }
+    std::vector<PostgresCall> calls = write.puts();
+    calls.insert(calls.begin(), {&statements::kBegin, {}});
+    const PostgresAnswer put = (*lease)->Run(calls);
+    if (!put.ok()) {
+      *failure = StatusOf("write", *put.error);
+      return CameOf(*put.error, /*may_have_landed=*/false);
+    }
+    if (!AllHit(put.rows, 1, fences)) {
+      *failure = TooSlow();
+      return PostgresCame::kMissed;
+    }
+    calls = write.followers();
+    calls.push_back({&statements::kCommit, {}});
+    const PostgresAnswer committed = (*lease)->Run(calls);
+    if (!committed.ok()) {
+      *failure = StatusOf("write", *committed.error);
+      return CameOf(*committed.error, /*may_have_landed=*/true);
+    }
+    latest_ms_ = parts_.LatestMs(put.rows[1].Integer(0, statements::kPutNow), put.asked_at);
+    return PostgresCame::kHit;
+  }
+  // How late it may have been when Read had read, or Commit had committed.
+  int64_t latest_ms() const { return latest_ms_; }
 
  private:
   // Reads the record that was too large to be read with the others.
@@ -158,51 +203,33 @@ class PostgresStore::Batch {
   std::map<std::string, Slot> slots_;
   int64_t micros_ = 0;
   int64_t now_ms_ = 0;
+  int64_t latest_ms_ = 0;
 };
-
-namespace {
-
-// Writes all of it in one transaction, or nothing.
-PostgresCame Commit(PostgresPool& pool, const PostgresWrite& write,
-                    const std::vector<uint64_t>& fences, Status* failure) {
-  Result<PostgresPool::Lease> lease = pool.Take();
-  if (!lease.ok()) {
-    *failure = lease.status();
-    return PostgresCame::kFailed;
-  }
-  std::vector<PostgresCall> calls = write.puts();
-  calls.insert(calls.begin(), {&statements::kBegin, {}});
-  const PostgresAnswer put = (*lease)->Run(calls);
-  if (!put.ok()) {
-    *failure = StatusOf("write", *put.error);
-    return CameOf(*put.error, /*may_have_landed=*/false);
-  }
-  if (!AllHit(put.rows, 1, fences)) return PostgresCame::kMissed;
-  calls = write.followers();
-  calls.push_back({&statements::kCommit, {}});
-  const PostgresAnswer committed = (*lease)->Run(calls);
-  if (committed.ok()) return PostgresCame::kHit;
-  *failure = StatusOf("write", *committed.error);
-  return CameOf(*committed.error, /*may_have_landed=*/true);
-}
-
-}  // namespace
 
 Result<std::vector<Applied>> PostgresStore::UpdateAll(std::span<const UpdateStep> steps) {
   std::vector<const Key*> keys;
   keys.reserve(steps.size());
   for (const UpdateStep& step : steps) keys.push_back(step.key);
+  ONCED_RETURN_IF_ERROR(parts_->pool.Ready());
   KeyLock lock(parts_->stripes, keys);
   PostgresTries tries(parts_->options.patience);
-  std::map<uint64_t, std::vector<Applied>> doubts;  // by the version that each left, if it landed
-  const auto settled = [&](std::vector<Applied> all) {
+  struct Doubt {
+    Batch batch;
+    std::vector<Applied> all;
+  };
+  std::map<uint64_t, Doubt> doubts;  // by the version that each left, if it landed
+  const auto settled = [&](std::vector<Applied> all,
+                           int64_t latest_ms) -> Result<std::vector<Applied>> {
+    for (const Applied& applied : all) {
+      if (!LeaseHolds(applied, latest_ms)) return LeaseOver();
+    }
     for (size_t i = 0; i < steps.size(); ++i) {
       parts_->stripes.Settle(lock, *steps[i].key, all[i].decision);
     }
     return all;
   };
-  Status failure = Status::Unavailable("write: others are faster");
-  do {
+  Status failure = TooSlow();
+  for (bool again = false;; again = true) {
     Batch batch(*parts_, steps);
     const Status read = batch.Read();
     if (!read.ok()) {
@@ -210,20 +237,23 @@ Result<std::vector<Applied>> PostgresStore::UpdateAll(std::span<const UpdateStep
       tries.Pause();
       continue;
     }
-    for (auto& [version, applied] : doubts) {
-      if (batch.Has(version)) return settled(std::move(applied));
+    for (auto& [version, doubt] : doubts) {
+      if (batch.Has(version)) return settled(std::move(doubt.all), batch.latest_ms());
+      if (batch.Hides(doubt.batch)) return tries.Told(Hidden());
     }
+    // Here, so that what is in doubt is looked for once at least.
+    if (again && tries.Over()) return tries.Told(failure);
     Result<std::vector<Applied>> all = batch.Decide();
     if (!all.ok()) return tries.Told(all.status());
-    if (!batch.Changes()) return settled(std::move(*all));
+    if (!batch.Changes()) return settled(std::move(*all), batch.latest_ms());
     std::vector<uint64_t> fences;
     const PostgresWrite write = batch.Write(&fences);
-    switch (Commit(parts_->pool, write, fences, &failure)) {
+    switch (batch.Commit(write, fences, &failure)) {
       case PostgresCame::kHit:
-        return settled(std::move(*all));
+        return settled(std::move(*all), batch.latest_ms());
       case PostgresCame::kDoubtful:
         tries.Doubt();
-        doubts.emplace(write.version(), std::move(*all));
+        doubts.emplace(write.version(), Doubt{std::move(batch), std::move(*all)});
         break;
       case PostgresCame::kFailed:
         if (!tries.doubtful()) return failure;
@@ -232,8 +262,7 @@ Result<std::vector<Applied>> PostgresStore::UpdateAll(std::span<const UpdateStep
         break;
     }
     tries.Pause();
-  } while (!tries.Over());
-  return tries.Told(failure);
+  }
 }
 
 }  // namespace onced

@@ -41,6 +41,34 @@ Kind KindOf(std::string_view state) {
   return Kind::kRefused;
 }
 
+// Whether an error that comes with the end of a transaction says that nothing of it was written. By
+// classes of SQLSTATE (the manual of PostgreSQL, appendix A), as an error in the midst of a
+// transaction undoes it (chapter 3.4), and these can only come before its end:
+//   40     "transaction rollback" is what they are called, but for 40003 (above).
+//   23     constraints; those that are deferred are checked before the commit ("SET CONSTRAINTS").
+//   25     not in the state for it: read-only, or failed before, and then COMMIT is a ROLLBACK.
+//   0A 22 26 28 3D 3F 42   could not be parsed, was not allowed, or could not be computed.
+//   54 55  more than the server can take; something was locked, or not ready.
+//   53100  no room for what was to be written. (PostgreSQL that finds none for the commit itself
+//          goes down, and tells nothing.)
+// All else may come when it is done: of the rest of 53 (memory), of 57 (57014 is a statement that
+// was given up, and some databases give up their commits, too), 58 and XX (the server's own), F0,
+// HV, P0 and what others than PostgreSQL may invent, nobody says that it does not.
+bool SurelyUndone(std::string_view state) {
+  return state == "53100" || OneOf(state.substr(0, 2), {"40", "23", "25", "0A", "22", "26", "28",
+                                                        "3D", "3F", "42", "54", "55"});
+}
+
+// The first of these calls of which an error may come when all is done: what ends the transaction,
+// or each, when each is one by itself. SIZE_MAX: none, as what comes before the end is undone.
+size_t FirstThatMayEnd(std::span<const PostgresCall> calls, bool in_transaction) {
+  if (!in_transaction && (calls.empty() || calls[0].statement->sql != "BEGIN")) return 0;
+  for (size_t i = 0; i < calls.size(); ++i) {
+    if (calls[i].statement->sql == "COMMIT") return i;
+  }
+  return SIZE_MAX;
+}
+
 PostgresError ErrorOf(const PGresult* result) {
   const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   PostgresError error{.kind = Kind::kUnknown,
@@ -49,6 +77,19 @@ PostgresError ErrorOf(const PGresult* result) {
   if (!error.state.empty()) error.kind = KindOf(error.state);
   if (error.message.empty()) error.message = Line(PQresultErrorMessage(result));
   return error;
+}
+
+// How many hosts a URL names, at least one.
+int HostsOf(const std::string& url) {
+  int hosts = 1;
+  PQconninfoOption* const options = PQconninfoParse(url.c_str(), nullptr);
+  for (const PQconninfoOption* o = options; o != nullptr && o->keyword != nullptr; ++o) {
+    const std::string_view name = o->keyword, value = o->val == nullptr ? "" : o->val;
+    if (name != "host" && name != "hostaddr") continue;
+    hosts = std::max(hosts, 1 + static_cast<int>(std::count(value.begin(), value.end(), ',')));
+  }
+  PQconninfoFree(options);
+  return hosts;
 }
 
 // The parameters of one call, as libpq takes them.
@@ -129,8 +170,8 @@ PostgresConnection::~PostgresConnection() = default;
 Result<std::unique_ptr<PostgresConnection>> PostgresConnection::Open(
     const std::string& url, const PostgresTimeouts& timeouts) {
   ONCED_RETURN_IF_ERROR(CheckPostgresUrl(url));
-  const std::string seconds =
-      std::to_string(std::chrono::ceil<std::chrono::seconds>(timeouts.connect).count());
+  const auto each = std::chrono::ceil<std::chrono::seconds>(timeouts.connect / HostsOf(url));
+  const std::string seconds = std::to_string(std::max<int64_t>(each.count(), 1));  // 0: for ever
   // What stands before the URL gives way to what the URL says.
   // A standby would answer with what was true a while ago; of several hosts it is the one that
   // writes. A host that is gone without a word is given up after the second time.
@@ -166,7 +207,8 @@ Status PostgresConnection::Greet() {
   const PostgresStatement idle_limit{"", "SET idle_in_transaction_session_timeout = 10000"};
   const std::array<PostgresCall, 2> calls = {PostgresCall{&limit, {}},
                                              PostgresCall{&idle_limit, {}}};
-  const PostgresAnswer answer = Run(calls);
+  const PostgresAnswer answer =
+      Run(calls, std::max(timeouts_.connect, std::chrono::milliseconds(1'000)));
   if (answer.ok()) return Status::Ok();
   return Status::Unavailable("connect to the database: " + answer.error->message);
 }
@@ -174,6 +216,9 @@ Status PostgresConnection::Greet() {
 // What is still to come of a round trip, and what has come.
 class PostgresConnection::Intake {
  public:
+  explicit Intake(size_t may_end) : may_end_(may_end) {}
+
+  // What a call sends: the name that a statement prepares, or "" for one that runs.
   void Expect(const std::string& prepares) { expected_.push_back(prepares); }
   // True when all has come.
   bool Take(pg_result* result, std::set<std::string>* prepared) {
@@ -198,7 +243,7 @@ class PostgresConnection::Intake {
       case PGRES_PIPELINE_ABORTED:
         return false;
       default:
-        if (!answer.error.has_value()) answer.error = ErrorOf(result);
+        if (!answer.error.has_value()) answer.error = Told(ErrorOf(result));
         return false;
     }
   }
@@ -206,7 +251,19 @@ class PostgresConnection::Intake {
   PostgresAnswer answer;
 
  private:
-  std::vector<std::string> expected_;  // the name that a statement prepares; "" for one that runs
+  // What it means where it comes. What comes behind all calls is of the end of the round trip, with
+  // which a transaction ends that had no COMMIT.
+  PostgresError Told(PostgresError error) const {
+    const size_t ran = static_cast<size_t>(
+        std::count(expected_.begin(), expected_.begin() + static_cast<ptrdiff_t>(at_), ""));
+    if (error.kind == Kind::kRefused && ran >= may_end_ && !SurelyUndone(error.state)) {
+      error.kind = Kind::kUnknown;
+    }
+    return error;
+  }
+
+  const size_t may_end_;  // the call from which on an error may come when all is done
+  std::vector<std::string> expected_;
   size_t at_ = 0;
   bool seen_ = false;
 };
@@ -243,9 +300,10 @@ bool PostgresConnection::Send(std::span<const PostgresCall> calls, Intake* intak
   return PQpipelineSync(conn) == 1;
 }
 
-std::optional<PostgresError> PostgresConnection::Receive(Intake* intake) {
+std::optional<PostgresError> PostgresConnection::Receive(Intake* intake,
+                                                         std::chrono::milliseconds limit) {
   pg_conn* const conn = connection_.get();
-  const auto until = std::chrono::steady_clock::now() + timeouts_.call;
+  const auto until = std::chrono::steady_clock::now() + limit;
   for (;;) {
     const int unsent = PQflush(conn);
     while (PQisBusy(conn) == 0) {
@@ -266,13 +324,18 @@ std::optional<PostgresError> PostgresConnection::Receive(Intake* intake) {
 }
 
 PostgresAnswer PostgresConnection::Run(std::span<const PostgresCall> calls) {
-  Intake intake;
+  return Run(calls, timeouts_.call);
+}
+
+PostgresAnswer PostgresConnection::Run(std::span<const PostgresCall> calls,
+                                       std::chrono::milliseconds limit) {
+  Intake intake(FirstThatMayEnd(calls, PQtransactionStatus(connection_.get()) == PQTRANS_INTRANS));
   intake.answer.asked_at = std::chrono::steady_clock::now();
   std::optional<PostgresError> lost;
   if (!Send(calls, &intake)) {
     lost = Lost(Line(PQerrorMessage(connection_.get())));
   } else {
-    lost = Receive(&intake);
+    lost = Receive(&intake, limit);
   }
   lost_ = lost_ || lost.has_value();
   if (lost.has_value()) {
@@ -282,8 +345,10 @@ PostgresAnswer PostgresConnection::Run(std::span<const PostgresCall> calls) {
   }
   if (!intake.answer.ok()) {
     intake.answer.rows.clear();
-    // It has become a standby under us: another connection finds the one that writes.
-    lost_ = lost_ || intake.answer.error->state == "25006";
+    // It has become a standby under us: another connection finds the one that writes. And of one
+    // that does not say what it did nothing more is asked.
+    lost_ = lost_ || intake.answer.error->state == "25006" ||
+            intake.answer.error->kind == Kind::kUnknown;
   } else {
     ONCED_CHECK(intake.answer.rows.size() == calls.size());
   }

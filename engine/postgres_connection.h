@@ -31,7 +31,9 @@ struct pg_result;
 namespace onced {
 
 struct PostgresTimeouts {
-  std::chrono::milliseconds connect{5'000};    // one host of the URL; libpq counts whole seconds
+  // For all hosts of the URL together, and then for the greeting; libpq counts whole seconds, and
+  // two at least for each address.
+  std::chrono::milliseconds connect{5'000};
   std::chrono::milliseconds statement{5'000};  // the server gives up a statement
   std::chrono::milliseconds call{8'000};       // we give up the server
 };
@@ -56,7 +58,7 @@ struct PostgresError {
     kRetry,    // lost against another: a deadlock, a serialization failure, a concurrent insert
     kUnknown,  // it was sent, and whether it happened nobody knows
     kNotSent,  // there is no connection
-    kRefused,  // the server said no, and did nothing
+    kRefused,  // the server said no, and did nothing; not "no" to a COMMIT, unless that is certain
   };
   Kind kind;
   std::string state;  // the SQLSTATE; empty when the server told none
@@ -119,7 +121,8 @@ class PostgresConnection {
   explicit PostgresConnection(pg_conn* connection, const PostgresTimeouts& timeouts);
   Status Greet();
   bool Send(std::span<const PostgresCall> calls, Intake* intake);
-  std::optional<PostgresError> Receive(Intake* intake);
+  PostgresAnswer Run(std::span<const PostgresCall> calls, std::chrono::milliseconds limit);
+  std::optional<PostgresError> Receive(Intake* intake, std::chrono::milliseconds limit);
   PostgresError Lost(const std::string& why) const;
 
   struct Finish {

@@ -26,16 +26,12 @@ class PostgresStore::Execution {
   }
 
   Result<Applied> Run(const EffectDecider& decide) {
-    do {
-      Result<PostgresPool::Lease> lease = parts_.pool.Take();
-      if (!lease.ok()) {
-        failure_ = lease.status();
-        if (tries_.End()) break;
-        tries_.Pause();
-        continue;
-      }
+    // What is in doubt is looked for once at least.
+    PostgresCame came = PostgresCame::kDoubtful;
+    for (bool last = false; came == PostgresCame::kDoubtful || !last; last = tries_.Over()) {
       std::optional<Applied> applied;
-      switch (Try(**lease, decide, &applied)) {
+      came = Try(decide, last, &applied);
+      switch (came) {
         case PostgresCame::kHit:
           return *std::move(applied);
         case PostgresCame::kFailed:
@@ -48,7 +44,7 @@ class PostgresStore::Execution {
           break;
       }
       tries_.Pause();
-    } while (!tries_.Over());
+    }
     return tries_.Told(failure_);
   }
 
@@ -58,20 +54,25 @@ class PostgresStore::Execution {
     return PostgresCame::kFailed;
   }
 
-  PostgresCame Try(PostgresConnection& connection, const EffectDecider& decide,
-                   std::optional<Applied>* applied) {
+  // `last`: it only looks for what is in doubt.
+  PostgresCame Try(const EffectDecider& decide, bool last, std::optional<Applied>* applied) {
+    Result<PostgresPool::Lease> lease = parts_.pool.Take();
+    if (!lease.ok()) return Failed(lease.status());
+    PostgresConnection& connection = **lease;
     const PostgresCame locked = Lock(connection);
     if (locked != PostgresCame::kHit) return locked;
     if (Applied* const landed = doubts_.Landed(row_)) {
       *applied = std::move(*landed);
       return PostgresCame::kHit;
     }
+    if (last) return PostgresCame::kFailed;
     Moment moment = parts_.MomentFor(needs_);
     if (needs_.fresh_fence) moment.fresh_fence = FenceAfter(row_.fence, micros_);
     EffectBatch batch(effects_, [this](const Key& effect) -> Result<std::optional<std::string>> {
       const auto found = values_.find(effect.encoded());
       return found != values_.end() ? found->second : std::nullopt;
     });
+    const auto begun = std::chrono::steady_clock::now();
     Result<Decision> decision = decide(row_.record, moment, batch);
     if (!decision.ok()) return Failed(decision.status());
     applied->emplace(Applied{.decision = std::move(*decision), .now_ms = moment.now_ms});
@@ -79,8 +80,16 @@ class PostgresStore::Execution {
       ONCED_CHECK(batch.values().empty());  // effects go with a record
       return PostgresCame::kHit;
     }
+    // It would not land any more, nor if it were called again.
+    if (std::chrono::steady_clock::now() - begun > Landing()) {
+      return Failed(Status::Unavailable("execute: its function took longer than the " +
+                                        std::to_string(Landing().count()) +
+                                        " ms that it may, and nothing was written"));
+    }
     return Write(connection, moment, batch, **applied);
   }
+
+  std::chrono::milliseconds Landing() const { return 5 * parts_.options.landing; }
 
   // The rows, so that nobody else changes them.
   PostgresCame Lock(PostgresConnection& connection) {
@@ -120,8 +129,7 @@ class PostgresStore::Execution {
   PostgresCame Write(PostgresConnection& connection, const Moment& moment, const EffectBatch& batch,
                      const Applied& applied) {
     const Decision& decision = applied.decision;
-    PostgresWrite write(parts_.options, parts_.lines->notifier(), moment.now_ms,
-                        5 * parts_.options.landing);
+    PostgresWrite write(parts_.options, parts_.lines->notifier(), moment.now_ms, Landing());
     std::optional<Record> record;
     if (decision.write == onced::Write::kPut) record = decision.record;
     const bool fresh = record.has_value() && record->fence == moment.fresh_fence;
@@ -142,7 +150,7 @@ class PostgresStore::Execution {
     }
     failure_ = StatusOf("write", *answer.error);
     const PostgresCame came = CameOf(*answer.error, /*may_have_landed=*/true);
-    if (came == PostgresCame::kDoubtful) doubts_.Add(write.version(), applied);
+    if (came == PostgresCame::kDoubtful) doubts_.Add(write.version(), row_, applied);
     return came;
   }
 
@@ -153,7 +161,7 @@ class PostgresStore::Execution {
   std::string array_;  // of their keys
   size_t wanted_ = 0;  // how many
   PostgresTries tries_;
-  Status failure_ = Status::Unavailable("write: others are faster");
+  Status failure_ = TooSlow();
   PostgresDoubts doubts_;
   // Of the try that is under way:
   PostgresRow row_;
@@ -169,6 +177,7 @@ Result<Applied> PostgresStore::UpdateWithEffects(const Key& key, Needs needs,
   }
   std::vector<const Key*> keys = {&key};
   for (const Key& effect : effects) keys.push_back(&effect);
+  ONCED_RETURN_IF_ERROR(parts_->pool.Ready());
   KeyLock lock(parts_->stripes, keys);
   Execution execution(*parts_, key, needs, effects);
   Result<Applied> applied = execution.Run(decide);

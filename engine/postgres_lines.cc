@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <random>
 #include <set>
@@ -24,6 +25,8 @@ constexpr std::string_view kHex = "0123456789abcdef";
 constexpr size_t kHeadBytes = 72;  // of a record, up to the names (FORMAT.md)
 // A record without names and result is its head and three lengths.
 constexpr size_t kNamesBytes = 3;
+// How soon a stripe that was held is tried again.
+constexpr std::chrono::milliseconds kOwedPause{5};
 
 std::string Unhexed(std::string_view text) {
   std::string bytes;
@@ -85,9 +88,10 @@ void PostgresLines::Listen() {
   const PostgresAnswer answer = (*opened)->Run({&listen, 1});
   if (answer.ok()) {
     listener_ = std::move(*opened);
-  } else if (answer.error->kind == PostgresError::Kind::kRefused) {
-    listens_ = false;  // it has no such thing (CockroachDB, YugabyteDB)
+  } else if (answer.error->state == "0A000" || answer.error->state == "42601") {
+    listens_ = false;  // "feature not supported", "syntax error": it has no such thing
   }
+  // Anything else may pass; a connection of its own is tried again in the next round.
 }
 
 void PostgresLines::Run() {
@@ -105,10 +109,12 @@ bool PostgresLines::Pause(std::chrono::milliseconds time) {
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
     if (left.count() <= 0) return true;
+    SettleOwed();
+    const auto time_out = owed_.empty() ? left : std::min(left, kOwedPause);
     std::array<pollfd, 2> fds = {
         pollfd{.fd = stop_fd_, .events = POLLIN, .revents = 0},
         pollfd{.fd = listener_ != nullptr ? listener_->fd() : -1, .events = POLLIN, .revents = 0}};
-    poll(fds.data(), fds.size(), static_cast<int>(left.count()));
+    poll(fds.data(), fds.size(), static_cast<int>(time_out.count()));
     if (fds[0].revents != 0) return false;
     if (listener_ == nullptr || fds[1].revents == 0) continue;
     const bool alive = listener_->SeemsAlive();
@@ -125,8 +131,27 @@ void PostgresLines::Hear(const std::string& notice) {
 }
 
 void PostgresLines::Ended(const Key& key, Wake wake) {
-  KeyLock lock(*stripes_, key);
-  stripes_->Settle(lock, key, Decision{.outcome = Outcome::kNotFound, .wake = wake});
+  Settle(key, Decision{.outcome = Outcome::kNotFound, .wake = wake});
+}
+
+bool PostgresLines::SettleIfFree(const Key& key, const Decision& change) {
+  KeyLock lock(*stripes_, key, KeyLock::IfFree());
+  if (!lock.Covers(key)) return false;
+  stripes_->Settle(lock, key, change);
+  return true;
+}
+
+void PostgresLines::Settle(const Key& key, Decision change) {
+  if (SettleIfFree(key, change)) return;
+  const auto [at, is_new] = owed_.try_emplace(key.encoded(), Owed{key, change});
+  // What wakes more stands for what wakes less; of a shorter lease the next poll tells again.
+  if (!is_new && change.wake >= at->second.change.wake) at->second.change = std::move(change);
+}
+
+void PostgresLines::SettleOwed() {
+  std::erase_if(owed_, [this](const auto& entry) {
+    return SettleIfFree(entry.second.key, entry.second.change);
+  });
 }
 
 void PostgresLines::Poll() {
@@ -157,10 +182,8 @@ void PostgresLines::Poll() {
     if (!key.ok()) continue;
     in_flight.emplace(rows.Bytes(i, 0));
     // Whoever relies on a longer lease than there is, is called.
-    KeyLock lock(*stripes_, *key);
-    stripes_->Settle(
-        lock, *key,
-        {.outcome = Outcome::kRenewed, .write = Write::kPut, .record = std::move(*record)});
+    Settle(*key,
+           {.outcome = Outcome::kRenewed, .write = Write::kPut, .record = std::move(*record)});
   }
   std::vector<Key> ended;
   for (const Key& key : keys) {

@@ -4,10 +4,11 @@
 // lost and not every database has them, it also asks now and then what became of the runs that are
 // waited for.
 //
-// Threads: Watch from any, with the key's stripe held or not; one thread of its own, which holds no
-// connection while it takes a stripe.
+// Threads: Watch from any, with the key's stripe held or not; one thread of its own, which waits
+// for no stripe: one that is held, as it is for whole round trips, is tried again a little later,
+// and meanwhile the others are told.
 // Invariants: a run that has ended wakes its waiters within kPollMost after the database can be
-// asked. One call more than is needed does no harm: who is woken asks again.
+// asked and the stripe is free. One call more than is needed does no harm: who is woken asks again.
 #pragma once
 
 #include <atomic>
@@ -54,6 +55,10 @@ class PostgresLines {
   void Hear(const std::string& notice);
   void Poll();
   void Ended(const Key& key, Wake wake);
+  // Now, or as soon as the key's stripe is free.
+  void Settle(const Key& key, Decision change);
+  bool SettleIfFree(const Key& key, const Decision& change);
+  void SettleOwed();
   void Forget(const std::vector<Key>& keys);
 
   PostgresPool* const pool_;
@@ -61,7 +66,13 @@ class PostgresLines {
   const std::string name_;
   std::atomic<bool> listens_;
   const int stop_fd_;
-  std::unique_ptr<PostgresConnection> listener_;  // the thread's
+  // The thread's:
+  std::unique_ptr<PostgresConnection> listener_;
+  struct Owed {
+    Key key;
+    Decision change;
+  };
+  std::map<std::string, Owed> owed_;  // whose stripes were held
   Mutex mutex_;
   std::map<std::string, Key> watched_ GUARDED_BY(mutex_);
   std::thread thread_;  // last: it uses all of the above

@@ -19,8 +19,16 @@ namespace {
 using Kind = PostgresError::Kind;
 constexpr size_t kStripes = 4'096;
 constexpr int kReadTries = 3;
+// Of a lease: a write that gives it lands before so much of it is over, and it is told while so
+// much is left.
+constexpr int64_t kLandsWithinPart = 4;
+constexpr int64_t kToldWithPart = 2;
 
-// 63 bits of chance, never 0.
+bool GivesLease(const std::optional<Record>& record, int64_t now_ms) {
+  return record.has_value() && record->state == State::kInFlight && record->LeaseIsLive(now_ms);
+}
+
+// 63 bits of chance, and always odd.
 uint64_t Chance() {
   uint64_t value = 0;
   ONCED_CHECK(getentropy(&value, sizeof value) == 0);
@@ -48,6 +56,14 @@ Status StatusOf(const char* verb, const PostgresError& error) {
   return Status::Unavailable(message);
 }
 
+Status TooSlow() {
+  return Status::Unavailable("write: others are faster, or it takes too long to land");
+}
+Status Hidden() { return Status::IoError("write: another has written since"); }
+Status LeaseOver() {
+  return Status::IoError("write: half of its lease is over when the database has answered");
+}
+
 PostgresCame CameOf(const PostgresError& error, bool may_have_landed) {
   switch (error.kind) {
     case Kind::kRetry:
@@ -59,6 +75,13 @@ PostgresCame CameOf(const PostgresError& error, bool may_have_landed) {
       break;
   }
   return PostgresCame::kFailed;
+}
+
+bool LeaseHolds(const Applied& applied, int64_t latest_ms) {
+  const std::optional<Record>& record = applied.decision.record;
+  if (applied.decision.write != Write::kPut || !GivesLease(record, applied.now_ms)) return true;
+  const int64_t lease_ms = record->lease_until_ms - applied.now_ms;
+  return record->lease_until_ms - latest_ms >= lease_ms / kToldWithPart;
 }
 
 void SetFence(uint64_t fence, Decision* decision) {
@@ -83,6 +106,11 @@ PostgresWrite::PostgresWrite(const PostgresStoreOptions& options, std::string no
       lag_(lag),
       version_(Chance()) {}
 
+int64_t PostgresWrite::LagOf(const PostgresPut& put) const {
+  if (!GivesLease(put.record, now_ms_)) return lag_.count();
+  return std::min(lag_.count(), (put.record->lease_until_ms - now_ms_) / kLandsWithinPart);
+}
+
 void PostgresWrite::Add(const PostgresPut& put) {
   const auto version = static_cast<int64_t>(version_);
   const std::string_view key = Keep(put.key.encoded());
@@ -96,7 +124,7 @@ void PostgresWrite::Add(const PostgresPut& put) {
   PostgresValue clock;
   if (options_.clock != nullptr) clock = options_.clock->NowMs();
   PostgresCall call{&statements::kPutWhereAbsent,
-                    {key, version, fence, dead_at_ms, record, now_ms_, lag_.count(), clock}};
+                    {key, version, fence, dead_at_ms, record, now_ms_, LagOf(put), clock}};
   if (put.seen.Lives(now_ms_)) {
     call.statement = &statements::kPutWhereUnchanged;
     call.values.insert(call.values.end(),
@@ -144,18 +172,20 @@ Status PostgresStore::Parts::Start() {
     Result<PostgresPool::Lease> first = pool.Take();
     if (!first.ok()) return first.status();
     ONCED_RETURN_IF_ERROR(CheckPostgresSchema(**first));
+    if (!options.allow_unsynced) ONCED_RETURN_IF_ERROR(CheckPostgresSettings(**first));
   }
   const DatabaseTime::Here asked_at = std::chrono::steady_clock::now();
   const PostgresCall read_clock{&statements::kReadClock, {Clock()}};
   const Result<std::vector<PostgresRows>> stamp = Ask({&read_clock, 1});
   if (!stamp.ok()) return stamp.status();
   Learn((*stamp)[0].Integer(0, 0), asked_at);
+  leaps.Look((*stamp)[0].Integer(0, 0), asked_at, std::chrono::steady_clock::now());
   lines = std::make_unique<PostgresLines>(&pool, &stripes, name, options.listens);
-  sweeper = std::make_unique<Rounds>(options.sweep_pause,
-                                     [this, table = size_t{0}, from = std::string()]() mutable {
-                                       const Result<bool> done = SweepStep(table, &from);
-                                       if (done.ok() && *done) table = (table + 1) % 3;
-                                     });
+  sweeper = std::make_unique<Rounds>(
+      options.sweep_pause, [this, table = size_t{0}, from = std::string()]() mutable {
+        const Result<bool> done = SweepStep(table, /*trusting=*/false, &from);
+        if (done.ok() && *done) table = (table + 1) % 3;
+      });
   return Status::Ok();
 }
 
@@ -174,6 +204,11 @@ Moment PostgresStore::Parts::MomentFor(Needs needs) {
           .unknown_retention_ms = options.unknown_retention_ms};
 }
 
+int64_t PostgresStore::Parts::LatestMs(int64_t stamp_ms, DatabaseTime::Here asked_at) const {
+  if (options.clock != nullptr) return stamp_ms;  // it stands still on the way
+  return DatabaseTime::LatestMs(stamp_ms, asked_at, std::chrono::steady_clock::now());
+}
+
 void PostgresStore::Parts::Learn(int64_t stamp_ms, DatabaseTime::Here asked_at) {
   time.Learn(stamp_ms, asked_at, std::chrono::steady_clock::now());
 }
@@ -182,7 +217,9 @@ Result<std::vector<PostgresRows>> PostgresStore::Parts::Ask(std::span<const Post
   for (int tries = 1;; ++tries) {
     PostgresAnswer answer = pool.Run(calls);
     if (answer.ok()) return std::move(answer.rows);
-    const bool again = answer.error->kind == Kind::kRetry || answer.error->kind == Kind::kUnknown;
+    // What was given up for its time would take as long again.
+    const bool again = answer.error->kind == Kind::kRetry ||
+                       (answer.error->kind == Kind::kUnknown && answer.error->state != "57014");
     if (!again || tries == kReadTries) return StatusOf("read", *answer.error);
   }
 }
@@ -210,10 +247,12 @@ Result<PostgresRow> PostgresStore::Parts::Load(const Key& key) {
   const int64_t as_of_ms = NowMs();
   const Result<std::vector<PostgresRows>> rows = Ask({&call, 1});
   if (!rows.ok()) return rows.status();
-  Learn((*rows)[0].Integer(0, statements::kNow), asked_at);
+  const int64_t stamp_ms = (*rows)[0].Integer(0, statements::kNow);
+  Learn(stamp_ms, asked_at);
   Result<PostgresRow> row = RowOf((*rows)[0], 0);
   if (!row.ok()) return row;
   row->as_of_ms = std::min(as_of_ms, NowMs());  // the clock may have been found to be set back
+  row->latest_ms = LatestMs(stamp_ms, asked_at);
   seen_keys.Note(key, row->record.has_value());
   return row;
 }

@@ -40,6 +40,7 @@ struct PostgresRow {
   // The time to judge it by: one that was certain before it was read. Judged by a later one it
   // could be dead that has been renewed meanwhile.
   int64_t as_of_ms = 0;
+  int64_t latest_ms = 0;  // how late it may have been when Load had read it
 
   bool Lives(int64_t now_ms) const {
     return record.has_value() && !IsDead(record->DeadAtMs(), now_ms);
@@ -59,9 +60,10 @@ struct PostgresPut {
 // The statements of one call, with the bytes that they point to.
 class PostgresWrite {
  public:
-  // What it leaves in the rows that it writes.
+  // What it leaves in the rows that it writes; odd, see IsOfWrite.
   uint64_t version() const { return version_; }
 
+  // `lag`: so much later than `now_ms` may it land; what gives a lease, within a quarter of it.
   PostgresWrite(const PostgresStoreOptions& options, std::string notifier, int64_t now_ms,
                 std::chrono::milliseconds lag);
 
@@ -75,6 +77,7 @@ class PostgresWrite {
   const std::vector<PostgresCall>& followers() const { return followers_; }
 
  private:
+  int64_t LagOf(const PostgresPut& put) const;
   std::string_view Keep(std::string bytes) { return kept_.emplace_back(std::move(bytes)); }
 
   const PostgresStoreOptions& options_;
@@ -87,20 +90,42 @@ class PostgresWrite {
   std::vector<PostgresCall> followers_;
 };
 
+// Whether a row that has `version` was written with `written`. A write leaves an odd one, and who
+// marks the row as waited for makes it even: so whoever has read it without the mark is told that
+// it has changed, and the write is still known by the rest.
+inline bool IsOfWrite(uint64_t version, uint64_t written) { return (version | 1) == written; }
+
 // Writes whose fate is not known, by the versions that they would have left.
 class PostgresDoubts {
  public:
-  void Add(uint64_t version, Applied applied) { all_.emplace_back(version, std::move(applied)); }
+  // On what was `seen`.
+  void Add(uint64_t version, const PostgresRow& seen, Applied applied) {
+    // A claim that is gone again was never told, and leaves nothing to tell.
+    const bool ends = seen.Lives(applied.now_ms) && applied.decision.outcome != Outcome::kClaimed;
+    all_.push_back({version, ends ? seen.version : 0, std::move(applied)});
+  }
   // The one that has landed, if the row says so.
   Applied* Landed(const PostgresRow& row) {
-    for (auto& [version, applied] : all_) {
-      if (version == row.version) return &applied;
+    for (Doubt& doubt : all_) {
+      if (IsOfWrite(row.version, doubt.version)) return &doubt.applied;
     }
     return nullptr;
   }
+  // Whether the row is neither what one of them has left nor what it was to change: then that one
+  // may have landed all the same, and another came after it.
+  bool Hidden(const PostgresRow& row) const {
+    return std::any_of(all_.begin(), all_.end(), [&](const Doubt& doubt) {
+      return doubt.on != 0 && !IsOfWrite(row.version, doubt.on | 1);
+    });
+  }
 
  private:
-  std::vector<std::pair<uint64_t, Applied>> all_;
+  struct Doubt {
+    uint64_t version;
+    uint64_t on;  // the version of the record that it was to change; 0: of none
+    Applied applied;
+  };
+  std::vector<Doubt> all_;
 };
 
 // How long one call goes on, and whether any of its writes may have landed unseen.
@@ -135,6 +160,7 @@ struct PostgresStore::Parts {
   const std::string name;  // of this store among those on the database
   PostgresPool pool;
   DatabaseTime time;
+  DatabaseLeaps leaps;
   Stripes stripes;
   SeenKeys seen_keys;
   std::unique_ptr<PostgresLines> lines;
@@ -144,6 +170,8 @@ struct PostgresStore::Parts {
   int64_t NowMs();
   PostgresValue Clock() const;  // what statements take for it
   Moment MomentFor(Needs needs);
+  // How late it may be by the clock that counts, now that an answer with this stamp is here.
+  int64_t LatestMs(int64_t stamp_ms, DatabaseTime::Here asked_at) const;
 
   // For statements that change nothing, and may be run again.
   Result<std::vector<PostgresRows>> Ask(std::span<const PostgresCall> calls);
@@ -152,8 +180,8 @@ struct PostgresStore::Parts {
   // Row `i` of what kReadRecord and its like gave.
   static Result<PostgresRow> RowOf(const PostgresRows& rows, size_t i);
   // Deletes what is long dead of the next rows of a table, after `from`, and moves that on. True
-  // when those were its last.
-  Result<bool> SweepStep(size_t table, std::string* from);
+  // when those were its last. `trusting`: also while the clock is in doubt.
+  Result<bool> SweepStep(size_t table, bool trusting, std::string* from);
 };
 
 // What became of a write.
@@ -166,8 +194,17 @@ inline uint64_t FenceAfter(uint64_t last, int64_t micros) {
   return std::max(last + 1, static_cast<uint64_t>(micros));
 }
 
+// Whether what was written may be told when it may be so late: at least half of the lease that it
+// gives is left. True of what gives none.
+bool LeaseHolds(const Applied& applied, int64_t latest_ms);
+
 // What an error means for a call that has written nothing.
 Status StatusOf(const char* verb, const PostgresError& error);
+// Of a call that others overtook until its patience was over; of one that another may have written
+// over unseen; of one whose lease was over.
+Status TooSlow();
+Status Hidden();
+Status LeaseOver();
 // Sets the fence that the database has made.
 void SetFence(uint64_t fence, Decision* decision);
 

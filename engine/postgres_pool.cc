@@ -3,8 +3,8 @@
 
 namespace onced {
 
-Result<std::unique_ptr<PostgresConnection>> PostgresPool::Reserve() {
-  const auto until = std::chrono::steady_clock::now() + timeouts_.connect;
+Result<std::unique_ptr<PostgresConnection>> PostgresPool::Reserve(
+    std::chrono::steady_clock::time_point until) {
   MutexLock lock(mutex_);
   for (;;) {
     if (!idle_.empty()) {
@@ -32,11 +32,15 @@ void PostgresPool::GoneOne() {
 }
 
 Result<PostgresPool::Lease> PostgresPool::Take() {
+  const auto until = std::chrono::steady_clock::now() + timeouts_.connect;
   for (;;) {
-    Result<std::unique_ptr<PostgresConnection>> reserved = Reserve();
+    Result<std::unique_ptr<PostgresConnection>> reserved = Reserve(until);
     if (!reserved.ok()) return reserved.status();
     if (*reserved == nullptr) {
-      Result<std::unique_ptr<PostgresConnection>> opened = OpenAnother();
+      PostgresTimeouts timeouts = timeouts_;
+      timeouts.connect =
+          std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+      Result<std::unique_ptr<PostgresConnection>> opened = PostgresConnection::Open(url_, timeouts);
       if (!opened.ok()) {
         GoneOne();
         return opened.status();
@@ -47,6 +51,16 @@ Result<PostgresPool::Lease> PostgresPool::Take() {
     reserved->reset();
     GoneOne();
   }
+}
+
+Status PostgresPool::Ready() {
+  {
+    MutexLock lock(mutex_);
+    if (idle_.empty() && open_ == most_) return Status::Ok();
+  }
+  // One that lies idle may be dead; that is found out here.
+  const Result<Lease> lease = Take();
+  return lease.ok() ? Status::Ok() : lease.status();
 }
 
 void PostgresPool::GiveBack(std::unique_ptr<PostgresConnection> connection) {

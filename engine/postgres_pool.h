@@ -3,9 +3,12 @@
 // that was lost is not given out again, nor are those that lay idle beside it: what ended one
 // (a restart, a failover) has mostly ended all.
 //
-// Threads: any. Who takes a connection may hold stripes; who has one takes none.
-// Invariants: a connection belongs to one Lease at a time, and is in no transaction when the next
-// one gets it.
+// Threads: any. Who takes a connection may hold stripes; who has one takes none. Who is about to
+// take stripes first sees to it that there is one (Ready), so that stripes are hardly ever held
+// while one is opened: to a database that does not answer that takes as long as it may.
+// Invariants: 1. A connection belongs to one Lease at a time, and is in no transaction when the
+// next one gets it. 2. Take waits for `connect` in all, for one that is free and for one that
+// opens; the greeting takes as long again at most.
 #pragma once
 
 #include <chrono>
@@ -47,6 +50,8 @@ class PostgresPool {
 
   // Unavailable: nobody there, or all are in use for as long as a connection may take to open.
   Result<Lease> Take();
+  // Opens one, unless one lies idle or all are open. Unavailable: nobody there.
+  Status Ready();
   // One round trip on any connection. kNotSent when there is none.
   PostgresAnswer Run(std::span<const PostgresCall> calls);
   // One that is nobody else's, beside those counted here.
@@ -56,7 +61,7 @@ class PostgresPool {
 
  private:
   // One that lies idle, or the right to open one (nullptr).
-  Result<std::unique_ptr<PostgresConnection>> Reserve();
+  Result<std::unique_ptr<PostgresConnection>> Reserve(std::chrono::steady_clock::time_point until);
   void GiveBack(std::unique_ptr<PostgresConnection> connection);
   void GoneOne();
 

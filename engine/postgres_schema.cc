@@ -24,6 +24,17 @@ constexpr const char* kTables[] = {
     "PRIMARY KEY (key, fence))",
     "CREATE TABLE IF NOT EXISTS onced_effects (key BYTEA PRIMARY KEY, value BYTEA)",
 };
+// What a store asks of them; that they are there by name alone would say less.
+struct TableLook {
+  const char* name;
+  const char* sql;
+};
+constexpr TableLook kLooks[] = {
+    {"onced_records",
+     "SELECT key, version, fence, dead_at_ms, waited, record FROM onced_records LIMIT 0"},
+    {"onced_runs", "SELECT key, fence, dead_at_ms, run FROM onced_runs LIMIT 0"},
+    {"onced_effects", "SELECT key, value FROM onced_effects LIMIT 0"},
+};
 constexpr const char* kVersionTable =
     "CREATE TABLE IF NOT EXISTS onced_schema (one BIGINT PRIMARY KEY, version BIGINT NOT NULL)";
 constexpr const char* kVersionRow =
@@ -57,6 +68,24 @@ Result<std::optional<int64_t>> ReadVersion(PostgresConnection& connection) {
   return std::optional<int64_t>(answer.rows[0].Integer(0, 0));
 }
 
+// Ok, or InvalidArgument when one is not there or is another's.
+Status LookAtTables(PostgresConnection& connection) {
+  for (const TableLook& look : kLooks) {
+    const PostgresAnswer answer = RunOne(connection, look.sql);
+    if (answer.ok()) continue;
+    const std::string table = std::string("the table ") + look.name;
+    if (answer.error->state == "42P01") {
+      return Status::InvalidArgument("store: " + table + " is not there; run `onced migrate`");
+    }
+    if (answer.error->state == "42703") {
+      return Status::InvalidArgument("store: " + table +
+                                     " is not onced's: " + answer.error->message);
+    }
+    return Status::Unavailable("look at " + table + ": " + answer.error->message);
+  }
+  return Status::Ok();
+}
+
 Status Newer(int64_t version) {
   return Status::Corruption("the tables are of version " + std::to_string(version) +
                             ", which this onced does not know; it knows " +
@@ -83,6 +112,22 @@ Status CheckPostgresSchema(PostgresConnection& connection) {
   if (!version->has_value() || **version < kPostgresSchemaVersion) {
     return Status::InvalidArgument("store: the tables of onced are not there; run `onced migrate`");
   }
+  return LookAtTables(connection);
+}
+
+Status CheckPostgresSettings(PostgresConnection& connection) {
+  for (const std::string name : {"synchronous_commit", "fsync"}) {
+    const PostgresAnswer answer =
+        RunOne(connection, ("SELECT current_setting('" + name + "', true)").c_str());
+    if (!answer.ok()) {
+      return Status::Unavailable("read the database's settings: " + answer.error->message);
+    }
+    const PostgresRows& rows = answer.rows[0];
+    if (rows.empty() || rows.IsNull(0, 0) || rows.Bytes(0, 0) != "off") continue;
+    return Status::InvalidArgument("store: the database has " + name +
+                                   " = off, and may forget what it has answered when it crashes or "
+                                   "loses power; set it to on, or allow it");
+  }
   return Status::Ok();
 }
 
@@ -94,11 +139,16 @@ Status MigratePostgres(const std::string& url) {
   const Result<std::optional<int64_t>> version = ReadVersion(connection);
   if (!version.ok()) return version.status();
   if (version->has_value() && **version > kPostgresSchemaVersion) return Newer(**version);
-  if (version->has_value() && **version == kPostgresSchemaVersion) return Status::Ok();
-  // The version's row comes last: whoever sees it finds all tables.
+  // Whoever may not make tables may still ask whether it has all of them.
+  if (version->has_value() && **version == kPostgresSchemaVersion &&
+      LookAtTables(connection).ok()) {
+    return Status::Ok();
+  }
+  // The version's row comes last: whoever sees it finds all tables, unless one was dropped.
   for (const char* table : kTables) ONCED_RETURN_IF_ERROR(Make(connection, table));
   ONCED_RETURN_IF_ERROR(Make(connection, kVersionTable));
-  return Make(connection, kVersionRow);
+  ONCED_RETURN_IF_ERROR(Make(connection, kVersionRow));
+  return LookAtTables(connection);
 }
 
 }  // namespace onced

@@ -60,23 +60,27 @@ const PostgresStatement kPutWhereAbsent{
         "waited = false, record = excluded.record "
         "WHERE (o.record IS NULL OR o.dead_at_ms <= $6::bigint) "
         "AND ($3::bigint IS NULL OR o.fence < $3::bigint) AND " +
-        InTime() + " RETURNING fence"};
+        InTime() + " RETURNING fence, " + Now("$8")};
 
+// The row is locked by a query of its own, and the guard joins it with what is written: an UPDATE
+// alone judges the time before it waits for another's lock, and again only if that other has
+// changed the row, not when it has given it back as it was.
 const PostgresStatement kPutWhereUnchanged{
     "onced_put_where_unchanged",
-    "UPDATE onced_records SET version = $2::bigint, "
-    "fence = CASE WHEN $10::bigint = 1 THEN fence "
-    "ELSE GREATEST(fence + 1, COALESCE($3::bigint, " +
+    "UPDATE onced_records AS o SET version = $2::bigint, "
+    "fence = CASE WHEN $10::bigint = 1 THEN o.fence "
+    "ELSE GREATEST(o.fence + 1, COALESCE($3::bigint, " +
         kMicrosNow +
         ")) END, dead_at_ms = $4::bigint, record = $5::bytea, "
-        "waited = (waited AND $11::bigint = 1) "
-        "WHERE key = $1::bytea AND version = $9::bigint AND " +
-        InTime() + " RETURNING fence"};
+        "waited = (o.waited AND $11::bigint = 1) "
+        "FROM (SELECT version FROM onced_records WHERE key = $1::bytea FOR UPDATE) AS held "
+        "WHERE o.key = $1::bytea AND o.version = $9::bigint AND held.version = $9::bigint AND " +
+        InTime() + " RETURNING o.fence, " + Now("$8")};
 
 const PostgresStatement kMarkWaited{
     "onced_mark_waited",
-    "UPDATE onced_records SET waited = true, version = $2::bigint "
-    "WHERE key = $1::bytea AND version = $3::bigint RETURNING 1::bigint"};
+    "UPDATE onced_records SET waited = true, version = version & -2::bigint "
+    "WHERE key = $1::bytea AND version = $2::bigint RETURNING 1::bigint"};
 
 const PostgresStatement kPutRun{
     "onced_put_run",
@@ -142,12 +146,12 @@ const PostgresStatement kStepEffects{
 
 const PostgresStatement kSweepRecords{
     "onced_sweep_records",
-    "DELETE FROM onced_records WHERE key > $1::bytea AND key <= $2::bytea AND dead_at_ms <= " +
-        Now("$4") + " - $3::bigint"};
+    "DELETE FROM onced_records WHERE key > $1::bytea AND key <= $2::bytea "
+    "AND dead_at_ms <= $4::bigint - $3::bigint"};
 const PostgresStatement kSweepRuns{
     "onced_sweep_runs",
-    "DELETE FROM onced_runs WHERE key > $1::bytea AND key <= $2::bytea AND dead_at_ms <= " +
-        Now("$4") + " - $3::bigint"};
+    "DELETE FROM onced_runs WHERE key > $1::bytea AND key <= $2::bytea "
+    "AND dead_at_ms <= $4::bigint - $3::bigint"};
 const PostgresStatement kSweepEffects{
     "onced_sweep_effects",
     "DELETE FROM onced_effects WHERE key > $1::bytea AND key <= $2::bytea AND value IS NULL"};

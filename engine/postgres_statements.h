@@ -18,6 +18,8 @@ namespace onced::statements {
 
 // What a row is read as, one column after the other.
 enum RowColumn : int { kNow = 0, kMicros, kKey, kVersion, kFence, kWaited, kRecord, kBytes };
+// What a write gives that has landed: the fence, and the time at which it did.
+enum PutColumn : int { kPutFence = 0, kPutNow };
 
 extern const PostgresStatement kBegin, kCommit, kListen;
 
@@ -32,13 +34,14 @@ extern const PostgresStatement kReadRecords;
 extern const PostgresStatement kLockRecord;
 
 // Where nothing is, or only what is dead: $1 key, $2 version, $3 fence or NULL, $4 dead at,
-// $5 record or NULL, $6 now, $7 lag, $8 clock. Gives the fence, or no row.
+// $5 record or NULL, $6 now, $7 lag, $8 clock. Gives fence and now, as PutColumn says, or no row.
+// One that waited for another's insert, and found it undone, lands however long it waited.
 extern const PostgresStatement kPutWhereAbsent;
 // Where nothing has changed: $1 key, $2 version, $3 fence or NULL, $4 dead at, $5 record or NULL,
 // $6 now, $7 lag, $8 clock, $9 the version it was read with, $10 1: keep the fence, $11 1: somebody
-// still waits. Gives the fence, or no row.
+// still waits. Gives fence and now, or no row.
 extern const PostgresStatement kPutWhereUnchanged;
-// $1 key, $2 version, $3 the version it was read with. Gives 1, or no row.
+// $1 key, $2 the version it was read with, which becomes even. Gives 1, or no row.
 extern const PostgresStatement kMarkWaited;
 
 // The three below do something only if the record of $1 has version $2.
@@ -65,7 +68,7 @@ extern const PostgresStatement kListRuns;
 
 // The sweeper's. $1 from, not included; $2 how many. Gives keys.
 extern const PostgresStatement kStepRecords, kStepRuns, kStepEffects;
-// $1 from, not included; $2 to; $3 dead since at least so many ms; $4 clock.
+// $1 from, not included; $2 to; $3 dead since at least so many ms; $4 now.
 extern const PostgresStatement kSweepRecords, kSweepRuns;
 // $1 from, not included; $2 to.
 extern const PostgresStatement kSweepEffects;

@@ -55,7 +55,8 @@ class PostgresStore::Single {
         tries_(parts.options.patience) {}
 
   Result<Applied> Run(const Decider& decide, std::optional<PostgresRow> row) {
-    for (;;) {
+    for (bool again = false;; again = true) {
+      Applied* landed = nullptr;
       if (!row.has_value()) {
         Result<PostgresRow> loaded = parts_.Load(key_);
         if (!loaded.ok()) {
@@ -63,16 +64,18 @@ class PostgresStore::Single {
           tries_.Pause();
           continue;
         }
-        if (Applied* const landed = doubts_.Landed(*loaded)) {
+        landed = doubts_.Landed(*loaded);
+        if (landed != nullptr) {
           SetFence(loaded->fence, &landed->decision);
-          return std::move(*landed);
+          if (LeaseHolds(*landed, loaded->latest_ms)) return std::move(*landed);
         }
+        if (landed == nullptr && doubts_.Hidden(*loaded)) return tries_.Told(Hidden());
+        // Here, so that what is in doubt is looked for once at least.
+        if (again && tries_.Over()) return tries_.Told(failure_);
         row = std::move(*loaded);
       }
-      Moment moment = parts_.MomentFor(needs_);
-      moment.now_ms = row->as_of_ms;
-      moment.first_in_line = parts_.stripes.FirstInLine(lock_, key_, waiter_);
-      Applied applied{.decision = decide(row->record, moment), .now_ms = moment.now_ms};
+      Applied applied = landed != nullptr && row->Lives(row->as_of_ms) ? Prolonged(*landed, *row)
+                                                                       : Decided(decide, *row);
       switch (Write(*row, &applied)) {
         case Came::kHit:
           return applied;
@@ -83,11 +86,26 @@ class PostgresStore::Single {
           break;
       }
       row.reset();
-      if (tries_.Over()) return tries_.Told(Status::Unavailable("write: others are faster"));
     }
   }
 
  private:
+  Applied Decided(const Decider& decide, const PostgresRow& row) {
+    Moment moment = parts_.MomentFor(needs_);
+    moment.now_ms = row.as_of_ms;
+    moment.first_in_line = parts_.stripes.FirstInLine(lock_, key_, waiter_);
+    return {.decision = decide(row.record, moment), .now_ms = moment.now_ms};
+  }
+
+  // What has landed and is this call's own, but of whose lease too little is left: the same with
+  // its whole lease, from now on.
+  static Applied Prolonged(const Applied& landed, const PostgresRow& row) {
+    Applied prolonged = landed;
+    prolonged.decision.record->lease_until_ms += row.as_of_ms - landed.now_ms;
+    prolonged.now_ms = row.as_of_ms;
+    return prolonged;
+  }
+
   Came Write(const PostgresRow& row, Applied* applied) {
     if (applied->decision.write == onced::Write::kNothing) return MarkWaited(row, *applied);
     const Decision& decision = applied->decision;
@@ -111,11 +129,26 @@ class PostgresStore::Single {
       calls.push_back({&statements::kCommit, {}});
     }
     const PostgresAnswer answer = parts_.pool.Run(calls);
-    if (!answer.ok()) return Failed(*answer.error, write.version(), *applied);
-    if (answer.rows[put].empty()) return Came::kMissed;
-    SetFence(static_cast<uint64_t>(answer.rows[put].Integer(0, 0)), &applied->decision);
-    parts_.seen_keys.Note(key_, decision.write == onced::Write::kPut);
-    return Came::kHit;
+    if (!answer.ok()) return Failed(*answer.error, write.version(), row, *applied);
+    if (answer.rows[put].empty()) {
+      failure_ = TooSlow();
+      return Came::kMissed;
+    }
+    return Landed(answer.rows[put], answer.asked_at, write.version(), row, applied);
+  }
+
+  // kDoubtful: it came so late that it must not be told; so it is looked for, as if it were lost.
+  Came Landed(const PostgresRows& put, DatabaseTime::Here asked_at, uint64_t version,
+              const PostgresRow& row, Applied* applied) {
+    const int64_t stamp_ms = put.Integer(0, statements::kPutNow);
+    parts_.Learn(stamp_ms, asked_at);
+    SetFence(static_cast<uint64_t>(put.Integer(0, statements::kPutFence)), &applied->decision);
+    parts_.seen_keys.Note(key_, applied->decision.write == onced::Write::kPut);
+    if (LeaseHolds(*applied, parts_.LatestMs(stamp_ms, asked_at))) return Came::kHit;
+    failure_ = LeaseOver();
+    tries_.Doubt();
+    doubts_.Add(version, row, std::move(*applied));
+    return Came::kDoubtful;
   }
 
   // So that whoever ends the run tells; in the step that tells the caller to wait.
@@ -123,11 +156,8 @@ class PostgresStore::Single {
     if (waiter_ == nullptr || applied.decision.outcome != Outcome::kInFlight || row.waited) {
       return Came::kHit;
     }
-    const PostgresWrite write(parts_.options, "", applied.now_ms, parts_.options.landing);
-    const PostgresCall call{
-        &statements::kMarkWaited,
-        {std::string_view(key_.encoded()), static_cast<int64_t>(write.version()),
-         static_cast<int64_t>(row.version)}};
+    const PostgresCall call{&statements::kMarkWaited,
+                            {std::string_view(key_.encoded()), static_cast<int64_t>(row.version)}};
     const PostgresAnswer answer = parts_.pool.Run({&call, 1});
     if (!answer.ok()) {
       // Whether it landed the next read shows; nothing else hangs on it.
@@ -139,12 +169,13 @@ class PostgresStore::Single {
     return answer.rows[0].empty() ? Came::kMissed : Came::kHit;
   }
 
-  Came Failed(const PostgresError& error, uint64_t version, Applied& applied) {
+  Came Failed(const PostgresError& error, uint64_t version, const PostgresRow& row,
+              Applied& applied) {
     failure_ = StatusOf("write", error);
     Came came = CameOf(error, /*may_have_landed=*/true);
     if (came == Came::kDoubtful) {
       tries_.Doubt();
-      doubts_.Add(version, std::move(applied));
+      doubts_.Add(version, row, std::move(applied));
     }
     // Who is in doubt goes on as long as may be.
     if (came == Came::kFailed && tries_.doubtful() && !tries_.Over()) came = Came::kMissed;
@@ -159,12 +190,17 @@ class PostgresStore::Single {
   const Waiter* const waiter_;
   PostgresTries tries_;
   PostgresDoubts doubts_;
-  Status failure_ = Status::Ok();
+  Status failure_ = TooSlow();
 };
 
 Result<Applied> PostgresStore::Update(const Key& key, Needs needs, const Decider& decide,
                                       std::optional<Found> guess, const Waiter* waiter) {
+  const Status ready = parts_->pool.Ready();
   KeyLock lock(parts_->stripes, key);
+  if (!ready.ok()) {
+    if (waiter != nullptr) parts_->stripes.Left(lock, *waiter);
+    return ready;
+  }
   std::optional<PostgresRow> row;
   if (guess.has_value() && guess->version != Stripes::kPending) {
     row = RowOf(*std::move(guess));
@@ -191,6 +227,10 @@ std::unique_ptr<Waiter> PostgresStore::NewWaiter(const Key& key, bool claims,
 }
 
 size_t PostgresStore::waiters() const { return parts_->stripes.waiting(); }
+
+bool PostgresStore::clock_in_doubt() const {
+  return parts_->leaps.InDoubt(std::chrono::steady_clock::now());
+}
 
 int64_t PostgresStore::NowMs() const { return parts_->NowMs(); }
 

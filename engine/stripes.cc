@@ -185,6 +185,11 @@ KeyLock::KeyLock(Stripes& stripes, const Key& key)
   Take();
 }
 
+KeyLock::KeyLock(Stripes& stripes, const Key& key, IfFree /*if_free*/) NO_THREAD_SAFETY_ANALYSIS
+    : stripes_(stripes),
+      single_(stripes.IndexOf(key)),
+      held_(stripes.stripes_[single_].mutex.TryLock()) {}
+
 KeyLock::KeyLock(Stripes& stripes, std::span<const Key* const> keys) : stripes_(stripes) {
   ONCED_CHECK(!keys.empty());
   many_.reserve(keys.size());
@@ -204,6 +209,7 @@ void KeyLock::Take() NO_THREAD_SAFETY_ANALYSIS {
 }
 
 KeyLock::~KeyLock() NO_THREAD_SAFETY_ANALYSIS {
+  if (!held_) return;
   if (many_.empty()) {
     stripes_.stripes_[single_].mutex.Unlock();
   } else {
@@ -213,6 +219,7 @@ KeyLock::~KeyLock() NO_THREAD_SAFETY_ANALYSIS {
 }
 
 bool KeyLock::Covers(const Key& key) const {
+  if (!held_) return false;
   const size_t index = stripes_.IndexOf(key);
   return many_.empty() ? index == single_ : std::binary_search(many_.begin(), many_.end(), index);
 }

@@ -134,7 +134,11 @@ class Stripes {
 // way out it first lets go, then wakes whom Settle named.
 class KeyLock {
  public:
+  // Waits for nobody: who finds the stripe taken has a KeyLock that covers nothing.
+  struct IfFree {};
+
   KeyLock(Stripes& stripes, const Key& key);
+  KeyLock(Stripes& stripes, const Key& key, IfFree if_free);
   KeyLock(Stripes& stripes, std::span<const Key* const> keys);  // duplicates are fine
   ~KeyLock();
   KeyLock(const KeyLock&) = delete;
@@ -148,6 +152,7 @@ class KeyLock {
 
   Stripes& stripes_;
   size_t single_ = 0;
+  bool held_ = true;
   std::vector<size_t> many_;  // ascending and unique; empty for one key
   std::vector<std::shared_ptr<Seat>> to_wake_;
 };

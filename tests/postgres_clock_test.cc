@@ -63,6 +63,57 @@ TEST(DatabaseTime, IsNotPutBackByAnAnswerThatTookLong) {
   EXPECT_GE(here.Now(), before);
 }
 
+TEST(DatabaseLeaps, AreNoticedForTwelveHours) {
+  using Here = DatabaseTime::Here;
+  constexpr int64_t kBase = 1'800'000'000'000, kHalfAnHour = 30 * kMinuteMs;
+  const auto at = [](int64_t ms) { return Here(milliseconds(ms)); };
+  DatabaseLeaps leaps;
+  leaps.Look(kBase, at(0), at(10));
+  EXPECT_FALSE(leaps.InDoubt(at(10)));
+  // However long nobody looks, and however long an answer takes.
+  leaps.Look(kBase + kDayMs, at(kDayMs - 5), at(kDayMs + 5'000));
+  EXPECT_FALSE(leaps.InDoubt(at(kDayMs + 5'000)));
+  // Set back, and a little ahead.
+  leaps.Look(kBase, at(kDayMs + 6'000), at(kDayMs + 6'010));
+  leaps.Look(kBase + kHalfAnHour, at(kDayMs + 6'020), at(kDayMs + 6'030));
+  EXPECT_FALSE(leaps.InDoubt(at(kDayMs + 6'030)));
+  const int64_t leapt = kDayMs + 7'000;
+  leaps.Look(kBase + 2 * kHalfAnHour + kMinuteMs, at(leapt - 10), at(leapt));
+  EXPECT_TRUE(leaps.InDoubt(at(leapt)));
+  EXPECT_TRUE(leaps.InDoubt(at(leapt + 12 * kHourMs - 1)));
+  EXPECT_FALSE(leaps.InDoubt(at(leapt + 12 * kHourMs)));
+}
+
+TEST(DatabaseLeaps, KeepTheSweeperFromWhatMayBeAlive) {
+  const PostgresFolder folder;
+  ManualClock clock;
+  const auto store = folder.Open([&](PostgresStoreOptions& o) {
+    o.clock = &clock;
+    o.sweep_pause = milliseconds(1);
+  });
+  Ledger ledger(store.get());
+  const auto complete = [&](const std::string& key) {
+    const CompleteUnclaimedCommand done{.fingerprint = "fp", .retention_ms = kDayMs};
+    EXPECT_EQ(Value(ledger.CompleteUnclaimed(K(key), done)).outcome, Outcome::kCompleted);
+  };
+  const auto rows = [&] { return folder.Sql("SELECT 'x' FROM onced_records").size(); };
+  complete("swept");
+  folder.Sql("UPDATE onced_records SET dead_at_ms = 0");
+  EXPECT_TRUE(Eventually([&] { return rows() == 0; }));
+  EXPECT_FALSE(store->clock_in_doubt());
+
+  complete("alive");
+  clock.Advance(3 * kDayMs);
+  EXPECT_TRUE(Eventually([&] { return store->clock_in_doubt(); }));
+  EXPECT_FALSE(Value(ledger.Find(K("alive"))).record.has_value()) << "answers go by the clock";
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_TRUE(
+      Eventually([&] { return std::chrono::steady_clock::now() - begun > milliseconds(200); }));
+  EXPECT_EQ(rows(), 1u);
+  clock.Advance(-3 * kDayMs);
+  EXPECT_EQ(Value(ledger.Find(K("alive"))).record->state, State::kCompleted);
+}
+
 // One conditional write on an empty key: whether it landed.
 bool Lands(const PostgresFolder& folder, const std::string& key, int64_t now_off_ms) {
   const auto connection = Value(PostgresConnection::Open(folder.url(), {}));

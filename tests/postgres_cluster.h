@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // PostgresCluster: a PostgreSQL of the test's own, in a temporary folder, on a free port of
-// 127.0.0.1; Debian's package, of whichever version is installed. It writes without fsync, for no
-// test here takes the power away.
+// 127.0.0.1; Debian's package, of whichever version is installed.
 //
 // PostgresFolder: what a store's folder is elsewhere: a schema of its own, with onced's tables.
 //

@@ -68,8 +68,9 @@ PostgresProxy::~PostgresProxy() {
   close(listening_);
 }
 
-void PostgresProxy::CutNext(Cut when, const std::string& words) {
+void PostgresProxy::CutNext(Cut when, const std::string& words, const std::string& state) {
   MutexLock lock(mutex_);
+  state_ = state;
   armed_ = true;
   when_ = when;
   words_ = words;
@@ -80,12 +81,26 @@ void PostgresProxy::Repair() {
   broken_ = false;
 }
 
-bool PostgresProxy::IsTheOne(const std::string& sent, Cut* when) {
+void PostgresProxy::FallSilent() {
+  silent_ = true;
+  while (connected_ > 0) poll(nullptr, 0, 1);
+}
+
+std::optional<PostgresProxy::Cut> PostgresProxy::CutOf(const std::string& sent) {
   MutexLock lock(mutex_);
-  if (!armed_ || sent.find(words_) == std::string::npos) return false;
+  if (!armed_ || sent.find(words_) == std::string::npos) return std::nullopt;
   armed_ = false;
-  *when = when_;
-  return true;
+  return when_;
+}
+
+std::string PostgresProxy::Refusal() {
+  MutexLock lock(mutex_);
+  std::string fields = std::string("SERROR") + '\0' + "VERROR" + '\0' + "C" + state_ + '\0' +
+                       "Mrefused by the proxy" + '\0' + '\0';
+  const auto length = static_cast<uint32_t>(fields.size() + 4);
+  std::string told = "E";
+  for (int shift = 24; shift >= 0; shift -= 8) told += static_cast<char>(length >> shift);
+  return told + fields + std::string("Z\0\0\0\5I", 6);
 }
 
 void PostgresProxy::Accept() {
@@ -95,43 +110,63 @@ void PostgresProxy::Accept() {
     const int client = accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC);
     if (client < 0) continue;
     MutexLock lock(mutex_);
+    ++connected_;
     carriers_.emplace_back([this, client] {
       Carry(client);
       close(client);
+      --connected_;
     });
   }
 }
 
 void PostgresProxy::Carry(int client) {
+  if (silent_) {
+    ++ignored_;
+    // Until it hangs up by itself.
+    for (bool there = true; there && !stop_;) {
+      pollfd ready{.fd = client, .events = POLLIN, .revents = 0};
+      there = poll(&ready, 1, kLookMs) <= 0 || !ReceiveSome(client).empty();
+    }
+    return;
+  }
   const int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const sockaddr_in address = Loopback(to_port_);
   bool open =
       !broken_ && connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  bool cut_at_answer = false;
-  while (open && !stop_ && !broken_) {
+  Cut at_answer = Cut::kLetThrough;
+  while (open && !stop_ && !broken_ && !silent_) {
     pollfd ready[2] = {{.fd = client, .events = POLLIN, .revents = 0},
                        {.fd = server, .events = POLLIN, .revents = 0}};
     if (poll(ready, 2, kLookMs) <= 0) continue;
     if (ready[1].revents != 0) {
-      const std::string said = ReceiveSome(server);
-      if (cut_at_answer) {
+      std::string said = ReceiveSome(server);
+      if (at_answer == Cut::kBeforeItIsAnswered) {
         if (stays_cut_) broken_ = true;
         ++cuts_;
         break;
+      }
+      if (at_answer == Cut::kRefusedWhenDone) {
+        said = Refusal();
+        at_answer = Cut::kLetThrough;
+        ++cuts_;
       }
       open = !said.empty() && SendAll(client, said);
     }
     if (open && ready[0].revents != 0) {
       const std::string sent = ReceiveSome(client);
-      Cut when{};
-      if (IsTheOne(sent, &when)) {
-        cut_at_answer = when == Cut::kBeforeItIsAnswered;
-        if (!cut_at_answer) {
-          if (stays_cut_) broken_ = true;
-          ++cuts_;
-          break;
-        }
+      const std::optional<Cut> now = CutOf(sent);
+      if (now == Cut::kBeforeItIsSent) {
+        if (stays_cut_) broken_ = true;
+        ++cuts_;
+        break;
       }
+      if (now == Cut::kRefused) {
+        ++cuts_;
+        open = SendAll(client, Refusal());
+        continue;
+      }
+      if (now == Cut::kLetThrough) ++cuts_;
+      if (now.has_value()) at_answer = *now;
       open = !sent.empty() && SendAll(server, sent);
     }
   }

@@ -37,11 +37,74 @@ TEST(PostgresSchema, IsMadeByManyAtOnce) {
   EXPECT_TRUE(MigratePostgres(folder.url()).ok()) << "again, with nothing to do";
 }
 
+TEST(PostgresSchema, WithoutATableIsRefusedByItsNameUntilItIsMadeAgain) {
+  for (const std::string table : {"onced_records", "onced_runs", "onced_effects"}) {
+    const PostgresFolder folder;
+    folder.Sql("DROP TABLE " + table);
+    const auto opened = PostgresStore::Open({.url = folder.url()});
+    EXPECT_EQ(FaultOf(opened), Fault::kInvalidArgument);
+    EXPECT_NE(StatusOf(opened).message().find(table), std::string::npos);
+    Must(MigratePostgres(folder.url()));
+    EXPECT_TRUE(PostgresStore::Open({.url = folder.url()}).ok());
+  }
+}
+
+TEST(PostgresSchema, WithSomebodyElsesTableIsRefusedByItsName) {
+  const PostgresFolder folder;
+  folder.Sql("ALTER TABLE onced_runs RENAME COLUMN run TO walk");
+  const auto opened = PostgresStore::Open({.url = folder.url()});
+  EXPECT_EQ(FaultOf(opened), Fault::kInvalidArgument);
+  EXPECT_NE(StatusOf(opened).message().find("onced_runs"), std::string::npos);
+  EXPECT_EQ(FaultOf(MigratePostgres(folder.url())), Fault::kInvalidArgument);
+}
+
+TEST(PostgresSchema, ThatIsWholeNeedsNoRightToMakeTables) {
+  const PostgresFolder folder;
+  folder.Sql("CREATE ROLE " + folder.schema() + " LOGIN");
+  folder.Sql("GRANT USAGE ON SCHEMA " + folder.schema() + " TO " + folder.schema());
+  folder.Sql("GRANT SELECT ON ALL TABLES IN SCHEMA " + folder.schema() + " TO " + folder.schema());
+  std::string url = folder.url();
+  url.replace(url.find("postgres@"), std::string("postgres@").size(), folder.schema() + "@");
+  const Status status = MigratePostgres(url);
+  EXPECT_TRUE(status.ok()) << status.message();
+  folder.Sql("DROP OWNED BY " + folder.schema());
+  folder.Sql("DROP ROLE " + folder.schema());
+}
+
 TEST(PostgresSchema, OfANewerVersionIsLeftAlone) {
   PostgresFolder folder;
   folder.Sql("UPDATE onced_schema SET version = 2");
   EXPECT_EQ(FaultOf(MigratePostgres(folder.url())), Fault::kCorruption);
   EXPECT_EQ(FaultOf(PostgresStore::Open({.url = folder.url()})), Fault::kCorruption);
+}
+
+// Whether it may be opened; and what it says if not.
+std::string Refusal(const std::string& url, bool allow_unsynced) {
+  const auto opened = PostgresStore::Open({.url = url, .allow_unsynced = allow_unsynced});
+  if (opened.ok()) return "";
+  EXPECT_EQ(FaultOf(opened), Fault::kInvalidArgument);
+  return opened.status().message();
+}
+
+TEST(PostgresSettings, ThatForgetAreRefusedUnlessTheyAreAllowed) {
+  const PostgresFolder folder;
+  for (const char* kept : {"on", "local", "remote_write", "remote_apply"}) {
+    EXPECT_EQ(Refusal(folder.url() + "%20-csynchronous_commit%3D" + kept, false), "");
+  }
+  const std::string url = folder.url() + "%20-csynchronous_commit%3Doff";
+  EXPECT_NE(Refusal(url, false).find("synchronous_commit = off"), std::string::npos);
+  EXPECT_EQ(Refusal(url, true), "");
+}
+
+TEST(PostgresSettings, OfTheWholeClusterAreSeenToo) {
+  PostgresCluster cluster;
+  const PostgresFolder folder(cluster);
+  EXPECT_EQ(Refusal(folder.url(), false), "");
+  cluster.Sql("ALTER SYSTEM SET fsync = off");
+  cluster.Sql("SELECT pg_reload_conf()::text");
+  EXPECT_TRUE(Eventually([&] { return cluster.Sql("SHOW fsync").at(0) == "off"; }));
+  EXPECT_NE(Refusal(folder.url(), false).find("fsync = off"), std::string::npos);
+  EXPECT_EQ(Refusal(folder.url(), true), "");
 }
 
 TEST(PostgresUrl, IsNeverRepeated) {
