@@ -29,6 +29,22 @@ std::string ProgramsFolder() {
   return found.empty() ? "" : std::max_element(found.begin(), found.end())->second;
 }
 
+// A folder in memory for the log; empty where there is no room.
+std::string MakeLogFolder() {
+  std::error_code none;
+  const auto space = std::filesystem::space("/dev/shm", none);
+  std::string name = "/dev/shm/onced-test-XXXXXX";
+  if (none || space.available < size_t{1} << 30 || mkdtemp(name.data()) == nullptr) return "";
+  return name;
+}
+
+void GiveToPostgres(const std::string& folder) {
+  const passwd* const user = getpwnam("postgres");
+  if (user == nullptr || chown(folder.c_str(), user->pw_uid, user->pw_gid) != 0) {
+    throw std::runtime_error("cannot give " + folder + " to postgres");
+  }
+}
+
 uint16_t APort() {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -72,17 +88,19 @@ PostgresCluster& PostgresCluster::Shared() {
   return cluster;
 }
 
-PostgresCluster::PostgresCluster() : programs_(ProgramsFolder()), port_(APort()) {
+PostgresCluster::PostgresCluster()
+    : log_folder_(MakeLogFolder()), programs_(ProgramsFolder()), port_(APort()) {
   const std::string data = folder_.path();
   const std::string parent = std::filesystem::path(data).parent_path();
   if (geteuid() == 0) {
-    const passwd* const user = getpwnam("postgres");
-    if (user == nullptr || chown(parent.c_str(), user->pw_uid, user->pw_gid) != 0) {
-      throw std::runtime_error("cannot give " + parent + " to postgres");
-    }
+    GiveToPostgres(parent);
+    if (!log_folder_.empty()) GiveToPostgres(log_folder_);
   }
-  Child initdb(AsPostgres({programs_ + "initdb", "-D", data, "-U", "postgres", "--no-sync",
-                           "--auth=trust", "--locale=C", "--encoding=UTF8"}));
+  std::vector<std::string> words = {programs_ + "initdb", "-D",        data,           "-U",
+                                    "postgres",           "--no-sync", "--auth=trust", "--locale=C",
+                                    "--encoding=UTF8"};
+  if (!log_folder_.empty()) words.push_back("--waldir=" + log_folder_ + "/wal");
+  Child initdb(AsPostgres(words));
   if (!Eventually([&] { return initdb.Ended(); }) || initdb.code() != 0) {
     throw std::runtime_error("initdb: " + initdb.Said());
   }
@@ -90,9 +108,12 @@ PostgresCluster::PostgresCluster() : programs_(ProgramsFolder()), port_(APort())
 }
 
 PostgresCluster::~PostgresCluster() {
-  if (server_ == nullptr) return;
-  kill(server_->pid(), SIGQUIT);  // at once, and it takes its shared memory with it
-  Eventually([&] { return server_->Ended(); });
+  if (server_ != nullptr) {
+    kill(server_->pid(), SIGQUIT);  // at once, and it takes its shared memory with it
+    Eventually([&] { return server_->Ended(); });
+  }
+  std::error_code ignored;
+  if (!log_folder_.empty()) std::filesystem::remove_all(log_folder_, ignored);
 }
 
 std::vector<std::string> PostgresCluster::AsPostgres(std::vector<std::string> words) const {
@@ -106,10 +127,10 @@ std::vector<std::string> PostgresCluster::AsPostgres(std::vector<std::string> wo
 
 void PostgresCluster::Start() {
   const std::string data = folder_.path();
-  server_ = std::make_unique<Child>(
-      AsPostgres({programs_ + "postgres", "-D", data, "-k", data, "-p", std::to_string(port_), "-c",
-                  "listen_addresses=127.0.0.1", "-c", "full_page_writes=off", "-c",
-                  "shared_buffers=32MB", "-c", "max_connections=200", "-c", "autovacuum=off"}));
+  server_ = std::make_unique<Child>(AsPostgres(
+      {programs_ + "postgres", "-D", data, "-k", data, "-p", std::to_string(port_), "-c",
+       "listen_addresses=127.0.0.1", "-c", "full_page_writes=off", "-c", "max_wal_size=256MB", "-c",
+       "shared_buffers=32MB", "-c", "max_connections=200", "-c", "autovacuum=off"}));
   const bool up = Eventually([&] {
     if (server_->Ended()) throw std::runtime_error("postgres: " + server_->Said());
     return PostgresConnection::Open(Url("public"), {}).ok();

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // PostgresCluster: a PostgreSQL of the test's own, in a temporary folder, on a free port of
 // 127.0.0.1; Debian's package, of whichever version is installed. PostgreSQL refuses to be root:
-// then it runs as `postgres`.
+// then it runs as `postgres`. It syncs every commit, as a store wants it to, but to a log that is
+// in memory where there is room: no test here takes the power away.
 //
 // PostgresFolder: what a store's folder is elsewhere: a schema of its own, with onced's tables.
 //
 // Threads: made, killed and started on the main thread (see Child); the rest from any.
-// Invariants: neither the server nor its folder outlives the object.
+// Invariants: neither the server nor its folders outlive the object.
 #pragma once
 
 #include <cstdint>
@@ -46,6 +47,7 @@ class PostgresCluster {
   std::vector<std::string> AsPostgres(std::vector<std::string> words) const;
 
   TempFolder folder_;
+  const std::string log_folder_;  // empty: its log is in `folder_`
   const std::string programs_;
   const uint16_t port_;
   std::unique_ptr<Child> server_;
