@@ -11,6 +11,7 @@
 
 #include "engine/check.h"
 #include "engine/coding.h"
+#include "engine/postgres_errors.h"
 
 namespace onced {
 namespace {
@@ -27,38 +28,6 @@ std::string Line(const char* text) {
   return line;
 }
 
-bool OneOf(std::string_view state, std::initializer_list<std::string_view> states) {
-  return std::find(states.begin(), states.end(), state) != states.end();
-}
-
-// What a SQLSTATE means for the statement that it answers.
-Kind KindOf(std::string_view state) {
-  // Serialization failure, deadlock; of two that insert a key at once YugabyteDB tells one 23505.
-  if (OneOf(state, {"40001", "40P01", "23505"})) return Kind::kRetry;
-  // Statement completion unknown; the server goes down, has crashed, drops the database.
-  if (OneOf(state, {"40003", "57P01", "57P02", "57P04", "57P05"})) return Kind::kUnknown;
-  if (state.starts_with("08")) return Kind::kUnknown;
-  return Kind::kRefused;
-}
-
-// Whether an error that comes with the end of a transaction says that nothing of it was written. By
-// classes of SQLSTATE (the manual of PostgreSQL, appendix A), as an error in the midst of a
-// transaction undoes it (chapter 3.4), and these can only come before its end:
-//   40     "transaction rollback" is what they are called, but for 40003 (above).
-//   23     constraints; those that are deferred are checked before the commit ("SET CONSTRAINTS").
-//   25     not in the state for it: read-only, or failed before, and then COMMIT is a ROLLBACK.
-//   0A 22 26 28 3D 3F 42   could not be parsed, was not allowed, or could not be computed.
-//   54 55  more than the server can take; something was locked, or not ready.
-//   53100  no room for what was to be written. (PostgreSQL that finds none for the commit itself
-//          goes down, and tells nothing.)
-// All else may come when it is done: of the rest of 53 (memory), of 57 (57014 is a statement that
-// was given up, and some databases give up their commits, too), 58 and XX (the server's own), F0,
-// HV, P0 and what others than PostgreSQL may invent, nobody says that it does not.
-bool SurelyUndone(std::string_view state) {
-  return state == "53100" || OneOf(state.substr(0, 2), {"40", "23", "25", "0A", "22", "26", "28",
-                                                        "3D", "3F", "42", "54", "55"});
-}
-
 // The first of these calls of which an error may come when all is done: what ends the transaction,
 // or each, when each is one by itself. SIZE_MAX: none, as what comes before the end is undone.
 size_t FirstThatMayEnd(std::span<const PostgresCall> calls, bool in_transaction) {
@@ -69,12 +38,12 @@ size_t FirstThatMayEnd(std::span<const PostgresCall> calls, bool in_transaction)
   return SIZE_MAX;
 }
 
-PostgresError ErrorOf(const PGresult* result) {
+PostgresError ErrorOf(const PGresult* result, bool at_the_end) {
   const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   PostgresError error{.kind = Kind::kUnknown,
                       .state = state != nullptr ? state : "",
                       .message = Line(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY))};
-  if (!error.state.empty()) error.kind = KindOf(error.state);
+  if (!error.state.empty()) error.kind = PostgresKindOf(error.state, at_the_end);
   if (error.message.empty()) error.message = Line(PQresultErrorMessage(result));
   return error;
 }
@@ -243,7 +212,7 @@ class PostgresConnection::Intake {
       case PGRES_PIPELINE_ABORTED:
         return false;
       default:
-        if (!answer.error.has_value()) answer.error = Told(ErrorOf(result));
+        if (!answer.error.has_value()) answer.error = ErrorOf(result, AtTheEnd());
         return false;
     }
   }
@@ -251,15 +220,12 @@ class PostgresConnection::Intake {
   PostgresAnswer answer;
 
  private:
-  // What it means where it comes. What comes behind all calls is of the end of the round trip, with
-  // which a transaction ends that had no COMMIT.
-  PostgresError Told(PostgresError error) const {
-    const size_t ran = static_cast<size_t>(
-        std::count(expected_.begin(), expected_.begin() + static_cast<ptrdiff_t>(at_), ""));
-    if (error.kind == Kind::kRefused && ran >= may_end_ && !SurelyUndone(error.state)) {
-      error.kind = Kind::kUnknown;
-    }
-    return error;
+  // Whether what comes now may come when all is done. What comes behind all calls is of the end of
+  // the round trip, with which a transaction ends that had no COMMIT.
+  bool AtTheEnd() const {
+    const auto ran =
+        std::count(expected_.begin(), expected_.begin() + static_cast<ptrdiff_t>(at_), "");
+    return static_cast<size_t>(ran) >= may_end_;
   }
 
   const size_t may_end_;  // the call from which on an error may come when all is done

@@ -7,10 +7,10 @@
 //
 // The database's clock judges (database_time.h): every record is dated by a lower bound of it, and
 // a write lands only while the database agrees. So no lease is freed early. It may end earlier than
-// asked for: by the bound's age, which is a round trip mostly, and a second at most (for batches and
-// Execute, five), but no more than a quarter of the lease. A claim or renewal of which less than
-// half is left when its answer is here is not told: it is written again, with its whole lease from
-// then on.
+// asked for: by the bound's age, which is a round trip mostly, and a second at most (for batches
+// and Execute, five), but no more than a quarter of the lease. A claim or renewal of which less
+// than half is left when its answer is here is not told: it is written again, with its whole lease
+// from then on.
 //
 // Fences are made by the database in the statement that needs them: microseconds of its clock, or
 // one more than the row's last, whichever is greater. An erased record leaves its row, with the
@@ -20,8 +20,8 @@
 //
 // A write that was sent and not answered, or whose commit ended in an error that leaves it open, is
 // looked for: every write leaves a random version in its row. Found: it is done. Otherwise it is
-// decided anew, for as long as `patience`; then the call is kIoError, as after a disk's failure, and
-// so it is when another has written over the record since. What was surely not written is
+// decided anew, for as long as `patience`; then the call is kIoError, as after a disk's failure,
+// and so it is when another has written over the record since. What was surely not written is
 // kUnavailable.
 //
 // What the database promises is what there is: a call that has returned is as durable as its
@@ -74,8 +74,8 @@ struct PostgresStoreOptions {
   // faster.
   std::chrono::milliseconds patience{5'000};
   // So much later than its decision a write may land, and so much shorter may a lease be; for
-  // batches and Execute, which take more round trips, five times as much; of a lease never more than
-  // a quarter. Execute's function may take so long.
+  // batches and Execute, which take more round trips, five times as much; of a lease never more
+  // than a quarter. Execute's function may take so long.
   std::chrono::milliseconds landing{1'000};
   bool audit = true;
   int64_t audit_retention_ms = 24 * 3'600'000;

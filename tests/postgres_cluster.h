@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // PostgresCluster: a PostgreSQL of the test's own, in a temporary folder, on a free port of
-// 127.0.0.1; Debian's package, of whichever version is installed.
+// 127.0.0.1; Debian's package, of whichever version is installed. It syncs every commit, as a store
+// wants it to, but to a log that is in memory where there is room: no test here takes the power
+// away.
 //
 // PostgresFolder: what a store's folder is elsewhere: a schema of its own, with onced's tables.
 //
 // Threads: made, killed and started on the main thread (see Child); the rest from any.
-// Invariants: neither the server nor its folder outlives the object.
+// Invariants: neither the server nor its folders outlive the object.
 #pragma once
 
 #include <cstdint>
@@ -41,6 +43,7 @@ class PostgresCluster {
 
  private:
   TempFolder folder_;
+  const std::string log_folder_;  // empty: its log is in `folder_`
   const std::string programs_;
   const uint16_t port_;
   std::unique_ptr<Child> server_;
