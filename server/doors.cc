@@ -60,9 +60,9 @@ std::vector<Status> Ports::Faults(const ServeOptions& options) {
 Doors::Doors(const ServeOptions& options, Ground ground)
     : options_(options),
       ground_(std::move(ground)),
-      reloaded_ms_(ground_.store->NowMs()),
+      reloaded_ms_(ground_.storage->NowMs()),
       access_(ground_.log, options.access),
-      ledger_(ground_.store, {.wait_at_gate = false}) {}
+      ledger_(ground_.storage->store(), {.wait_at_gate = false}) {}
 
 Result<std::unique_ptr<Doors>> Doors::Open(const ServeOptions& options, Ports ports,
                                            Ground ground) {
@@ -91,12 +91,12 @@ void Doors::Reload(std::vector<Route> routes) {
 
 void Doors::NoteReload(bool successful) {
   reload_successful_ = successful;
-  if (successful) reloaded_ms_ = ground_.store->NowMs();
+  if (successful) reloaded_ms_ = ground_.storage->NowMs();
 }
 
 Observed Doors::Observe() const {
   Observed observed{.version = ONCED_VERSION,
-                    .store = ground_.store->Figures(),
+                    .storage = ground_.storage->Figures(),
                     .tally = tally_.Read(),
                     .reload_successful = reload_successful_,
                     .reloaded_unix_s = static_cast<double>(reloaded_ms_) / 1'000};
@@ -118,16 +118,15 @@ ApiOptions Doors::ApiTerms() {
   ApiOptions terms{
       .defaults = {.lease_ms = options_.lease.count(), .retention_ms = options_.retention.count()},
       .version = ONCED_VERSION,
-      .durability = DurabilityName(options_.durability),
+      .durability = ground_.storage->durability(),
       .limits = options_.limits,
       .waiters = options_.waiters,
       .audit = options_.audit,
       .doorkeeper = ground_.doorkeeper,
       .quota = quota_.get(),
       .guard = GuardOf(options_),
-      .health = [store = ground_.store] { return store->Health(); },
-      .readiness = [store = ground_.store] { return store->Readiness(); },
-      .now_ms = [store = ground_.store] { return store->NowMs(); },
+      .checks = [this] { return ground_.storage->Checks(draining_); },
+      .now_ms = [storage = ground_.storage] { return storage->NowMs(); },
       .draining = [this] { return draining_.load(); },
       .observe = [this] { return Observe(); },
       .metrics =
@@ -136,11 +135,12 @@ ApiOptions Doors::ApiTerms() {
             observed.process = ReadProcess();
             return MetricsText(observed);
           },
-      .backup = [store =
-                     ground_.store](const std::string& folder) { return store->Backup(folder); },
       .requests = [this] { return access_.Json(); },
       .tally = &tally_,
       .report = Reports()};
+  if (StoredFiles* const files = ground_.storage->files()) {
+    terms.backup = [files](const std::string& folder) { return files->Backup(folder); };
+  }
   if (gateway_ != nullptr) {
     terms.gateway_status = [gateway = gateway_.get()] { return gateway->StatusJson(); };
   }
@@ -234,7 +234,7 @@ Status Doors::OpenGateway(std::unique_ptr<wire::Port> port) {
 }
 
 Status Doors::OpenRedis(std::unique_ptr<wire::Port> port) {
-  keyspace_ = ground_.store->NewKeyspace();
+  keyspace_ = ground_.storage->files()->NewKeyspace();
   RedisDoorOptions options{
       .keyspace = keyspace_.get(),
       .ledger = {.ledger = &ledger_,
@@ -251,7 +251,7 @@ Status Doors::OpenRedis(std::unique_ptr<wire::Port> port) {
       .tls = ground_.tls,
       .connections_max = ground_.connections_max,
       .version = ONCED_VERSION,
-      .durability = DurabilityName(options_.durability),
+      .durability = ground_.storage->durability(),
       .scripts = options_.redis_scripts.value_or(IsLoopback(options_.redis->host)),
       .report = Reports()};
   if (options_.footprint == Footprint::kEdge) options.memory_max = kEdgeMemory;

@@ -12,11 +12,11 @@
 #include <utility>
 #include <vector>
 
-#include "engine/rocks_store.h"
 #include "server/access/doorkeeper.h"
 #include "server/banner.h"
 #include "server/config/quantity.h"
 #include "server/doors.h"
+#include "server/folder_storage.h"
 #include "server/lobby.h"
 #include "server/operations/deadline.h"
 #include "server/operations/journal.h"
@@ -253,10 +253,10 @@ int Serve(const ServeOptions& options, const AskAgain& read_again) {
   Result<Ports> ports = Ports::Take(options);
   if (!ports.ok()) return Failed(log, ports.status());
   auto opening = std::make_unique<Opening>(&log, &signals, &manager, options, *ports->api, tls);
-  Result<std::unique_ptr<RocksStore>> store = RocksStore::Open(StoreOptions(log, options));
-  if (!store.ok()) return Failed(log, store.status());
+  Result<std::unique_ptr<Storage>> storage = FolderStorage::Open(StoreOptions(log, options));
+  if (!storage.ok()) return Failed(log, storage.status());
   Result<std::unique_ptr<Doors>> doors = Doors::Open(options, std::move(*ports),
-                                                     {.store = store->get(),
+                                                     {.storage = storage->get(),
                                                       .doorkeeper = doorkeeper.get(),
                                                       .tls = tls,
                                                       .connections_max = connections_max,
@@ -286,7 +286,7 @@ int Serve(const ServeOptions& options, const AskAgain& read_again) {
   const bool finished = Drain(log, options, **doors);
   const Deadline last_sync(kLastSyncPatience, [&log] { LeaveWithoutSync(log); });
   doors->reset();
-  store->reset();  // syncs and flushes
+  storage->reset();  // syncs and flushes
   log.Say(LogEvent::kStopped, "stopped");
   return finished ? kExitOk : kExitCutOff;
 }

@@ -11,7 +11,6 @@
 #include "server/json/canonical_json.h"
 #include "server/json/json_writer.h"
 #include "server/web/credentials.h"
-#include "server/web/readiness.h"
 
 namespace onced {
 namespace {
@@ -252,6 +251,9 @@ Answer Api::BackupCall(Call& call) {
   if (!fields.ok()) return FaultAnswer(fields.status());
   const std::string folder = fields->Text("folder");
   if (const Status s = fields->Finish(); !s.ok()) return FaultAnswer(s);
+  if (!options_.backup) {
+    return ProblemOf("not_implemented", "there are no files here: back the database up");
+  }
   const Status made = options_.backup(folder);
   if (!made.ok()) return FaultAnswer(made);
   JsonWriter w;
@@ -273,7 +275,7 @@ Answer Api::Readiness(Call& call) {
   question.verbose = query.Flag("verbose");
   question.excluded = query.Text("exclude").value_or("");
   if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
-  return ReadyAnswer(ReadyChecks(options_.readiness(), options_.draining()), question);
+  return ReadyAnswer(options_.checks(), question);
 }
 
 }  // namespace onced

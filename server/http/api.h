@@ -19,7 +19,6 @@
 #include <vector>
 
 #include "engine/ledger.h"
-#include "engine/rocks_store.h"
 #include "server/access/doorkeeper.h"
 #include "server/access/key_quota.h"
 #include "server/http/command_body.h"
@@ -29,6 +28,7 @@
 #include "server/operations/metrics.h"
 #include "server/operations/tally.h"
 #include "server/web/loopback_guard.h"
+#include "server/web/readiness.h"
 #include "server/wire/request_host.h"
 
 namespace onced {
@@ -45,14 +45,13 @@ struct ApiOptions {
   const Doorkeeper* doorkeeper = nullptr;
   KeyQuota* quota = nullptr;  // how many keys; with a doorkeeper
   PortGuard guard = PortGuard::kLoopback;
-  std::function<StoreHealth()> health;
-  std::function<StoreReadiness()> readiness;  // must wait for nothing
+  std::function<std::vector<ReadyCheck>()> checks;  // of readiness; must wait for nothing
   std::function<int64_t()> now_ms;
   std::function<bool()> draining;
   std::function<std::string()> gateway_status;  // a JSON object; absent: there is no gateway
-  std::function<Observed()> observe;            // may be absent: then only the store is seen
-  std::function<std::string()> metrics;         // as Prometheus reads them
-  std::function<Status(const std::string& folder)> backup;
+  std::function<Observed()> observe;
+  std::function<std::string()> metrics;                     // as Prometheus reads them
+  std::function<Status(const std::string& folder)> backup;  // absent: there are no files
   std::function<std::string()> requests;  // the last ones, a JSON object; see AccessLog
   Tally* tally = nullptr;                 // of the entries of batches; may be absent
   // A storage fault, to be told to the operator.

@@ -27,7 +27,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/rocks_store.h"
+#include "engine/store_figures.h"
 #include "server/web/answer.h"
 
 namespace onced {
