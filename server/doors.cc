@@ -12,6 +12,9 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr size_t kEdgeMemory = size_t{32} << 20;
+// Who has to wait longer for a remote store, or behind more, is better off asking another onced.
+constexpr size_t kRemoteLineMax = 1'000;
+constexpr milliseconds kRemotePatience{5'000};
 
 PortGuard GuardOf(const ServeOptions& options) {
   if (!options.tokens.empty()) return PortGuard::kTokens;
@@ -159,6 +162,11 @@ wire::ListenerOptions Doors::Listening() {
   listening.deadlines = options_.deadlines;
   listening.connections_max = ground_.connections_max;
   if (options_.footprint == Footprint::kEdge) listening.memory_max = kEdgeMemory;
+  if (ledger_.is_remote()) {
+    listening.pool_threads = ground_.storage->calls_at_once();
+    listening.pool_line_max = kRemoteLineMax;
+    listening.pool_patience = kRemotePatience;
+  }
   listening.is_durable = [this](uint64_t sequence) { return ledger_.IsDurable(sequence); };
   listening.when_durable = [this](uint64_t sequence, std::function<void()> pass) {
     ledger_.WhenDurable(sequence, std::move(pass));

@@ -8,6 +8,7 @@
 // StoredFiles::Backup.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -38,6 +39,8 @@ class Storage {
   virtual int64_t NowMs() const = 0;
   // In one word, what an answer has been through: sync, interval, os.
   virtual const char* durability() const = 0;
+  // Where calls wait for another machine: how many are worth making at once.
+  virtual size_t calls_at_once() const { return 1; }
   virtual StorageFigures Figures() const = 0;
   virtual std::vector<ReadyCheck> Checks(bool draining) const = 0;
   // nullptr: there are none.

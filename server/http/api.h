@@ -5,7 +5,8 @@
 // A call that must wait (wait_ms) keeps its waiter with the exchange, parks, and is asked again: it
 // is a call that may answer "not yet", not a thread that sleeps.
 //
-// Threads: Handle from any number of threads; it never blocks, but for calls that Blocks() names.
+// Threads: Handle from any number of threads; it never blocks, but for calls that Blocks() names,
+// and, on a remote store, for those that ask it: on a loop they say so (Exchange::GoToPool).
 // Invariants: every answer carries the sequence number that it must wait for.
 #pragma once
 
@@ -133,6 +134,7 @@ class Api {
   void KeepAccount(const Caller& caller, const Key& key, int keys_change);
 
   Ledger* const ledger_;
+  const bool remote_;
   const ApiOptions options_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
