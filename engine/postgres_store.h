@@ -27,7 +27,7 @@
 // Local runs (ClaimCommand::local): a store that many share cannot tell whether a run's process is
 // gone. Until the lease ends it is in flight, then unknown.
 //
-// Where it falls short, which is why `onced serve` does not offer it: a lease shorter than the time
+// Where it falls short, and `onced serve --store` with it: a lease shorter than the time
 // that its write takes to land is over when it is granted, and another may then win it, too (ask
 // for several seconds); a waiter of another process that marks the row while a lost write is looked
 // for hides it, and the claim is told as in flight; an error of the server's own at COMMIT counts

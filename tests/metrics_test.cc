@@ -135,7 +135,7 @@ TEST(Exposition, EscapesWhatWouldEndALabel) {
 
 // A page for people, of what a scrape says itself.
 std::string Document() {
-  Observed observed{.storage = {.files = StoreFigures()},
+  Observed observed{.storage = {.database = DatabaseFigures(), .files = StoreFigures()},
                     .connections = {{.door = Door::kApi}},
                     .upstreams = {{.route = "r"}}};
   std::istringstream lines(MetricsText(observed));

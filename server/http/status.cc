@@ -11,7 +11,7 @@ namespace {
 // The first thing that keeps it from serving as it should; /readyz?verbose has all of them.
 const char* StateOf(const StorageFigures& storage, bool draining) {
   if (draining) return "draining";
-  if (!storage.files.has_value()) return "ready";
+  if (storage.database.has_value()) return storage.database->answers() ? "ready" : "unreachable";
   if (storage.files->health.space_low) return "full";
   return storage.files->health.writes_stopped ? "stalled" : "ready";
 }
@@ -36,6 +36,14 @@ void WriteDurations(std::string_view name, const DurationCounts& durations, Json
   w->BeginObject(name).BeginArray("counts");
   for (const uint64_t count : durations.counts) w->Element(count);
   w->EndArray().Field("sum_us", durations.sum_us).EndObject();
+}
+
+void WriteDatabase(const DatabaseFigures& database, JsonWriter* w) {
+  w->BeginObject("database")
+      .Field("answers", database.answers())
+      .Field("looks_failed", database.looks_failed);
+  WriteDurations("looks", database.looks, w);
+  w->EndObject();
 }
 
 void WriteStore(const StoreFigures& store, JsonWriter* w) {
@@ -93,6 +101,7 @@ Answer Api::ServerStatus(Call& call) {
   w.EndArray().EndObject();
   WriteDoors(observed, &w);
   if (storage.files.has_value()) WriteStore(*storage.files, &w);
+  if (storage.database.has_value()) WriteDatabase(*storage.database, &w);
   if (options_.gateway_status) w.RawField("gateway", options_.gateway_status());
   return {.body = w.Take()};
 }

@@ -97,10 +97,23 @@ void AddFiles(const StoreFigures& store, Exposition* out) {
   gauge("onced_fence_epoch", health.fence_epoch, "Of the fences: one more with every start.");
 }
 
+void AddDatabase(const DatabaseFigures& database, Exposition* out) {
+  out->Gauge("onced_database_answers",
+             "With --store: 1: the last look at the database was answered.")
+      .Value(database.answers() ? 1 : 0);
+  out->Counter("onced_database_looks_failed_total",
+               "With --store: looks at the database, one a second, that were not answered.")
+      .Value(database.looks_failed);
+  out->Histogram("onced_database_look_duration_seconds",
+                 "With --store: how long it took to read a row, of the looks that were answered.")
+      .Of(database.looks);
+}
+
 void AddStorage(const StorageFigures& storage, Exposition* out) {
   out->Gauge("onced_waiters", "Callers in line for a key that somebody holds.")
       .Value(storage.waiters);
   if (storage.files.has_value()) AddFiles(*storage.files, out);
+  if (storage.database.has_value()) AddDatabase(*storage.database, out);
 }
 
 void AddProcess(const Observed& observed, Exposition* out) {
