@@ -129,6 +129,8 @@ class Ledger {
   // Oldest first, the open run last; also after the record is gone.
   Result<Page<Run>> History(const Key& key);
 
+  // See Store.
+  bool is_remote() const { return store_->IsRemote(); }
   // See Waiter. `claims` false: for Find.
   std::unique_ptr<Waiter> NewWaiter(const Key& key, bool claims, std::function<void()> wake) {
     return store_->NewWaiter(key, claims, std::move(wake));

@@ -98,6 +98,7 @@ class PostgresStore : public Store {
   ~PostgresStore() override;
 
   bool ReadIsCheap() const override { return false; }
+  bool IsRemote() const override { return true; }
   Result<Found> Read(const Key& key) override;
   Result<Applied> Update(const Key& key, Needs needs, const Decider& decide,
                          std::optional<Found> guess, const Waiter* waiter) override;

@@ -111,6 +111,10 @@ class Store {
   // Whether a look beforehand spares more than it costs; otherwise ask at once, by Update.
   virtual bool ReadIsCheap() const { return true; }
 
+  // Whether it is behind a network: a call, and the end of a Waiter, may take round trips, and must
+  // not be made where others are held up by it.
+  virtual bool IsRemote() const { return false; }
+
   // Without a lock.
   virtual Result<Found> Read(const Key& key) = 0;
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "server/config/address.h"
+#include "server/config/secret_words.h"
 #include "server/gateway/origin.h"
 
 namespace onced {
@@ -20,16 +21,20 @@ std::string RedisUrl(const ServeOptions& options, const Doors& doors) {
          AddressText(options.redis->host, doors.redis_port());
 }
 
+std::string WhereItKeeps(const ServeOptions& options) {
+  if (!options.store.empty()) return "  store      " + WithoutSecrets(options.store) + "\n";
+  std::error_code ignored;
+  return "  data       " + std::filesystem::absolute(options.data, ignored).string() +
+         "\n  durability " + DurabilityName(options.durability) + "\n";
+}
+
 std::string ForPeople(const ServeOptions& options, const Doors& doors) {
   const std::string url = UrlOf(options, options.host, doors.api_port());
-  std::error_code ignored;
-  const std::string folder = std::filesystem::absolute(options.data, ignored).string();
   std::string flags;
   if (!options.tls.certificate.empty()) flags += " --cacert CERT";
   if (!options.tokens.empty()) flags += " -H \"Authorization: Bearer $token\"";
   std::string text = "onced " ONCED_VERSION "\n  dashboard  " + url + "/\n  API        " + url +
-                     "/v1/\n  example    " + url + "/api/payments\n  data       " + folder +
-                     "\n  durability " + DurabilityName(options.durability) + "\n";
+                     "/v1/\n  example    " + url + "/api/payments\n" + WhereItKeeps(options);
   if (options.redis.has_value()) {
     text += "  redis      " + AddressText(options.redis->host, doors.redis_port()) + "\n";
   }
@@ -55,8 +60,10 @@ void SayListening(Journal& log, const ServeOptions& options, const Doors& doors)
   if (options.gateway.enabled) {
     listening("gateway", UrlOf(options, options.gateway.host, doors.gateway_port()));
   }
-  log.Say(LogEvent::kReady, "onced " ONCED_VERSION " serves, durability " +
-                                std::string(DurabilityName(options.durability)));
+  log.Say(LogEvent::kReady, "onced " ONCED_VERSION " serves, " +
+                                (options.store.empty() ? std::string("durability ") +
+                                                             DurabilityName(options.durability)
+                                                       : "store " + WithoutSecrets(options.store)));
 }
 
 }  // namespace onced

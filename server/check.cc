@@ -13,6 +13,7 @@
 
 #include "engine/data_folder.h"
 #include "server/access/doorkeeper.h"
+#include "server/database_storage.h"
 #include "server/doors.h"
 #include "server/wire/tls.h"
 
@@ -43,11 +44,17 @@ int Check(const ServeOptions& options) {
     const Status opened = Doorkeeper::Open(options.tokens).status();
     if (!opened.ok()) wrong.push_back("--tokens: " + opened.message());
   }
-  if (const std::string folder = CheckFolder(options.data); !folder.empty())
-    wrong.push_back(folder);
-  const bool runs = !DataFolder::KeepStill(options.data).ok();
+  bool runs = false;
+  if (!options.store.empty()) {
+    look(DatabaseStorage::LookAt(options));
+  } else {
+    if (const std::string folder = CheckFolder(options.data); !folder.empty()) {
+      wrong.push_back(folder);
+    }
+    runs = !DataFolder::KeepStill(options.data).ok();
+    if (!runs) look(DataFolder::LookAt(options.data, options.accept_data_loss));
+  }
   if (!runs) {
-    look(DataFolder::LookAt(options.data, options.accept_data_loss));
     for (const Status& fault : Ports::Faults(options)) look(fault);
   }
   for (const std::string& line : wrong) {

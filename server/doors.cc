@@ -12,6 +12,9 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr size_t kEdgeMemory = size_t{32} << 20;
+// Who has to wait longer for a remote store, or behind more, is better off asking another onced.
+constexpr size_t kRemoteLineMax = 1'000;
+constexpr milliseconds kRemotePatience{5'000};
 
 PortGuard GuardOf(const ServeOptions& options) {
   if (!options.tokens.empty()) return PortGuard::kTokens;
@@ -60,9 +63,9 @@ std::vector<Status> Ports::Faults(const ServeOptions& options) {
 Doors::Doors(const ServeOptions& options, Ground ground)
     : options_(options),
       ground_(std::move(ground)),
-      reloaded_ms_(ground_.store->NowMs()),
+      reloaded_ms_(ground_.storage->NowMs()),
       access_(ground_.log, options.access),
-      ledger_(ground_.store, {.wait_at_gate = false}) {}
+      ledger_(ground_.storage->store(), {.wait_at_gate = false}) {}
 
 Result<std::unique_ptr<Doors>> Doors::Open(const ServeOptions& options, Ports ports,
                                            Ground ground) {
@@ -91,12 +94,12 @@ void Doors::Reload(std::vector<Route> routes) {
 
 void Doors::NoteReload(bool successful) {
   reload_successful_ = successful;
-  if (successful) reloaded_ms_ = ground_.store->NowMs();
+  if (successful) reloaded_ms_ = ground_.storage->NowMs();
 }
 
 Observed Doors::Observe() const {
   Observed observed{.version = ONCED_VERSION,
-                    .store = ground_.store->Figures(),
+                    .storage = ground_.storage->Figures(),
                     .tally = tally_.Read(),
                     .reload_successful = reload_successful_,
                     .reloaded_unix_s = static_cast<double>(reloaded_ms_) / 1'000};
@@ -118,16 +121,15 @@ ApiOptions Doors::ApiTerms() {
   ApiOptions terms{
       .defaults = {.lease_ms = options_.lease.count(), .retention_ms = options_.retention.count()},
       .version = ONCED_VERSION,
-      .durability = DurabilityName(options_.durability),
+      .durability = ground_.storage->durability(),
       .limits = options_.limits,
       .waiters = options_.waiters,
       .audit = options_.audit,
       .doorkeeper = ground_.doorkeeper,
       .quota = quota_.get(),
       .guard = GuardOf(options_),
-      .health = [store = ground_.store] { return store->Health(); },
-      .readiness = [store = ground_.store] { return store->Readiness(); },
-      .now_ms = [store = ground_.store] { return store->NowMs(); },
+      .checks = [this] { return ground_.storage->Checks(draining_); },
+      .now_ms = [storage = ground_.storage] { return storage->NowMs(); },
       .draining = [this] { return draining_.load(); },
       .observe = [this] { return Observe(); },
       .metrics =
@@ -136,11 +138,12 @@ ApiOptions Doors::ApiTerms() {
             observed.process = ReadProcess();
             return MetricsText(observed);
           },
-      .backup = [store =
-                     ground_.store](const std::string& folder) { return store->Backup(folder); },
       .requests = [this] { return access_.Json(); },
       .tally = &tally_,
       .report = Reports()};
+  if (StoredFiles* const files = ground_.storage->files()) {
+    terms.backup = [files](const std::string& folder) { return files->Backup(folder); };
+  }
   if (gateway_ != nullptr) {
     terms.gateway_status = [gateway = gateway_.get()] { return gateway->StatusJson(); };
   }
@@ -159,6 +162,11 @@ wire::ListenerOptions Doors::Listening() {
   listening.deadlines = options_.deadlines;
   listening.connections_max = ground_.connections_max;
   if (options_.footprint == Footprint::kEdge) listening.memory_max = kEdgeMemory;
+  if (ledger_.is_remote()) {
+    listening.pool_threads = ground_.storage->calls_at_once();
+    listening.pool_line_max = kRemoteLineMax;
+    listening.pool_patience = kRemotePatience;
+  }
   listening.is_durable = [this](uint64_t sequence) { return ledger_.IsDurable(sequence); };
   listening.when_durable = [this](uint64_t sequence, std::function<void()> pass) {
     ledger_.WhenDurable(sequence, std::move(pass));
@@ -234,7 +242,7 @@ Status Doors::OpenGateway(std::unique_ptr<wire::Port> port) {
 }
 
 Status Doors::OpenRedis(std::unique_ptr<wire::Port> port) {
-  keyspace_ = ground_.store->NewKeyspace();
+  keyspace_ = ground_.storage->files()->NewKeyspace();
   RedisDoorOptions options{
       .keyspace = keyspace_.get(),
       .ledger = {.ledger = &ledger_,
@@ -251,7 +259,7 @@ Status Doors::OpenRedis(std::unique_ptr<wire::Port> port) {
       .tls = ground_.tls,
       .connections_max = ground_.connections_max,
       .version = ONCED_VERSION,
-      .durability = DurabilityName(options_.durability),
+      .durability = ground_.storage->durability(),
       .scripts = options_.redis_scripts.value_or(IsLoopback(options_.redis->host)),
       .report = Reports()};
   if (options_.footprint == Footprint::kEdge) options.memory_max = kEdgeMemory;

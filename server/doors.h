@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Doors: the ports that are open on one store and what is behind each: the API always, the gateway
-// when it was asked for.
+// Doors: the ports that are open on one Storage and what is behind each: the API always, the
+// gateway when it was asked for.
 //
 // Threads: all calls from one; the doors themselves serve on threads of their own.
 // Invariants: 1. Every port is taken before the store is opened: a start that fails for one has
@@ -18,7 +18,6 @@
 
 #include "engine/ledger.h"
 #include "engine/mutex.h"
-#include "engine/rocks_store.h"
 #include "server/access/doorkeeper.h"
 #include "server/access/key_quota.h"
 #include "server/gateway/gateway.h"
@@ -29,6 +28,7 @@
 #include "server/operations/tally.h"
 #include "server/options.h"
 #include "server/redis/redis_door.h"
+#include "server/storage.h"
 #include "server/wire/listener.h"
 #include "server/wire/port.h"
 
@@ -52,7 +52,7 @@ class Doors {
  public:
   // What they stand on, and where they tell of their troubles.
   struct Ground {
-    RocksStore* store = nullptr;
+    Storage* storage = nullptr;
     const Doorkeeper* doorkeeper = nullptr;  // absent: no tokens
     std::shared_ptr<wire::TlsCredentials> tls;
     size_t connections_max = 0;            // of each
@@ -72,7 +72,7 @@ class Doors {
   // From now on /readyz says that it drains; everything else is served as before.
   void BeginDraining() {
     draining_ = true;
-    ground_.store->EndBackups();
+    if (StoredFiles* const files = ground_.storage->files()) files->EndBackups();
   }
   // Whether the thread that tells that the process lives comes round.
   bool Lives() const { return api_listener_->SinceRound() < std::chrono::seconds(10); }

@@ -30,7 +30,7 @@ void Receive(httplib::Response& response, wire::Exchange& exchange) {
   const bool probe = path == "/readyz" || path.starts_with("/readyz/") || path == "/healthz";
   const ReadyQuestion question{.json = WantsJson(exchange.request().Header("Accept"))};
   Answer answer = probe ? ReadyAnswer(RecoveringChecks(), question)
-                        : ProblemOf("overloaded", "the data folder is being opened", 1);
+                        : ProblemOf("overloaded", "the store is being opened", 1);
   response.set_content(answer.body, answer.type);
 }
 

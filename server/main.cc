@@ -16,6 +16,7 @@
 #include "server/access/token_book.h"
 #include "server/check.h"
 #include "server/config/option_sources.h"
+#include "server/config/secret_words.h"
 #include "server/operations/last_resort.h"
 #include "server/options.h"
 #include "server/serve.h"
@@ -73,8 +74,11 @@ int main(int argc, char** argv) {
   } while (fd >= 0 && fd <= STDERR_FILENO);
   if (fd >= 0) close(fd);
   onced::InstallLastResort();
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  // From here on ps(1) shows no password, whoever looks.
+  for (int i = 1; i < argc; ++i) onced::HideSecrets(argv[i]);
   try {
-    return onced::RunProgram({argv + 1, argv + argc});
+    return onced::RunProgram(arguments);
   } catch (const std::system_error& error) {
     const bool threads = error.code() == std::errc::resource_unavailable_try_again;
     std::fprintf(stderr, "onced: %s%s\n", threads ? "out of threads: " : "", error.what());

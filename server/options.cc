@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <sstream>
 #include <utility>
 
 #include "server/config/option_document.h"
 #include "server/config/option_sources.h"
+#include "server/config/secret_words.h"
 #include "server/config/setting.h"
 #include "server/gateway/origin.h"
 #include "server/serve_table.h"
@@ -126,8 +128,11 @@ class CommandLine {
     } catch (const CLI::Success& asked) {  // --help, --version
       return Finished{app_.exit(asked)};
     } catch (const CLI::ParseError& error) {
-      app_.exit(error);
-      std::fputs(NearestOf(app_, arguments).c_str(), stderr);
+      // It repeats what it does not know, such as a URL behind a flag that is misspelt.
+      std::ostringstream out, err;
+      app_.exit(error, out, err);
+      std::fputs(WithoutSecrets(out.str()).c_str(), stdout);
+      std::fputs(WithoutSecrets(err.str() + NearestOf(app_, arguments)).c_str(), stderr);
       return Finished{kExitUsage};
     }
     if (command_.verb != CommandOptions::Verb::kNone) return command_;

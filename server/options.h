@@ -49,6 +49,8 @@ struct ServeOptions {
   wire::RequestLimits limits;
   wire::Deadlines deadlines;
   size_t connections_max = wire::ListenerOptions().connections_max;
+  std::string store;  // the URL of a database; empty: a data folder. It may have a password in it
+  size_t store_connections = 8;
   std::string data = "onced-data";
   Durability durability = Durability::kSync;
   std::chrono::milliseconds sync_interval{100};
@@ -69,9 +71,10 @@ struct ServeOptions {
   LogLevel log_level = LogLevel::kInfo;
   AccessTerms access;
   std::string config;  // the file that some of it was read from; empty: none
-  std::vector<std::pair<std::string, std::string>> written;  // every option and its value, as text
-  std::map<std::string, std::string, std::less<>> places;    // by option: where it was said
-  std::vector<std::string> warnings;                         // of what was said, and means nothing
+  // Every option and its value, as text; of secrets, too.
+  std::vector<std::pair<std::string, std::string>> written;
+  std::map<std::string, std::string, std::less<>> places;  // by option: where it was said
+  std::vector<std::string> warnings;                       // of what was said, and means nothing
 };
 
 // `onced check`: whether `serve` would start.

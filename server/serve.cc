@@ -12,11 +12,12 @@
 #include <utility>
 #include <vector>
 
-#include "engine/rocks_store.h"
 #include "server/access/doorkeeper.h"
 #include "server/banner.h"
 #include "server/config/quantity.h"
+#include "server/database_storage.h"
 #include "server/doors.h"
+#include "server/folder_storage.h"
 #include "server/lobby.h"
 #include "server/operations/deadline.h"
 #include "server/operations/journal.h"
@@ -46,9 +47,12 @@ constexpr std::chrono::seconds kLastSyncPatience{20};
   _exit(kExitFailure);
 }
 
+int Failed(Journal& log, const std::string& why, int exit_code) {
+  log.SayLast(LogEvent::kStartFailed, why);
+  return exit_code;
+}
 int Failed(Journal& log, const Status& status) {
-  log.SayLast(LogEvent::kStartFailed, status.message());
-  return ExitCodeOf(status);
+  return Failed(log, status.message(), ExitCodeOf(status));
 }
 
 // A file that an option names cannot be used.
@@ -150,17 +154,22 @@ Status ReadConfigAgain(Journal& log, const ServeOptions& options, const AskAgain
   return Status::Ok();
 }
 
-RocksStoreOptions StoreOptions(Journal& log, const ServeOptions& options) {
-  return {.path = options.data,
-          .durability = options.durability,
-          .sync_interval = options.sync_interval,
-          .footprint = options.footprint,
-          .audit = options.audit,
-          .audit_retention_ms = options.audit_retention.count(),
-          .unknown_retention_ms = options.unknown_retention.count(),
-          .waiters = options.waiters,
-          .accept_data_loss = options.accept_data_loss,
-          .on_log_failure = [&log](const Status& why) { EndWithLostLog(log, why); }};
+Result<std::unique_ptr<Storage>> OpenStorage(Journal& log, const ServeOptions& options) {
+  if (!options.store.empty()) {
+    return DatabaseStorage::Open(
+        options, [&log](LogEvent event, const std::string& what) { log.Say(event, what); });
+  }
+  return FolderStorage::Open(
+      {.path = options.data,
+       .durability = options.durability,
+       .sync_interval = options.sync_interval,
+       .footprint = options.footprint,
+       .audit = options.audit,
+       .audit_retention_ms = options.audit_retention.count(),
+       .unknown_retention_ms = options.unknown_retention.count(),
+       .waiters = options.waiters,
+       .accept_data_loss = options.accept_data_loss,
+       .on_log_failure = [&log](const Status& why) { EndWithLostLog(log, why); }});
 }
 
 // What a crash has left may take a while to be read: who asks meanwhile hears so, the service
@@ -170,11 +179,11 @@ class Opening {
   Opening(Journal* log, const Signals* signals, const ServiceManager* manager,
           const ServeOptions& options, const wire::Port& port,
           const std::shared_ptr<wire::TlsCredentials>& tls)
-      : longer_(manager, "opening the data folder", std::chrono::hours(24)),
+      : longer_(manager, "opening the store", std::chrono::hours(24)),
         lobby_(options, port, tls),
         impatience_(signals, [log] {
           log->SayLast(LogEvent::kLeaving,
-                       "asked to stop while the data folder was being opened: leaving at once");
+                       "asked to stop while the store was being opened: leaving at once");
           _exit(kExitCutOff);
         }) {}
 
@@ -253,10 +262,14 @@ int Serve(const ServeOptions& options, const AskAgain& read_again) {
   Result<Ports> ports = Ports::Take(options);
   if (!ports.ok()) return Failed(log, ports.status());
   auto opening = std::make_unique<Opening>(&log, &signals, &manager, options, *ports->api, tls);
-  Result<std::unique_ptr<RocksStore>> store = RocksStore::Open(StoreOptions(log, options));
-  if (!store.ok()) return Failed(log, store.status());
+  Result<std::unique_ptr<Storage>> storage = OpenStorage(log, options);
+  if (!storage.ok()) {
+    const Status& fault = storage.status();
+    return Failed(log, AsWritten(options, fault.message()),
+                  options.store.empty() ? ExitCodeOf(fault) : DatabaseStorage::ExitCodeOf(fault));
+  }
   Result<std::unique_ptr<Doors>> doors = Doors::Open(options, std::move(*ports),
-                                                     {.store = store->get(),
+                                                     {.storage = storage->get(),
                                                       .doorkeeper = doorkeeper.get(),
                                                       .tls = tls,
                                                       .connections_max = connections_max,
@@ -286,7 +299,7 @@ int Serve(const ServeOptions& options, const AskAgain& read_again) {
   const bool finished = Drain(log, options, **doors);
   const Deadline last_sync(kLastSyncPatience, [&log] { LeaveWithoutSync(log); });
   doors->reset();
-  store->reset();  // syncs and flushes
+  storage->reset();  // syncs and flushes
   log.Say(LogEvent::kStopped, "stopped");
   return finished ? kExitOk : kExitCutOff;
 }

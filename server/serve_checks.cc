@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What must go together of what was asked for: that half a pair is no TLS, and that strangers can
 // reach nothing that nobody has said they may.
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -9,6 +13,13 @@
 
 namespace onced {
 namespace {
+
+// What is of a data folder alone.
+bool IsOfFiles(std::string_view option) {
+  constexpr std::array<std::string_view, 5> kNames = {"data", "durability", "sync-interval",
+                                                      "footprint", "accept-data-loss"};
+  return std::find(kNames.begin(), kNames.end(), option) != kNames.end();
+}
 
 // Of what can be told from how they are written; the rest is found when a request comes back.
 bool LeadsBack(const Origin& upstream, const GatewayOptions& gateway) {
@@ -28,11 +39,28 @@ Status ServeTable::CheckTogether() {
   if (options_.redis_scripts.has_value() && !options_.redis.has_value()) {
     return Status::InvalidArgument(Written("redis-scripts") + ": needs --redis");
   }
+  ONCED_RETURN_IF_ERROR(CheckStore());
   ONCED_RETURN_IF_ERROR(CheckPorts());
   ONCED_RETURN_IF_ERROR(CheckAccess());
   ONCED_RETURN_IF_ERROR(CheckTransport());
   ONCED_RETURN_IF_ERROR(CheckGateway());
   return options_.gateway.enabled ? CheckPrincipal() : Status::Ok();
+}
+
+// Where the store is a database there are no files of onced's, nor anything that is about them.
+Status ServeTable::CheckStore() {
+  const bool database = !options_.store.empty();
+  for (Option& row : rows_.rows()) {
+    row.idle = database ? IsOfFiles(row.name) : row.name == "store-connections";
+    if (!row.idle || row.source == Source::kDefault) continue;
+    return Status::InvalidArgument(
+        Written(row.name) + (database ? ": is about a data folder, and with --store there is none"
+                                      : ": needs --store URL"));
+  }
+  if (!database || !options_.redis.has_value()) return Status::Ok();
+  return Status::InvalidArgument(Written("redis") +
+                                 ": Redis' values are in a data folder, and with --store there is "
+                                 "none; run a second onced for them");
 }
 
 // Each door has an address of its own.

@@ -67,7 +67,7 @@ Status ServeTable::Read(const std::map<std::string, std::string>& flags,
   ONCED_RETURN_IF_ERROR(ReadFile(flags, environment));
   options_.config = config_;
   for (const Option& row : rows_.rows()) {
-    options_.written.emplace_back(row.name, row.text());
+    options_.written.emplace_back(row.name, row.name == "store" ? options_.store : row.text());
     options_.places.emplace(row.name, Written(row.name));
   }
   return CheckTogether();

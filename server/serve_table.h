@@ -51,6 +51,7 @@ class ServeTable {
   Status SettleGateway();
   Route UnlessSaid() const;  // what a route begins with
   Status CheckTogether();
+  Status CheckStore();
   Status CheckPorts() const;
   Status CheckAccess() const;
   Status CheckTransport() const;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The rows of the table: every setting that onced serves by, section by section.
+#include "server/config/secret_words.h"
+#include "server/database_storage.h"
 #include "server/gateway/gateway_file.h"
 #include "server/serve_table.h"
 
@@ -179,6 +181,23 @@ void ServeTable::AddTls() {
 void ServeTable::AddStore() {
   ServeOptions* const o = &options_;
   rows_.Section("Storage");
+  rows_
+      .Own(
+          "store", "URL",
+          "keep everything in a database that many onceds share, instead of a data folder: "
+          "postgres://..., as libpq reads it",
+          [o](const std::string& url) {
+            ONCED_RETURN_IF_ERROR(DatabaseStorage::CheckUrl(url));
+            o->store = url;
+            return Status::Ok();
+          },
+          [o] { return WithoutSecrets(o->store); })
+      .Like("postgres://onced@db.example:5432/onced")
+      .For("who runs more than one onced; keep the password out of it: PGPASSFILE, PGPASSWORD");
+  rows_
+      .Count("store-connections", &o->store_connections, 1, 1'000,
+             "connections to that database, at most, but for one that listens")
+      .For("whose database is far away, or has few connections left");
   rows_.Text("data", "DIR", &o->data, "the data folder", NotEmpty)
       .For("who starts it from more than one place, and every service");
   rows_

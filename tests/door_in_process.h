@@ -23,11 +23,12 @@ namespace onced {
 struct DoorInProcess {
   explicit DoorInProcess(Report report = [](LogEvent, const std::string&) {})
       : ledger(here.store.get(), {.wait_at_gate = false}),
-        api(&ledger, {.health = [this] { return here.store->Health(); },
-                      .readiness = [this] { return here.store->Readiness(); },
-                      .now_ms = [this] { return here.clock.NowMs(); },
-                      .draining = [] { return false; },
-                      .report = std::move(report)}) {
+        api(&ledger,
+            {.checks = [this] { return ReadyChecks(here.store->Readiness(), false); },
+             .now_ms = [this] { return here.clock.NowMs(); },
+             .draining = [] { return false; },
+             .observe = [this] { return Observed{.storage = {.files = here.store->Figures()}}; },
+             .report = std::move(report)}) {
     wire::ListenerOptions options;
     options.io_threads = 1;
     options.handler = [this](httplib::Response& response, wire::Exchange& exchange) {

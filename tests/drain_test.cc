@@ -70,7 +70,7 @@ TEST(ServiceManager, HearsOfEveryTurn) {
   const TempFolder folder;
   Manager manager(folder);
   Program program(folder.path());
-  EXPECT_TRUE(manager.Hears("EXTEND_TIMEOUT_USEC=30000000\nSTATUS=opening the data folder"));
+  EXPECT_TRUE(manager.Hears("EXTEND_TIMEOUT_USEC=30000000\nSTATUS=opening the store"));
   EXPECT_TRUE(manager.Hears("READY=1"));
   EXPECT_TRUE(manager.Hears("WATCHDOG=1"));
   EXPECT_TRUE(manager.Hears("WATCHDOG=1"));
@@ -159,7 +159,7 @@ TEST(Drain, EndsAtOnceWhileTheFolderIsOpened) {
   EXPECT_TRUE(Eventually([&] { return opening.child->Ended(); }));
   EXPECT_LT(steady_clock::now() - asked, seconds(5));
   EXPECT_EQ(opening.child->code(), kExitCutOff) << opening.child->Said();
-  EXPECT_NE(opening.child->Said().find("while the data folder was being opened"),
+  EXPECT_NE(opening.child->Said().find("while the store was being opened"),
             std::string::npos);
   const Program again(opening.data);
   EXPECT_EQ(again.Ask("GET", "/livez").status, 200);

@@ -19,6 +19,7 @@ class LedgerOnPostgres : public InterruptedStore {
   static Result<std::unique_ptr<LedgerOnPostgres>> Open(const RocksStoreOptions& options);
 
   bool ReadIsCheap() const override { return store_->ReadIsCheap(); }
+  bool IsRemote() const override { return store_->IsRemote(); }
   // How many wait; no more.
   StoreHealth Health() const { return {.waiters = store_->waiters()}; }
   Status Reap() { return store_->Sweep(); }

@@ -105,10 +105,8 @@ TEST(Listener, UndoesWhatNobodyGotAlsoWhenItIsAlreadyBeingWritten) {
 TEST(Listener, FreesTheKeyOfAClientThatHangsUpWhileItsClaimIsHeld) {
   LedgerInAFolder here;
   Ledger ledger(here.store.get(), {.wait_at_gate = false});
-  Api api(&ledger, {.health = [&] { return here.store->Health(); },
-                    .readiness = [&] { return here.store->Readiness(); },
-                    .now_ms = [&] { return here.clock.NowMs(); },
-                    .draining = [] { return false; }});
+  Api api(&ledger,
+          {.now_ms = [&] { return here.clock.NowMs(); }, .draining = [] { return false; }});
   HeldGate gate;
   ListenerOptions options;
   options.handler = [&](httplib::Response& response, Exchange& exchange) {

@@ -135,7 +135,9 @@ TEST(Exposition, EscapesWhatWouldEndALabel) {
 
 // A page for people, of what a scrape says itself.
 std::string Document() {
-  Observed observed{.connections = {{.door = Door::kApi}}, .upstreams = {{.route = "r"}}};
+  Observed observed{.storage = {.database = DatabaseFigures(), .files = StoreFigures()},
+                    .connections = {{.door = Door::kApi}},
+                    .upstreams = {{.route = "r"}}};
   std::istringstream lines(MetricsText(observed));
   std::string page =
       "# Metrics\n\n*Made of what `GET /metrics` says itself.* For an admin where there are "

@@ -269,6 +269,29 @@ void ExpectNoAlarm(const std::string& said) {
 
 }  // namespace
 
+namespace {
+
+std::vector<std::string> (*flags_for_folder)(const std::string& data) = nullptr;
+
+std::vector<std::string> WithoutThoseOfFolders(const std::vector<std::string>& flags) {
+  std::vector<std::string> left;
+  for (size_t i = 0; i < flags.size(); ++i) {
+    if (flags[i] == "--durability" || flags[i] == "--sync-interval" || flags[i] == "--footprint") {
+      ++i;  // and its value
+    } else {
+      left.push_back(flags[i]);
+    }
+  }
+  return left;
+}
+
+}  // namespace
+
+void KeepFoldersElsewhere(std::vector<std::string> (*flags_for)(const std::string& data)) {
+  flags_for_folder = flags_for;
+}
+bool KeepsFoldersElsewhere() { return flags_for_folder != nullptr; }
+
 Program::Program() = default;
 
 Program::Program(const std::string& data, const std::vector<std::string>& flags,
@@ -278,8 +301,15 @@ Program::Program(const std::string& data, const std::vector<std::string>& flags,
   if (std::find(flags.begin(), flags.end(), "--log-format") == flags.end()) {
     args.insert(args.end(), {"--log-format", "text"});
   }
-  if (!data.empty()) args.insert(args.end(), {"--data", data});
-  args.insert(args.end(), flags.begin(), flags.end());
+  if (data.empty() || flags_for_folder == nullptr) {
+    if (!data.empty()) args.insert(args.end(), {"--data", data});
+    args.insert(args.end(), flags.begin(), flags.end());
+  } else {
+    const std::vector<std::string> store = flags_for_folder(data);
+    const std::vector<std::string> others = WithoutThoseOfFolders(flags);
+    args.insert(args.end(), store.begin(), store.end());
+    args.insert(args.end(), others.begin(), others.end());
+  }
   Start(args, folder, files_max);
   const bool tls = std::find(flags.begin(), flags.end(), "--tls-cert") != flags.end();
   const std::string url =

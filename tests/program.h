@@ -106,6 +106,11 @@ struct Ended {
   std::string err;
 };
 
+// The flags that `onced serve` is given for a data folder, instead of `--data DATA`: then those
+// that are about folders are left out of what a test gives. Said once, before the first Program.
+void KeepFoldersElsewhere(std::vector<std::string> (*flags_for)(const std::string& data));
+bool KeepsFoldersElsewhere();
+
 class Program {
  public:
   // `onced serve --http 127.0.0.1:0 --data DATA FLAGS...`, up to its banner; without --data when

@@ -16,6 +16,7 @@
 #include "engine/backup.h"
 #include "engine/postgres_schema.h"
 #include "server/commands/table.h"
+#include "server/database_storage.h"
 #include "server/json/json_writer.h"
 #include "server/options.h"
 #include "server/serve.h"
@@ -330,10 +331,7 @@ int Restore(const CommandOptions& o) {
 int Migrate(const CommandOptions& o) {
   const Status made = MigratePostgres(o.store);
   if (made.ok()) return Print("the tables are there, and of this version\n");
-  const bool newer = made.fault() == Fault::kCorruption;
-  const bool asked_wrongly = made.fault() == Fault::kInvalidArgument;
-  const int code = newer ? kExitDataMissing : asked_wrongly ? kExitUsage : kExitFailure;
-  return Failed(code, "migrate: " + made.message());
+  return Failed(DatabaseStorage::ExitCodeOf(made), "migrate: " + made.message());
 }
 
 }  // namespace

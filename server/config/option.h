@@ -52,6 +52,7 @@ struct Option {
 
   Source source = Source::kDefault;
   std::string default_text;
+  bool idle = false;  // means nothing beside what else was said, and may not be said beside it
 
   // For the row where it is made.
   Option& For(std::string who) {

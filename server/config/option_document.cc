@@ -106,7 +106,7 @@ std::string ShownAsFile(const OptionTable& table, const std::vector<ShownRoute>&
     const std::string name = row.setting.empty() ? row.flag() : row.setting;
     const bool whole = IsUtf8(value);
     value = Readable(value);
-    const bool absent = value.empty() || row.setting.empty() || !whole;
+    const bool absent = value.empty() || row.setting.empty() || !whole || row.idle;
     text += absent ? "# " + name + (value.empty() ? " is not set" : " = " + Written(row, value))
                    : name + " = " + Written(row, value);
     if (!value.empty()) text += std::string("  # ") + NameOf(row.source);
@@ -158,7 +158,8 @@ std::string OptionDocument(const OptionTable& table) {
       "file; so is `on`. Durations are whole numbers of `ms`, `s`, `m`, `h` or `d`, sizes of "
       "bytes, `KiB` or `MiB`.\n"
       "In the file a relative path begins at the file's own folder. Secrets are never options: "
-      "these name files.\n"
+      "these name files;\n"
+      "but for the password that the URL of `--store` may have, and need not (`PGPASSFILE`).\n"
       "The `[gateway]` section of the file has more: see GATEWAY.md beside this page.\n";
   std::string section = "none";
   for (const Option& row : table.rows()) {

@@ -35,13 +35,13 @@ function setTile(id, value, more) {
 }
 
 function showHeader(now) {
-  const level = { ready: "good", draining: "odd", full: "bad", stalled: "bad" }[now.state] ?? "odd";
+  const level = { ready: "good", draining: "odd", full: "bad", stalled: "bad", unreachable: "bad" }[now.state] ?? "odd";
   at("state").textContent = now.state;
   at("state").className = `pill ${level}`;
   at("version").textContent = now.version;
   at("uptime").textContent = uptimeText(now.uptime_s);
   at("durability").textContent = now.durability;
-  at("epoch").textContent = String(now.fence_epoch);
+  at("epoch").textContent = String(now.fence_epoch ?? "–");
 }
 
 // The doors that are open, in the choice of which to show.
@@ -73,7 +73,12 @@ function showTiles(now, rates, [p50, p99, p999]) {
   setTile("requests", rates === null ? "–" : rateText(requestsIn(rates)), `${countText(requestsIn(told))} since the start`);
   setTile("duplicates", countText(duplicatesIn(told)), `${replayed} replayed, ${countText(told.in_flight)} in flight`);
   setTile("latency", durationText(p99), `p50 ${durationText(p50)}, p99.9 ${durationText(p999)}`);
-  setTile("flight", countText(inFlight(now)), `${countText(now.waiters)} waiters, ${countText(now.answers_held)} held for the disk`);
+  const held = now.database === undefined ? `, ${countText(now.answers_held)} held for the disk` : "";
+  setTile("flight", countText(inFlight(now)), `${countText(now.waiters)} waiters${held}`);
+  at("tile-disk").hidden = now.database !== undefined;
+  if (now.database !== undefined) {
+    return setTile("storage", now.database.answers ? "a database" : "–", now.database.answers ? "it answers" : "it does not answer");
+  }
   setTile("storage", bytesText(now.disk_bytes), `about ${countText(now.keys_estimate)} keys`);
   setTile("disk", bytesText(now.disk_free_bytes), `claims stop below ${bytesText(now.disk_needed_bytes)}`);
   at("tile-disk").className = now.space_low ? "bad" : now.disk_free_bytes < 2 * now.disk_needed_bytes ? "odd" : "";
@@ -89,7 +94,7 @@ function pointOf(now, rates, [p50, p99, p999]) {
     other: rates.other + rates.passed,
     replayed: rates.replayed, refused_in_flight: rates.in_flight,
     p50: p50 ?? NaN, p99: p99 ?? NaN, p999: p999 ?? NaN,
-    in_flight: inFlight(now), waiters: now.waiters, held: now.answers_held,
+    in_flight: inFlight(now), waiters: now.waiters, held: now.answers_held ?? 0,
   };
 }
 
@@ -156,7 +161,7 @@ function tell(text) {
 
 function noticeStuck(now) {
   const last = looks[looks.length - 1];
-  const moves = last === undefined || last.durable_sequence !== now.durable_sequence || now.answers_held === 0;
+  const moves = last === undefined || last.durable_sequence !== now.durable_sequence || (now.answers_held ?? 0) === 0;
   stuckSince = moves ? null : (stuckSince ?? performance.now());
 }
 

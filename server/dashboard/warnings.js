@@ -11,6 +11,10 @@ const DISK = "The disk is full";
 const SYNCS = "Syncs are slow, writes stall";
 
 function ofDisk(now) {
+  if (now.database !== undefined) {
+    return now.database.answers ? [] : [["bad", "The database does not answer. Calls that need it get 503.",
+                                         "Look at the database, and the way to it; it resumes by itself.", "The database does not answer"]];
+  }
   if (now.space_low) {
     return [["bad", `The disk is full: ${bytesText(now.disk_free_bytes)} left. New claims get 507, replays go on.`,
              "Make room on that disk; it resumes by itself.", DISK]];
@@ -23,6 +27,7 @@ function ofDisk(now) {
 }
 
 function ofLog(before, now, stuckMs) {
+  if (now.database !== undefined) return [];
   const found = [];
   if (stuckMs > 2000) {
     found.push(["bad", `The log is not being synced: ${now.answers_held} answers have waited ${durationText(stuckMs * 1000)} for the disk.`,

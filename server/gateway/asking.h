@@ -41,6 +41,7 @@ struct GatewayCounts {
 
 struct GatewayServices {
   Ledger* ledger = nullptr;
+  bool remote = false;  // the ledger's store: it may be asked on the pool only
   UpstreamRuns* runs = nullptr;
   const Doorkeeper* doorkeeper = nullptr;  // with principal token
   KeyQuota* quota = nullptr;               // with a doorkeeper
@@ -60,7 +61,7 @@ struct Principal {
 
 class Asking : public wire::Kept {
  public:
-  // nullopt: the exchange was parked.
+  // nullopt: the exchange was parked, or goes to the pool.
   virtual std::optional<Telling> Ask(wire::Exchange& exchange) = 0;
 };
 

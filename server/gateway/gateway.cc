@@ -93,6 +93,7 @@ Gateway::Gateway(GatewayOptions options, const GatewayParts& parts)
       routes_(std::make_shared<const RouteTable>(options_.routes)),
       before_(routes_) {
   services_.ledger = parts.ledger;
+  services_.remote = parts.ledger->is_remote();
   services_.doorkeeper = parts.doorkeeper;
   services_.quota = parts.quota;
   services_.tls = parts.tls;
@@ -375,7 +376,9 @@ void Gateway::Handle(httplib::Response& response, wire::Exchange& exchange) {
     telling = static_cast<Asking&>(*exchange.kept).Ask(exchange);
     if (!telling.has_value()) return;
   }
-  if (telling->stalled && exchange.Stall(kStallPause, kStallPatience)) return;
+  // A remote store that says so cannot be reached: asking it again and again would not help it.
+  const bool again = telling->stalled && !services_.remote;
+  if (again && exchange.Stall(kStallPause, kStallPatience)) return;
   if (!telling->for_operator.empty()) {
     services_.report(LogEvent::kStorageFault, telling->for_operator);
   }

@@ -84,7 +84,17 @@ KeyedAsk::~KeyedAsk() {
 }
 
 std::optional<Telling> KeyedAsk::Ask(wire::Exchange& exchange) {
-  std::optional<Telling> telling = run_ != nullptr ? AskRun(exchange) : Decide(exchange);
+  std::optional<Telling> telling;
+  if (run_ != nullptr) {
+    telling = AskRun(exchange);
+  } else if (services_->remote && exchange.place() == wire::Exchange::Place::kLoop) {
+    exchange.GoToPool();
+  } else if (exchange.place() == wire::Exchange::Place::kNoRoom) {
+    telling =
+        Problem("overloaded", "too many wait for the store; nothing was sent on; try again", 1);
+  } else {
+    telling = Decide(exchange);
+  }
   if (!telling.has_value()) return std::nullopt;
   exchange.Mark(static_cast<uint8_t>(came_to_));
   std::erase_if(telling->headers,

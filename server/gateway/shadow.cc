@@ -27,7 +27,6 @@ Shadow::~Shadow() {
 }
 
 void Shadow::Claim() {
-  claimed_yet_ = true;
   if (!key_.has_value()) return;
   const Result<Reply> reply =
       services_->ledger->Claim(*key_, {.fingerprint = fingerprint_,
@@ -59,9 +58,16 @@ void Shadow::Claim() {
 }
 
 std::optional<Telling> Shadow::Ask(wire::Exchange& exchange) {
-  if (!claimed_yet_) Claim();
+  if (services_->remote && exchange.place() == wire::Exchange::Place::kLoop) {
+    exchange.GoToPool();
+    return std::nullopt;
+  }
+  // Who only watches passes on what there is no room to look at.
+  const bool may_look = exchange.place() != wire::Exchange::Place::kNoRoom;
+  if (!claimed_yet_ && may_look) Claim();
+  claimed_yet_ = true;
   std::optional<Telling> telling = pass_.Ask(exchange);
-  if (telling.has_value() && fence_.has_value()) {
+  if (telling.has_value() && fence_.has_value() && may_look) {
     const uint64_t fence = *std::exchange(fence_, std::nullopt);
     if (KeepOf(*route_, telling->status) == Keep::kRelease) {
       (void)services_->ledger->Release(*key_, {.fence = fence});

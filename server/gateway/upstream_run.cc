@@ -61,14 +61,14 @@ void UpstreamRun::Start() {
   });
 }
 
-void UpstreamRun::RenewIfDue(steady_clock::time_point now) {
-  const milliseconds lease = task_.route->lease;
-  if (settled_ || now - renewed_ < lease / 3) return;
+bool UpstreamRun::RenewIsDue(steady_clock::time_point now) {
+  if (settled_ || now - renewed_ < task_.route->lease / 3) return false;
   renewed_ = now;
-  const Result<Reply> renewed =
-      runs_->ledger_->Renew(task_.key, {.fence = task_.fence, .lease_ms = lease.count()});
-  // Or at the next look. A stale fence is found out at the end.
-  if (!renewed.ok() && UpstreamRuns::MayPass(renewed.status())) renewed_ -= lease / 3;
+  return true;
+}
+
+RenewCommand UpstreamRun::Renewal() const {
+  return {.fence = task_.fence, .lease_ms = task_.route->lease.count()};
 }
 
 void UpstreamRun::Abandon() {

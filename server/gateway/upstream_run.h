@@ -3,7 +3,8 @@
 // its end recorded before anybody hears of it. It belongs to onced, not to the client who asked:
 // who hangs up does not end it. UpstreamRuns: all that are under way, their leases renewed.
 //
-// Threads: Begin and Ended from any; the events come on the upstreams' thread.
+// Threads: Begin and Ended from any; the events come on the upstreams' thread. A remote store is
+// asked on threads of their own, and what it said is heard on the upstreams' thread again.
 // Invariants: 1. Nothing is sent before the claim is durable. 2. A run ends in one of completed,
 // released, unknown, by what is known of its call and nothing else, once. 3. An answer that does
 // not fit is passed on while it comes, after its key was settled without its body. 4. UpstreamRuns
@@ -33,6 +34,9 @@
 
 namespace onced {
 
+namespace wire {
+class WorkPool;
+}
 class UpstreamRuns;
 
 struct UpstreamRunTask {
@@ -64,7 +68,11 @@ class UpstreamRun : public CallEvents, public std::enable_shared_from_this<Upstr
   friend class UpstreamRuns;
   const Key& key() const { return task_.key; }
   void Start();
-  void RenewIfDue(std::chrono::steady_clock::time_point now);
+  // Whether its lease is to be renewed now; the next time only a while later.
+  bool RenewIsDue(std::chrono::steady_clock::time_point now);
+  RenewCommand Renewal() const;
+  // Or at the next look. A stale fence is found out at the end.
+  void RenewalFailed() { renewed_ -= task_.route->lease / 3; }
   void Charge(size_t bytes);
   void BecomeLarge() EXCLUDES(mutex_);
   void JudgeAnswer();
@@ -109,6 +117,7 @@ class UpstreamRuns {
   // `routes`: as for Expect.
   UpstreamRuns(Ledger* ledger, std::unique_ptr<Upstreams> upstreams,
                const std::vector<Route>& routes, RunTerms terms);
+  ~UpstreamRuns();
   UpstreamRuns(const UpstreamRuns&) = delete;
   UpstreamRuns& operator=(const UpstreamRuns&) = delete;
 
@@ -136,8 +145,8 @@ class UpstreamRuns {
   }
 
   // Lets what runs end for `patience` at most, then ends the calls: their runs are unknown. False
-  // when some are left all the same: their claims are not yet durable, so nothing was sent, and
-  // the storage does not answer.
+  // when some are left all the same: the storage does not answer. (Their claims are not yet
+  // durable, so nothing was sent; or it is remote, and is still being asked.)
   bool Stop(std::chrono::milliseconds patience) EXCLUDES(mutex_);
 
  private:
@@ -154,10 +163,23 @@ class UpstreamRuns {
     Command command;
     std::chrono::steady_clock::time_point until;
   };
+  // What a remote store was asked, and has answered.
+  struct Heard {
+    std::vector<Settling> asked;
+    Result<std::vector<Reply>> replies;
+    bool renewals = false;
+  };
+  static std::vector<Operation> OperationsOf(std::span<const Settling> some);
   void Settle(std::shared_ptr<UpstreamRun> run, Command command);
-  void SettleAll();
+  void SettleAll() EXCLUDES(mutex_);
   void SettleSome(std::span<Settling> some);
+  void Decided(std::span<Settling> some, Result<std::vector<Reply>> replies);
   void SettleAgain();
+  void RenewRemotely(const std::vector<std::shared_ptr<UpstreamRun>>& all);
+  void AskRemotely(std::vector<Settling> some, bool renewals) EXCLUDES(mutex_);
+  void Hear() EXCLUDES(mutex_);
+  bool RemoteIsBusy() const EXCLUDES(mutex_);
+  bool AwaitRemote(std::chrono::steady_clock::time_point until) EXCLUDES(mutex_);
   bool ended() const EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
     return ended_;
@@ -180,6 +202,9 @@ class UpstreamRuns {
   bool ended_ GUARDED_BY(mutex_) = false;
   std::unordered_map<const UpstreamRun*, std::shared_ptr<UpstreamRun>> under_way_
       GUARDED_BY(mutex_);
+  size_t asked_ GUARDED_BY(mutex_) = 0;  // of AskRemotely, and not yet in heard_
+  std::vector<Heard> heard_ GUARDED_BY(mutex_);
+  std::unique_ptr<wire::WorkPool> pool_;  // with a remote store
   // Last: its end ends the calls, which use the above, and this pointer.
   Upstreams* const upstreams_;
   std::unique_ptr<Upstreams> owned_;

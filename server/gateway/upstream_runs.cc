@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // All runs: who is under way, whose lease is due, whose end is to be recorded.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "server/gateway/upstream_run.h"
+#include "server/wire/work_pool.h"
 
 namespace onced {
 namespace {
@@ -18,6 +20,7 @@ constexpr milliseconds kFullPause{100};
 constexpr milliseconds kLookMin{50}, kLookMax{1'000};
 constexpr int64_t kUsualOf = 8;  // runs
 constexpr size_t kSettledAtOnce = 64;
+constexpr size_t kRemoteThreads = 2;
 
 // Often enough that no lease is renewed late.
 milliseconds LookOf(const std::vector<Route>& routes) {
@@ -35,7 +38,12 @@ UpstreamRuns::UpstreamRuns(Ledger* ledger, std::unique_ptr<Upstreams> upstreams,
       terms_(std::move(terms)),
       upstreams_(upstreams.get()),
       owned_(std::move(upstreams)) {
+  if (ledger_->is_remote()) pool_ = std::make_unique<wire::WorkPool>(kRemoteThreads, SIZE_MAX);
   RenewSoon(0);
+}
+
+UpstreamRuns::~UpstreamRuns() {
+  if (pool_ != nullptr && !ended()) (void)Stop(milliseconds(0));
 }
 
 bool UpstreamRuns::MayPass(const Status& fault) {
@@ -121,6 +129,8 @@ void UpstreamRuns::Settle(std::shared_ptr<UpstreamRun> run, Command command) {
 }
 
 void UpstreamRuns::SettleAll() {
+  // Those that end meanwhile go together, when what is asked now is heard.
+  if (pool_ != nullptr && RemoteIsBusy()) return;
   std::vector<Settling> all = std::exchange(settling_, {});
   for (size_t begin = 0; begin < all.size(); begin += kSettledAtOnce) {
     const size_t end = std::min(begin + kSettledAtOnce, all.size());
@@ -130,11 +140,23 @@ void UpstreamRuns::SettleAll() {
   if (!again_.empty()) (void)PostAfter(again_after_, [this] { SettleAgain(); });
 }
 
-void UpstreamRuns::SettleSome(std::span<Settling> some) {
+std::vector<Operation> UpstreamRuns::OperationsOf(std::span<const Settling> some) {
   std::vector<Operation> operations;
   operations.reserve(some.size());
   for (const Settling& one : some) operations.push_back({one.run->key(), one.command});
-  Result<std::vector<Reply>> replies = ledger_->DoAll(operations);
+  return operations;
+}
+
+void UpstreamRuns::SettleSome(std::span<Settling> some) {
+  if (pool_ != nullptr && !ended()) {
+    std::vector<Settling> moved(std::make_move_iterator(some.begin()),
+                                std::make_move_iterator(some.end()));
+    return AskRemotely(std::move(moved), /*renewals=*/false);
+  }
+  Decided(some, ledger_->DoAll(OperationsOf(some)));
+}
+
+void UpstreamRuns::Decided(std::span<Settling> some, Result<std::vector<Reply>> replies) {
   // One that cannot be kept must not take the others with it.
   if (!replies.ok() && replies.status().fault() == Fault::kInvalidArgument && some.size() > 1) {
     for (size_t i = 0; i < some.size(); ++i) SettleSome(some.subspan(i, 1));
@@ -142,7 +164,8 @@ void UpstreamRuns::SettleSome(std::span<Settling> some) {
   }
   const bool may_pass = !replies.ok() && MayPass(replies.status()) && !ended();
   if (may_pass) {
-    again_after_ = replies.status().fault() == Fault::kUnavailable ? kStallPause : kFullPause;
+    const bool soon = replies.status().fault() == Fault::kUnavailable && pool_ == nullptr;
+    again_after_ = soon ? kStallPause : kFullPause;
   }
   for (size_t i = 0; i < some.size(); ++i) {
     if (may_pass && steady_clock::now() < some[i].until) {
@@ -185,8 +208,75 @@ void UpstreamRuns::RenewAll() {
     all.reserve(under_way_.size());
     for (const auto& [unused, run] : under_way_) all.push_back(run);
   }
+  if (pool_ != nullptr) return RenewRemotely(all);
   const steady_clock::time_point now = steady_clock::now();
-  for (const std::shared_ptr<UpstreamRun>& run : all) run->RenewIfDue(now);
+  for (const std::shared_ptr<UpstreamRun>& run : all) {
+    if (!run->RenewIsDue(now)) continue;
+    const Result<Reply> renewed = ledger_->Renew(run->key(), run->Renewal());
+    if (!renewed.ok() && MayPass(renewed.status())) run->RenewalFailed();
+  }
+}
+
+void UpstreamRuns::RenewRemotely(const std::vector<std::shared_ptr<UpstreamRun>>& all) {
+  const steady_clock::time_point now = steady_clock::now();
+  std::vector<Settling> due;
+  for (const std::shared_ptr<UpstreamRun>& run : all) {
+    if (!run->RenewIsDue(now)) continue;
+    due.push_back({.run = run, .command = run->Renewal(), .until = now});
+    if (due.size() == kSettledAtOnce) AskRemotely(std::exchange(due, {}), /*renewals=*/true);
+  }
+  if (!due.empty()) AskRemotely(std::move(due), /*renewals=*/true);
+}
+
+bool UpstreamRuns::RemoteIsBusy() const {
+  MutexLock lock(mutex_);
+  return asked_ >= kRemoteThreads;
+}
+
+// The upstreams' thread must go on meanwhile.
+void UpstreamRuns::AskRemotely(std::vector<Settling> some, bool renewals) {
+  {
+    MutexLock lock(mutex_);
+    ++asked_;
+  }
+  pool_->Post([this, some = std::move(some), renewals]() mutable {
+    Result<std::vector<Reply>> replies = ledger_->DoAll(OperationsOf(some));
+    {
+      MutexLock lock(mutex_);
+      heard_.push_back(
+          {.asked = std::move(some), .replies = std::move(replies), .renewals = renewals});
+      // Under the mutex: when nothing more is asked, this may go.
+      if (!ended_) upstreams_->Post([this] { Hear(); });
+      --asked_;
+      none_left_.NotifyAll();
+    }
+  });
+}
+
+void UpstreamRuns::Hear() {
+  std::vector<Heard> heard;
+  {
+    MutexLock lock(mutex_);
+    heard.swap(heard_);
+  }
+  for (Heard& one : heard) {
+    if (!one.renewals) {
+      Decided(one.asked, std::move(one.replies));
+    } else if (!one.replies.ok() && MayPass(one.replies.status())) {
+      for (const Settling& renewal : one.asked) renewal.run->RenewalFailed();
+    }
+  }
+  SettleAll();
+}
+
+bool UpstreamRuns::AwaitRemote(steady_clock::time_point until) {
+  MutexLock lock(mutex_);
+  while (asked_ > 0) {
+    const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
+    if (left.count() <= 0) return false;
+    none_left_.WaitFor(mutex_, left);
+  }
+  return true;
 }
 
 bool UpstreamRuns::Stop(milliseconds patience) {
@@ -201,6 +291,8 @@ bool UpstreamRuns::Stop(milliseconds patience) {
     ended_ = true;
   }
   owned_.reset();
+  if (!AwaitRemote(until + kSettlePatience)) return false;
+  Hear();
   // Its thread is gone, and with it what it had put off to its next turn.
   SettleAgain();
   return under_way() == 0;

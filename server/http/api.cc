@@ -11,7 +11,6 @@
 #include "server/json/canonical_json.h"
 #include "server/json/json_writer.h"
 #include "server/web/credentials.h"
-#include "server/web/readiness.h"
 
 namespace onced {
 namespace {
@@ -34,10 +33,19 @@ Answer NoSuchRoute(const std::string& allowed) {
 struct Api::Route {
   enum class For : uint8_t { kCaller, kAdmin, kAnybody };
 
+  enum class Work : uint8_t {
+    kStore,   // asks the store for a key or two
+    kRows,    // for many, which may take long anywhere
+    kMemory,  // does not ask it
+    kLong,    // likewise, and may take long
+  };
+  bool asks_store() const { return work == Work::kStore || work == Work::kRows; }
+  bool blocks() const { return work == Work::kRows || work == Work::kLong; }
+
   std::string_view method;
   std::string_view pattern;
   CallHandler handler;
-  bool blocks = false;
+  Work work = Work::kStore;
   For whom = For::kCaller;
 };
 
@@ -45,49 +53,51 @@ struct Api::Route {
 static constexpr size_t kRouteCount = 36;
 const Api::Route* Api::RoutesBegin() {
   using enum Route::For;
+  using enum Route::Work;
   static constexpr std::array<Route, kRouteCount> kRoutes = {{
       {"POST", "/v1/claim", &Api::ClaimCall},
       {"POST", "/v1/complete", &Api::CommandCall},
       {"POST", "/v1/release", &Api::CommandCall},
       {"POST", "/v1/renew", &Api::CommandCall},
       {"POST", "/v1/mark-unknown", &Api::CommandCall},
-      {"POST", "/v1/resolve", &Api::CommandCall, false, kAdmin},
-      {"POST", "/v1/batch", &Api::BatchCall, true},
+      {"POST", "/v1/resolve", &Api::CommandCall, kStore, kAdmin},
+      {"POST", "/v1/batch", &Api::BatchCall, kRows},
       {"GET", "/v1/keys/*", &Api::FindKey},
       {"GET", "/v1/keys/*/result", &Api::KeyResult},
-      {"GET", "/v1/keys/*/history", &Api::KeyHistory, true},
-      {"GET", "/v1/keys", &Api::ListKeys, true},
-      {"DELETE", "/v1/keys/*", &Api::ForgetKey, false, kAdmin},
-      {"POST", "/v1/keygen", &Api::Keygen, true},
-      {"GET", "/.well-known/idempotency", &Api::WellKnown, false, kAnybody},
+      {"GET", "/v1/keys/*/history", &Api::KeyHistory, kRows},
+      {"GET", "/v1/keys", &Api::ListKeys, kRows},
+      {"DELETE", "/v1/keys/*", &Api::ForgetKey, kStore, kAdmin},
+      {"POST", "/v1/keygen", &Api::Keygen, kLong},
+      {"GET", "/.well-known/idempotency", &Api::WellKnown, kMemory, kAnybody},
       {"POST", "/api/payments", &Api::CreatePayment},
       {"GET", "/api/payments/*", &Api::FindPayment},
-      {"GET", "/api/payments", &Api::ListPayments, true},
-      {"GET", "/v1/status", &Api::ServerStatus, false, kAdmin},
-      {"GET", "/v1/requests", &Api::RequestsCall, true, kAdmin},
-      {"GET", "/openapi.json", &Api::Description, false, kAnybody},
-      {"GET", "/metrics", &Api::Metrics, true, kAdmin},
-      {"POST", kBackupPath, &Api::BackupCall, true, kAdmin},
-      {"GET", "/livez", &Api::Liveness, false, kAnybody},
-      {"GET", "/readyz", &Api::Readiness, false, kAnybody},
-      {"GET", "/readyz/*", &Api::Readiness, false, kAnybody},
-      {"GET", "/healthz", &Api::Readiness, false, kAnybody},
-      {"HEAD", "/livez", &Api::Liveness, false, kAnybody},
-      {"HEAD", "/readyz", &Api::Readiness, false, kAnybody},
-      {"HEAD", "/readyz/*", &Api::Readiness, false, kAnybody},
-      {"HEAD", "/healthz", &Api::Readiness, false, kAnybody},
-      {"GET", "/", &Api::Dashboard, false, kAnybody},
-      {"HEAD", "/", &Api::Dashboard, false, kAnybody},
-      {"GET", "/dashboard", &Api::Dashboard, false, kAnybody},
-      {"HEAD", "/dashboard", &Api::Dashboard, false, kAnybody},
-      {"GET", "/dashboard/*", &Api::Dashboard, false, kAnybody},
-      {"HEAD", "/dashboard/*", &Api::Dashboard, false, kAnybody},
+      {"GET", "/api/payments", &Api::ListPayments, kRows},
+      {"GET", "/v1/status", &Api::ServerStatus, kMemory, kAdmin},
+      {"GET", "/v1/requests", &Api::RequestsCall, kLong, kAdmin},
+      {"GET", "/openapi.json", &Api::Description, kMemory, kAnybody},
+      {"GET", "/metrics", &Api::Metrics, kLong, kAdmin},
+      {"POST", kBackupPath, &Api::BackupCall, kLong, kAdmin},
+      {"GET", "/livez", &Api::Liveness, kMemory, kAnybody},
+      {"GET", "/readyz", &Api::Readiness, kMemory, kAnybody},
+      {"GET", "/readyz/*", &Api::Readiness, kMemory, kAnybody},
+      {"GET", "/healthz", &Api::Readiness, kMemory, kAnybody},
+      {"HEAD", "/livez", &Api::Liveness, kMemory, kAnybody},
+      {"HEAD", "/readyz", &Api::Readiness, kMemory, kAnybody},
+      {"HEAD", "/readyz/*", &Api::Readiness, kMemory, kAnybody},
+      {"HEAD", "/healthz", &Api::Readiness, kMemory, kAnybody},
+      {"GET", "/", &Api::Dashboard, kMemory, kAnybody},
+      {"HEAD", "/", &Api::Dashboard, kMemory, kAnybody},
+      {"GET", "/dashboard", &Api::Dashboard, kMemory, kAnybody},
+      {"HEAD", "/dashboard", &Api::Dashboard, kMemory, kAnybody},
+      {"GET", "/dashboard/*", &Api::Dashboard, kMemory, kAnybody},
+      {"HEAD", "/dashboard/*", &Api::Dashboard, kMemory, kAnybody},
   }};
   return kRoutes.data();
 }
 const Api::Route* Api::RoutesEnd() { return RoutesBegin() + kRouteCount; }
 
-Api::Api(Ledger* ledger, ApiOptions options) : ledger_(ledger), options_(std::move(options)) {}
+Api::Api(Ledger* ledger, ApiOptions options)
+    : ledger_(ledger), remote_(ledger->is_remote()), options_(std::move(options)) {}
 Api::~Api() = default;
 
 bool Api::Admits(const wire::Request& head, const wire::Peer& peer) const {
@@ -104,7 +114,7 @@ bool Api::Blocks(const wire::Request& request) {
   if (request.method == "POST" && plain && quick) return false;
   const Result<Target> target = Target::Parse(request.target);
   return target.ok() && std::any_of(RoutesBegin(), RoutesEnd(), [&](const Route& route) {
-           return route.blocks && route.method == request.method && target->Is(route.pattern);
+           return route.blocks() && route.method == request.method && target->Is(route.pattern);
          });
 }
 
@@ -139,6 +149,13 @@ Answer Api::Dispatch(const wire::Request& request, wire::Exchange& exchange) {
   if (found->whom == Route::For::kAdmin && identity.caller->role != Role::kAdmin) {
     return ProblemOf("forbidden", "this call needs the role admin");
   }
+  if (remote_ && found->asks_store() && exchange.place() != wire::Exchange::Place::kPool) {
+    if (exchange.place() == wire::Exchange::Place::kNoRoom) {
+      return ProblemOf("overloaded", "too many wait for the store; nothing was done; try again", 1);
+    }
+    exchange.GoToPool();
+    return {};
+  }
   Call call{
       .request = request, .target = *target, .exchange = exchange, .caller = *identity.caller};
   return (this->*found->handler)(call);
@@ -146,8 +163,10 @@ Answer Api::Dispatch(const wire::Request& request, wire::Exchange& exchange) {
 
 void Api::Handle(httplib::Response& response, wire::Exchange& exchange) {
   Answer answer = Dispatch(exchange.request(), exchange);
-  if (exchange.parked_for().has_value()) return;
-  if (answer.stalled && exchange.Stall(kStallPause, kStallPatience)) return;
+  if (exchange.parked_for().has_value() || exchange.goes_to_pool()) return;
+  // A remote store that says so cannot be reached: asking it again and again would not help it.
+  const bool again = answer.stalled && !remote_;
+  if (again && exchange.Stall(kStallPause, kStallPatience)) return;
   if (!answer.for_operator.empty()) options_.report(LogEvent::kStorageFault, answer.for_operator);
   exchange.HoldUntil(answer.sequence);
   exchange.Mark(static_cast<uint8_t>(answer.came_to));
@@ -252,6 +271,9 @@ Answer Api::BackupCall(Call& call) {
   if (!fields.ok()) return FaultAnswer(fields.status());
   const std::string folder = fields->Text("folder");
   if (const Status s = fields->Finish(); !s.ok()) return FaultAnswer(s);
+  if (!options_.backup) {
+    return ProblemOf("not_implemented", "there are no files here: back the database up");
+  }
   const Status made = options_.backup(folder);
   if (!made.ok()) return FaultAnswer(made);
   JsonWriter w;
@@ -273,7 +295,7 @@ Answer Api::Readiness(Call& call) {
   question.verbose = query.Flag("verbose");
   question.excluded = query.Text("exclude").value_or("");
   if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
-  return ReadyAnswer(ReadyChecks(options_.readiness(), options_.draining()), question);
+  return ReadyAnswer(options_.checks(), question);
 }
 
 }  // namespace onced

@@ -5,7 +5,8 @@
 // A call that must wait (wait_ms) keeps its waiter with the exchange, parks, and is asked again: it
 // is a call that may answer "not yet", not a thread that sleeps.
 //
-// Threads: Handle from any number of threads; it never blocks, but for calls that Blocks() names.
+// Threads: Handle from any number of threads; it never blocks, but for calls that Blocks() names,
+// and, on a remote store, for those that ask it: on a loop they say so (Exchange::GoToPool).
 // Invariants: every answer carries the sequence number that it must wait for.
 #pragma once
 
@@ -19,7 +20,6 @@
 #include <vector>
 
 #include "engine/ledger.h"
-#include "engine/rocks_store.h"
 #include "server/access/doorkeeper.h"
 #include "server/access/key_quota.h"
 #include "server/http/command_body.h"
@@ -29,6 +29,7 @@
 #include "server/operations/metrics.h"
 #include "server/operations/tally.h"
 #include "server/web/loopback_guard.h"
+#include "server/web/readiness.h"
 #include "server/wire/request_host.h"
 
 namespace onced {
@@ -45,14 +46,13 @@ struct ApiOptions {
   const Doorkeeper* doorkeeper = nullptr;
   KeyQuota* quota = nullptr;  // how many keys; with a doorkeeper
   PortGuard guard = PortGuard::kLoopback;
-  std::function<StoreHealth()> health;
-  std::function<StoreReadiness()> readiness;  // must wait for nothing
+  std::function<std::vector<ReadyCheck>()> checks;  // of readiness; must wait for nothing
   std::function<int64_t()> now_ms;
   std::function<bool()> draining;
   std::function<std::string()> gateway_status;  // a JSON object; absent: there is no gateway
-  std::function<Observed()> observe;            // may be absent: then only the store is seen
-  std::function<std::string()> metrics;         // as Prometheus reads them
-  std::function<Status(const std::string& folder)> backup;
+  std::function<Observed()> observe;
+  std::function<std::string()> metrics;                     // as Prometheus reads them
+  std::function<Status(const std::string& folder)> backup;  // absent: there are no files
   std::function<std::string()> requests;  // the last ones, a JSON object; see AccessLog
   Tally* tally = nullptr;                 // of the entries of batches; may be absent
   // A storage fault, to be told to the operator.
@@ -134,6 +134,7 @@ class Api {
   void KeepAccount(const Caller& caller, const Key& key, int keys_change);
 
   Ledger* const ledger_;
+  const bool remote_;
   const ApiOptions options_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };

@@ -9,15 +9,15 @@ namespace onced {
 namespace {
 
 // The first thing that keeps it from serving as it should; /readyz?verbose has all of them.
-const char* StateOf(const StoreHealth& health, bool draining) {
+const char* StateOf(const StorageFigures& storage, bool draining) {
   if (draining) return "draining";
-  if (health.space_low) return "full";
-  return health.writes_stopped ? "stalled" : "ready";
+  if (storage.database.has_value()) return storage.database->answers() ? "ready" : "unreachable";
+  if (storage.files->health.space_low) return "full";
+  return storage.files->health.writes_stopped ? "stalled" : "ready";
 }
 
 void WriteHealth(const StoreHealth& health, JsonWriter* w) {
   w->Field("keys_estimate", health.keys_estimate)
-      .Field("waiters", health.waiters)
       .Field("answers_held", health.answers_held)
       .Field("latest_sequence", health.latest_sequence)
       .Field("durable_sequence", health.durable_sequence)
@@ -36,6 +36,14 @@ void WriteDurations(std::string_view name, const DurationCounts& durations, Json
   w->BeginObject(name).BeginArray("counts");
   for (const uint64_t count : durations.counts) w->Element(count);
   w->EndArray().Field("sum_us", durations.sum_us).EndObject();
+}
+
+void WriteDatabase(const DatabaseFigures& database, JsonWriter* w) {
+  w->BeginObject("database")
+      .Field("answers", database.answers())
+      .Field("looks_failed", database.looks_failed);
+  WriteDurations("looks", database.looks, w);
+  w->EndObject();
 }
 
 void WriteStore(const StoreFigures& store, JsonWriter* w) {
@@ -74,25 +82,26 @@ void WriteDoors(const Observed& observed, JsonWriter* w) {
 Answer Api::ServerStatus(Call& call) {
   Query query(call.target);
   if (const Status s = query.Finish(); !s.ok()) return FaultAnswer(s);
-  const Observed observed =
-      options_.observe ? options_.observe() : Observed{.store = {.health = options_.health()}};
-  const StoreHealth& health = observed.store.health;
+  const Observed observed = options_.observe();
+  const StorageFigures& storage = observed.storage;
   using std::chrono::milliseconds;
   const auto uptime =
       std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - started_);
   JsonWriter w(4096);
   w.Field("version", options_.version)
-      .Field("state", StateOf(health, options_.draining()))
+      .Field("state", StateOf(storage, options_.draining()))
       .Field("now", TimeText(options_.now_ms()))
       .Field("uptime_s", uptime.count() / 1000)
       .Field("uptime_ms", uptime.count())
-      .Field("durability", options_.durability);
-  WriteHealth(health, &w);
+      .Field("durability", options_.durability)
+      .Field("waiters", storage.waiters);
+  if (storage.files.has_value()) WriteHealth(storage.files->health, &w);
   w.BeginObject("durations").BeginArray("bounds_us");
   for (const int64_t bound : kDurationBoundsUs) w.Element(bound);
   w.EndArray().EndObject();
   WriteDoors(observed, &w);
-  WriteStore(observed.store, &w);
+  if (storage.files.has_value()) WriteStore(*storage.files, &w);
+  if (storage.database.has_value()) WriteDatabase(*storage.database, &w);
   if (options_.gateway_status) w.RawField("gateway", options_.gateway_status());
   return {.body = w.Take()};
 }

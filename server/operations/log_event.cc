@@ -13,7 +13,7 @@ constexpr uint32_t kFaults = 1;  // one comes with every request; one line is en
 constexpr uint32_t kRequests = 100;  // what a person, or a disk, can take of them
 
 using enum LogLevel;
-constexpr std::array<LogEventRow, 21> kRows = {{
+constexpr std::array<LogEventRow, 23> kRows = {{
     {LogEvent::kListening, "listening", kInfo, "server", kAll, "a door is open, at `url`"},
     {LogEvent::kReady, "ready", kInfo, "server", kAll, "all doors are open"},
     {LogEvent::kWarning, "warning", kWarn, "server", kAll,
@@ -33,6 +33,9 @@ constexpr std::array<LogEventRow, 21> kRows = {{
      "the process ends at once, as after a crash"},
     {LogEvent::kStorageFault, "storage_fault", kError, "storage", kFaults,
      "the storage failed a request"},
+    {LogEvent::kDatabaseAway, "database_away", kError, "storage", kAll,
+     "the database of `--store` does not answer; said once"},
+    {LogEvent::kDatabaseBack, "database_back", kInfo, "storage", kAll, "it answers again"},
     {LogEvent::kUpstreamFault, "upstream_fault", kWarn, "gateway", kFaults,
      "a service behind the gateway failed a request"},
     {LogEvent::kShadow, "shadow", kInfo, "gateway", kFaults,

@@ -30,6 +30,8 @@ enum class LogEvent : uint8_t {
   kLogFailed,
   kLeaving,
   kStorageFault,
+  kDatabaseAway,
+  kDatabaseBack,
   kUpstreamFault,
   kShadow,
   kUnknownCommand,

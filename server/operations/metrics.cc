@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "engine/rocks_store.h"
 #include "server/operations/exposition.h"
 
 namespace onced {
@@ -59,7 +60,7 @@ void AddDoors(const Observed& observed, Exposition* out) {
   }
 }
 
-void AddStore(const StoreFigures& store, Exposition* out) {
+void AddFiles(const StoreFigures& store, Exposition* out) {
   const StoreHealth& health = store.health;
   const auto gauge = [out](std::string_view name, uint64_t value, std::string_view help) {
     out->Gauge(name, help).Value(value);
@@ -68,7 +69,6 @@ void AddStore(const StoreFigures& store, Exposition* out) {
     out->Counter(name, help).Value(value);
   };
   gauge("onced_keys_estimate", health.keys_estimate, "Records, as RocksDB estimates them.");
-  gauge("onced_waiters", health.waiters, "Callers in line for a key that somebody holds.");
   gauge("onced_answers_held", health.answers_held, "Finished answers that wait for the disk.");
   counter("onced_expired_dropped_total", store.dropped,
           "Dead records and audit rows that compactions took away.");
@@ -95,6 +95,25 @@ void AddStore(const StoreFigures& store, Exposition* out) {
   gauge("onced_clock_in_doubt", health.clock_in_doubt ? 1 : 0,
         "1: the wall clock has jumped, or was never set; see the runbook.");
   gauge("onced_fence_epoch", health.fence_epoch, "Of the fences: one more with every start.");
+}
+
+void AddDatabase(const DatabaseFigures& database, Exposition* out) {
+  out->Gauge("onced_database_answers",
+             "With --store: 1: the last look at the database was answered.")
+      .Value(database.answers() ? 1 : 0);
+  out->Counter("onced_database_looks_failed_total",
+               "With --store: looks at the database, one a second, that were not answered.")
+      .Value(database.looks_failed);
+  out->Histogram("onced_database_look_duration_seconds",
+                 "With --store: how long it took to read a row, of the looks that were answered.")
+      .Of(database.looks);
+}
+
+void AddStorage(const StorageFigures& storage, Exposition* out) {
+  out->Gauge("onced_waiters", "Callers in line for a key that somebody holds.")
+      .Value(storage.waiters);
+  if (storage.files.has_value()) AddFiles(*storage.files, out);
+  if (storage.database.has_value()) AddDatabase(*storage.database, out);
 }
 
 void AddProcess(const Observed& observed, Exposition* out) {
@@ -124,7 +143,7 @@ std::string MetricsText(const Observed& observed) {
   Exposition out;
   AddRequests(observed, &out);
   AddDoors(observed, &out);
-  AddStore(observed.store, &out);
+  AddStorage(observed.storage, &out);
   AddProcess(observed, &out);
   return out.Take();
 }

@@ -10,15 +10,15 @@
 #include <string>
 #include <vector>
 
-#include "engine/rocks_store.h"
 #include "server/operations/process.h"
+#include "server/operations/storage_figures.h"
 #include "server/operations/tally.h"
 
 namespace onced {
 
 struct Observed {
   std::string version;
-  StoreFigures store;
+  StorageFigures storage;
   Tally::Seen tally;
   // Of doors that are open.
   struct Connections {

@@ -79,8 +79,16 @@ std::vector<ReadyCheck> ReadyChecks(const StoreReadiness& store, bool draining) 
   return checks;
 }
 
+std::vector<ReadyCheck> DatabaseChecks(const DatabaseFigures& database, bool draining) {
+  return {{.name = "recovering"},
+          Judged("database", !database.answers(),
+                 database.failed ? "it does not answer"
+                                 : "it has not answered for " + Seconds(database.since_answer)),
+          Judged("draining", draining, "it is about to stop")};
+}
+
 std::vector<ReadyCheck> RecoveringChecks() {
-  return {Judged("recovering", true, "the data folder is being opened")};
+  return {Judged("recovering", true, "the store is being opened")};
 }
 
 Answer ReadyAnswer(std::vector<ReadyCheck> checks, const ReadyQuestion& question) {

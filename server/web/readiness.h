@@ -2,7 +2,7 @@
 // Readiness: whether requests should be sent here, check by check, and how a probe is told.
 //
 //   check          fails
-//   recovering     while the data folder is being opened
+//   recovering     while the store is being opened
 //   storage_read   when the disk has not given back the high-water mark for kDiskPatience, or said
 //                  that it cannot: it is read every second
 //   storage_write  while a write that found no room is not yet known to find some, or RocksDB takes
@@ -11,6 +11,8 @@
 //   disk_space     while new claims are refused, for the disk is nearly full
 //   draining       from the stop on
 //   clock          never: it warns, while the clock is in doubt
+//   database       where that is the store: when the last look at it failed, or none has come back
+//                  for five seconds. Of the others there are recovering and draining then
 //
 // A probe looks only at what was noted: it waits for no disk, also when that hangs. What a disk
 // does is told by how long ago it was last seen to do it, so a fault of it shows within
@@ -27,7 +29,8 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/rocks_store.h"
+#include "engine/store_figures.h"
+#include "server/operations/storage_figures.h"
 #include "server/web/answer.h"
 
 namespace onced {
@@ -43,6 +46,7 @@ struct ReadyCheck {
 };
 
 std::vector<ReadyCheck> ReadyChecks(const StoreReadiness& store, bool draining);
+std::vector<ReadyCheck> DatabaseChecks(const DatabaseFigures& database, bool draining);
 std::vector<ReadyCheck> RecoveringChecks();
 
 struct ReadyQuestion {

@@ -134,7 +134,8 @@ void Connection::Close() {
   if (parked_) services_->parked.fetch_sub(1, std::memory_order_relaxed);
   parked_ = false;
   park_timer_.reset();
-  if (!asking_) serving_.reset();  // a handler on the pool still uses it; OnAsked drops it then
+  // A handler on the pool still uses it; OnAsked drops it then.
+  if (!asking_) EndServing();
   const bool mid_answer = stream_ != nullptr && !stream_->framed();
   intake_.reset();
   stream_.reset();

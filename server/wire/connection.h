@@ -15,7 +15,6 @@
 
 #include <asio/ip/tcp.hpp>
 #include <asio/steady_timer.hpp>
-#include <asio/thread_pool.hpp>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -34,6 +33,7 @@
 #include "server/wire/loop.h"
 #include "server/wire/outbox.h"
 #include "server/wire/transport.h"
+#include "server/wire/work_pool.h"
 
 namespace onced::wire {
 
@@ -49,12 +49,14 @@ Problem TooManyBytes();
 
 // What the connections of one listener share.
 struct Services {
-  explicit Services(ListenerOptions o) : options(std::move(o)), host(options.handler) {}
+  explicit Services(ListenerOptions o)
+      : options(std::move(o)),
+        host(options.handler),
+        pool(std::in_place, options.pool_threads, options.pool_line_max) {}
 
   const ListenerOptions options;
   RequestHost host;
-  std::optional<asio::thread_pool> pool{std::in_place, 2};  // gone when the listener has stopped
-  std::atomic<int> on_pool{0};                              // handlers that run there now
+  std::optional<WorkPool> pool;  // gone when the listener has stopped
   std::atomic<bool> draining{false};
   std::atomic<size_t> connections{0};
   std::atomic<size_t> parked{0};
@@ -114,7 +116,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Of connection_answers.cc.
   void Serve(Request request, std::shared_ptr<Pipe> body_pipe = nullptr);
   void Ask();
+  void AskOnPool();
   void OnAsked(Hosted hosted);
+  std::function<void()> TakeUndo();
+  void EndServing();
   void DropAnswer(Hosted hosted);
   void ArmPark(std::chrono::milliseconds time);
   void Unpark();

@@ -27,32 +27,61 @@ void Connection::Serve(Request request, std::shared_ptr<Pipe> body_pipe) {
 
 void Connection::Ask() {
   Exchange& exchange = serving_->exchange;
-  const bool last = !serving_->keep_alive;
-  exchange.BeginAsk(services_->draining);
   asking_ = true;
   woken_ = false;
   const bool at_the_door =
       loop_->is_door && !services_->options.is_probe(PathOf(exchange.request().target));
-  if (!at_the_door && !services_->options.blocks(exchange.request())) {
-    OnAsked(services_->host.Run(exchange, last));
-    return;
-  }
-  asio::post(*services_->pool, [self = shared_from_this(), &exchange, last] {
-    self->services_->on_pool.fetch_add(1);
-    Hosted hosted = self->services_->host.Run(exchange, last);
-    self->services_->on_pool.fetch_sub(1);
+  if (at_the_door || services_->options.blocks(exchange.request())) return AskOnPool();
+  exchange.BeginAsk(services_->draining);
+  Hosted hosted = services_->host.Run(exchange, !serving_->keep_alive);
+  if (exchange.goes_to_pool()) return AskOnPool();
+  OnAsked(std::move(hosted));
+}
+
+void Connection::AskOnPool() {
+  Exchange& exchange = serving_->exchange;
+  const bool last = !serving_->keep_alive;
+  const bool taken = services_->pool->TryPost([self = shared_from_this(), &exchange, last,
+                                               since = std::chrono::steady_clock::now()] {
+    const Services& services = *self->services_;
+    const bool late = std::chrono::steady_clock::now() - since > services.options.pool_patience;
+    exchange.BeginAsk(services.draining, late ? Exchange::Place::kNoRoom : Exchange::Place::kPool);
+    Hosted hosted = services.host.Run(exchange, last);
+    // Here, where it may block, as it may again when it is parked and its client goes.
+    if (!exchange.parked_for().has_value()) exchange.kept.reset();
     asio::post(self->loop_->context, [self, hosted = std::move(hosted)]() mutable {
       self->OnAsked(std::move(hosted));
       self->Advance();
     });
   });
+  if (taken) return;
+  exchange.BeginAsk(services_->draining, Exchange::Place::kNoRoom);
+  OnAsked(services_->host.Run(exchange, last));
+}
+
+// On a loop that is to go on, what may have to ask the store must not be done.
+std::function<void()> Connection::TakeUndo() {
+  std::function<void()> undo = serving_->exchange.TakeIfUnsent();
+  if (undo == nullptr || !serving_->exchange.was_on_pool()) return undo;
+  return [services = services_, undo = std::move(undo)] {
+    if (services->pool.has_value()) services->pool->Post(undo);
+  };
+}
+
+void Connection::EndServing() {
+  if (serving_ == nullptr) return;
+  std::unique_ptr<Kept>& kept = serving_->exchange.kept;
+  if (kept != nullptr && serving_->exchange.was_on_pool()) {
+    services_->pool->Post([kept = std::move(kept)]() mutable { kept.reset(); });
+  }
+  serving_.reset();
 }
 
 // Nobody is there any more to be given it, or it may not be given.
 void Connection::DropAnswer(Hosted hosted) {
-  if (auto if_unsent = serving_->exchange.TakeIfUnsent()) if_unsent();
+  if (const auto undo = TakeUndo()) undo();
   if (hosted.stream.has_value()) hosted.stream->pipe->Abandon();
-  serving_.reset();
+  EndServing();
   if (!closed_) Refuse(*std::exchange(intake_failure_, std::nullopt));
 }
 
@@ -66,11 +95,11 @@ void Connection::OnAsked(Hosted hosted) {
   tag.bytes_out = hosted.bytes.size();
   auto answer = std::make_shared<Answer>(Answer{.tag = std::move(tag),
                                                 .bytes = std::move(hosted.bytes),
-                                                .if_unsent = exchange.TakeIfUnsent(),
+                                                .if_unsent = TakeUndo(),
                                                 .last = hosted.last && !streams});
   const uint64_t sequence = exchange.sequence();
   if (hosted.last) no_more_requests_ = true;
-  serving_.reset();
+  EndServing();
   if (streams) {
     stream_ = std::make_unique<AnswerStream>(*std::move(hosted.stream), hosted.last);
     stream_->OnReadable(Later(&Connection::Flush));

@@ -68,7 +68,7 @@ void Connection::FailIntake(const Problem& problem) {
     return;
   }
   if (parked_) Unpark();
-  serving_.reset();
+  EndServing();
   Refuse(told);
 }
 

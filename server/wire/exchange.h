@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Exchange: what passes between a handler and the connection besides the request and the response:
-// until when the answer must be held, that there is none yet, what to undo if nobody gets it, and
-// the pipes of bodies that are passed on while they come.
+// where it runs, until when the answer must be held, that there is none yet, what to undo if nobody
+// gets it, and the pipes of bodies that are passed on while they come.
 //
 // Threads: a handler uses it only while it runs; a Waker from any thread at any time.
 // Invariants: 1. An answer leaves only when the sequence number it was told is durable. 2. A
@@ -20,6 +20,7 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/check.h"
 #include "server/wire/pipe.h"
 #include "server/wire/request_id.h"
 #include "server/wire/request_parser.h"
@@ -61,6 +62,18 @@ class Exchange {
   const Request& request() const { return request_; }
   const Peer& peer() const { return *peer_; }
   std::chrono::steady_clock::time_point begun() const { return begun_; }
+
+  // Where the handler is asked: on a loop, where it must not block; on the pool, where it may; or,
+  // because the pool has no room for it, to answer without blocking and at once.
+  enum class Place : uint8_t { kLoop, kPool, kNoRoom };
+  Place place() const { return place_; }
+  // There is no answer yet: whatever the response says is dropped, and the handler is asked again
+  // on the pool, or with kNoRoom.
+  // REQUIRES: place() is kLoop.
+  void GoToPool() {
+    ONCED_CHECK(place_ == Place::kLoop);
+    goes_to_pool_ = true;
+  }
 
   // The answer may not leave before everything up to `sequence` is durable.
   void HoldUntil(uint64_t sequence) { sequence_ = std::max(sequence_, sequence); }
@@ -138,9 +151,12 @@ class Exchange {
   void ClaimLength(uint64_t length) { claimed_length_ = length; }
 
   // For the connection.
-  void BeginAsk(bool draining) {
+  void BeginAsk(bool draining, Place place = Place::kLoop) {
     parked_for_.reset();
     draining_ = draining;
+    place_ = place;
+    goes_to_pool_ = false;
+    was_on_pool_ = was_on_pool_ || place == Place::kPool;
     ForgetAnswer();
   }
   void ForgetAnswer() {
@@ -150,6 +166,9 @@ class Exchange {
     as_is_ = false;
     headers_.clear();
   }
+  bool goes_to_pool() const { return goes_to_pool_; }
+  // Ever: then what it keeps, and what undoes its answer, may block as well.
+  bool was_on_pool() const { return was_on_pool_; }
   std::optional<StreamTerms> TakeStream() { return std::exchange(stream_, std::nullopt); }
   bool as_is() const { return as_is_; }
   const HeaderList& headers() const { return headers_; }
@@ -173,6 +192,9 @@ class Exchange {
   uint8_t mark_ = 0;
   bool waited_ = false;
   bool draining_ = false;
+  Place place_ = Place::kLoop;
+  bool goes_to_pool_ = false;
+  bool was_on_pool_ = false;
   RequestId request_id_;
   TraceContext trace_;
   std::string_view route_;

@@ -105,7 +105,7 @@ class Listener::Impl {
     for (std::thread& thread : threads_) thread.join();
     // What was cut off has handlers queued, here and on the pool, that hold its connection; they
     // must run, or go, to let go of it.
-    services_->pool->join();
+    services_->pool->Join();
     services_->pool.reset();
     for (const std::shared_ptr<Loop>& loop : loops_) {
       loop->context.restart();
@@ -151,7 +151,7 @@ class Listener::Impl {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     const bool finished = services_->connections == 0;
-    services_->pool->stop();  // what has not begun there never will
+    services_->pool->Stop();  // what has not begun there never will
     for (const std::shared_ptr<Loop>& loop : loops_) {
       asio::post(loop->context, [loop = loop.get()] {
         const std::vector<std::shared_ptr<Connection>> all(loop->connections.begin(),
@@ -168,7 +168,7 @@ class Listener::Impl {
   }
 
   // A thread is still in a handler: on a disk that does not answer, perhaps for ever.
-  bool IsHeldUp() const { return running_ > 0 || services_->on_pool > 0; }
+  bool IsHeldUp() const { return running_ > 0 || services_->pool->running() > 0; }
 
   uint16_t port() const { return port_; }
   std::chrono::milliseconds SinceRound() const {

@@ -5,8 +5,9 @@
 //
 // One I/O thread a core, each with its own event loop; a connection lives on one of them for good,
 // so nothing of it is locked. One more accepts, and serves connections that begin with a probe. A
-// handler runs on that thread and must not block; what must block is named by `blocks` and runs on
-// a small pool. Waiting (for the gate, or parked) holds no thread.
+// handler runs on that thread and must not block; what must block is named by `blocks`, or says so
+// itself (Exchange::GoToPool), and runs on a small pool. Waiting (for the gate, or parked) holds no
+// thread.
 //
 // Threads: Start, Stop and the destructor from one; the rest inside.
 // Invariants: 1. Answers of one connection leave in the order of its requests. 2. Everything that
@@ -63,6 +64,11 @@ struct ListenerOptions {
   std::function<bool(const Request& head, const Peer&)> streams;
   // Whether this request may block: it is then run on the pool.
   std::function<bool(const Request&)> blocks;
+  // The pool. When so many wait for one of its threads, or one has waited for longer than
+  // `pool_patience`, its handler is asked with Exchange::Place::kNoRoom.
+  size_t pool_threads = 2;
+  size_t pool_line_max = SIZE_MAX;
+  std::chrono::milliseconds pool_patience = std::chrono::hours(24);
   // Whether who asks for this path asks how the process is: that is told at the door, by the thread
   // that accepts, whatever else is held up or full. Its handler must not wait for anything.
   std::function<bool(std::string_view path)> is_probe = [](std::string_view path) {

@@ -64,7 +64,8 @@ Hosted RequestHost::Run(Exchange& exchange, bool last) const {
   bool failed = false;
   try {
     handler_(response, exchange);
-    failed = !exchange.parked_for().has_value() && (response.status < 200 || response.status > 999);
+    const bool later = exchange.parked_for().has_value() || exchange.goes_to_pool();
+    failed = !later && (response.status < 200 || response.status > 999);
   } catch (...) {
     failed = true;
   }
@@ -72,7 +73,7 @@ Hosted RequestHost::Run(Exchange& exchange, bool last) const {
     exchange.ForgetAnswer();
     TellOfException(response);
   }
-  if (exchange.parked_for().has_value()) return {};
+  if (exchange.parked_for().has_value() || (!failed && exchange.goes_to_pool())) return {};
   const bool body_ended = exchange.body_pipe() == nullptr || exchange.body_pipe()->whole();
   return Written(response, exchange, last || !body_ended);
 }

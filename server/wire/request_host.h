@@ -30,7 +30,7 @@ using Handler = std::function<void(httplib::Response& response, Exchange&)>;
 // What a handler has answered, ready to be sent.
 struct Hosted {
   int status = 0;
-  std::string bytes;  // all of it, or all that comes before its stream; empty: it is parked
+  std::string bytes;  // all of it, or all that comes before its stream; empty: there is none yet
   bool last = false;  // the connection closes after it
   std::optional<StreamTerms> stream;
 };
