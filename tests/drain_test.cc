@@ -159,8 +159,7 @@ TEST(Drain, EndsAtOnceWhileTheFolderIsOpened) {
   EXPECT_TRUE(Eventually([&] { return opening.child->Ended(); }));
   EXPECT_LT(steady_clock::now() - asked, seconds(5));
   EXPECT_EQ(opening.child->code(), kExitCutOff) << opening.child->Said();
-  EXPECT_NE(opening.child->Said().find("while the store was being opened"),
-            std::string::npos);
+  EXPECT_NE(opening.child->Said().find("while the store was being opened"), std::string::npos);
   const Program again(opening.data);
   EXPECT_EQ(again.Ask("GET", "/livez").status, 200);
 }

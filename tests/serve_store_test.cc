@@ -39,7 +39,7 @@ std::string Claim(const std::string& key, const std::string& more = "") {
 Ended Refused(const std::vector<std::string>& flags) {
   std::vector<std::string> args = {"serve", "--http", "127.0.0.1:0"};
   args.insert(args.end(), flags.begin(), flags.end());
-  const Ended ended = Program::Run(args);
+  Ended ended = Program::Run(args);
   EXPECT_EQ(ended.err.find("hush"), std::string::npos) << ended.err;
   return ended;
 }
