@@ -59,8 +59,7 @@ class Buyer {
   void GoOnAt(std::function<std::unique_ptr<Door>()> next) { next_ = std::move(next); }
   // Until it is over.
   void Buy();
-  // At one thing, or at all that were ever bought, for JudgeBuyers.
-  void Look(size_t key);
+  // At all that was ever wanted, for JudgeBuyers.
   void LookAtAll();
 
  private:

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/postgres_cluster.h"
+#include "tests/postgres_programs.h"
 #include "tests/program.h"
 
 namespace onced {
@@ -71,7 +72,7 @@ bool LeaveOut() {
 class Installed : public testing::Environment {
  public:
   void SetUp() override {
-    const std::string why_not = PostgresCluster::WhyNot();
+    const std::string why_not = WhyNoPostgres();
     if (!why_not.empty()) GTEST_SKIP() << why_not;
   }
 };

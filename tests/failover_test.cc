@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The store on a PostgreSQL that fails over: two stores under callers that pay for the same things
-// at a time, while the primary is killed, or its whole node frozen until another has taken over and
-// then let go on. Nothing that was acknowledged is lost, nothing has two winners, and the service
+// Two onced on a PostgreSQL that fails over, under callers that want the same things at a time,
+// while the primary is killed, or its whole node frozen until another has taken over and then let
+// go on. Nothing that was acknowledged is lost, nothing has two winners, and the service
 // comes back by itself; how long nobody could write is told.
 #include <gtest/gtest.h>
 
@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "engine/postgres_schema.h"
-#include "engine/postgres_store.h"
 #include "tests/buyers.h"
 #include "tests/call_history.h"
 #include "tests/patroni_cluster.h"
+#include "tests/program.h"
 #include "tests/proof.h"
 #include "tests/witness.h"
 
@@ -61,13 +61,6 @@ class Failover : public testing::Test {
   void SetUp() override {
     if (cluster == nullptr) GTEST_SKIP() << PatroniCluster::WhyNot();
   }
-  static std::unique_ptr<PostgresStore> Open() {
-    PostgresStoreOptions options;
-    options.url = cluster->Url();
-    options.connect_timeout = milliseconds(2'000);
-    return Value(PostgresStore::Open(options));
-  }
-
   inline static std::unique_ptr<PatroniCluster> cluster;
 };
 
@@ -84,14 +77,17 @@ void Fail(PatroniCluster& cluster, bool freeze, const Progress& progress) {
 TEST_F(Failover, LosesNothingThatWasAcknowledged) {
   Proof proof("failovers", "ONCED_FAILOVERS", 2);
   Must(MigratePostgres(cluster->Url()));
-  const std::unique_ptr<PostgresStore> stores[] = {Open(), Open()};
-  Ledger ledgers[] = {Ledger(stores[0].get()), Ledger(stores[1].get())};
+  const std::vector<std::string> flags = {"--store", cluster->Url()};
+  const Program programs[] = {Program("", flags), Program("", flags)};
   CallHistory history;
   Progress progress;
   std::vector<std::thread> threads;
   for (size_t c = 0; c < kCallers; ++c) {
     threads.emplace_back([&, c, recorder = history.NewRecorder()] {
-      Buyer(c, recorder, InProcess(&ledgers[c % 2]), &progress).Buy();
+      const auto door = [&] { return OverHttp(programs[c % 2].port()); };
+      Buyer buyer(c, recorder, door(), &progress);
+      buyer.GoOnAt(door);
+      buyer.Buy();
     });
   }
   EXPECT_TRUE(progress.Moves());
@@ -108,7 +104,7 @@ TEST_F(Failover, LosesNothingThatWasAcknowledged) {
   }
   progress.End();
   for (std::thread& thread : threads) thread.join();
-  Buyer last(kCallers, history.NewRecorder(), InProcess(&ledgers[0]), &progress);
+  Buyer last(kCallers, history.NewRecorder(), OverHttp(programs[0].port()), &progress);
   last.LookAtAll();
   EXPECT_EQ(JudgeBuyers(history.Calls()), "");
   proof.remark = std::to_string(progress.completed()) + " completed; no writes for " +
