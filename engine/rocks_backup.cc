@@ -16,6 +16,7 @@
 #include "engine/backup_list.h"
 #include "engine/rocks_options.h"
 #include "engine/rocks_parts.h"
+#include "engine/rocks_table_check.h"
 #include "engine/synced_files.h"
 
 namespace onced {
@@ -149,6 +150,7 @@ class Reader {
   }
 
   Status Open(const std::string& database) {
+    ONCED_RETURN_IF_ERROR(CheckTables(database));
     rocksdb::DBOptions options;
     options.paranoid_checks = true;
     options.info_log_level = rocksdb::InfoLogLevel::FATAL_LEVEL;

@@ -5,6 +5,7 @@
 
 #include "engine/backup.h"
 #include "engine/rocks_manifest.h"
+#include "engine/rocks_table_check.h"
 
 namespace onced {
 namespace {
@@ -96,6 +97,7 @@ Status RocksStore::Parts::OpenDatabase() {
     ONCED_RETURN_IF_ERROR(CheckManifest(folder->database(), mark.manifest));
     ONCED_RETURN_IF_ERROR(CheckLogs(folder->database(), mark.logs));
   }
+  ONCED_RETURN_IF_ERROR(CheckTables(folder->database()));
   // A mark that was lost is not made anew here: it would look like that of a first start.
   const auto keep = [this](const ManifestExtent& synced) {
     if (!high_water->mark().has_value()) return Status::Ok();
