@@ -121,10 +121,13 @@ Status CheckPostgresUrl(const std::string& url) {
     if (name == "host") is_one = value.find('@') == value.npos;
   }
   PQconninfoFree(options);
+  // Who hides a password by the look of a URL takes these for its end.
+  is_one = is_one && url.find_first_of(" \t\r\n\"'") == url.npos;
   // libpq's own complaint would repeat the URL, and so a password.
   if (!is_one) {
     return Status::InvalidArgument(
-        "store: must be postgres://USER@HOST:PORT/DATABASE?..., as libpq reads it");
+        "store: must be postgres://USER@HOST:PORT/DATABASE?..., as libpq reads it, with blanks and "
+        "quotes as %20, %22 and %27");
   }
   return Status::Ok();
 }

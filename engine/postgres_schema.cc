@@ -75,7 +75,8 @@ Status LookAtTables(PostgresConnection& connection) {
     if (answer.ok()) continue;
     const std::string table = std::string("the table ") + look.name;
     if (answer.error->state == "42P01") {
-      return Status::InvalidArgument("store: " + table + " is not there; run `onced migrate`");
+      return Status::InvalidArgument("store: " + table +
+                                     " is not there; run `onced migrate --store URL`");
     }
     if (answer.error->state == "42703") {
       return Status::InvalidArgument("store: " + table +
@@ -110,7 +111,9 @@ Status CheckPostgresSchema(PostgresConnection& connection) {
   if (!version.ok()) return version.status();
   if (version->has_value() && **version > kPostgresSchemaVersion) return Newer(**version);
   if (!version->has_value() || **version < kPostgresSchemaVersion) {
-    return Status::InvalidArgument("store: the tables of onced are not there; run `onced migrate`");
+    return Status::InvalidArgument(
+        "store: the tables of onced are not there, or are older than this one; run `onced migrate "
+        "--store URL`");
   }
   return LookAtTables(connection);
 }
@@ -126,7 +129,7 @@ Status CheckPostgresSettings(PostgresConnection& connection) {
     if (rows.empty() || rows.IsNull(0, 0) || rows.Bytes(0, 0) != "off") continue;
     return Status::InvalidArgument("store: the database has " + name +
                                    " = off, and may forget what it has answered when it crashes or "
-                                   "loses power; set it to on, or allow it");
+                                   "loses power; set it to on");
   }
   return Status::Ok();
 }

@@ -20,9 +20,7 @@ constexpr milliseconds kLookPause{1'000};
 Status Told(const Status& fault) {
   switch (fault.fault()) {
     case Fault::kInvalidArgument:
-      return Status::InvalidArgument(
-          "--store: onced's tables are not in this database, or are older than this onced: make "
-          "them, or bring them up to date, with `onced migrate --store URL`");
+      return Status::InvalidArgument("--" + fault.message());
     case Fault::kCorruption:
       return Status::Corruption("--store: " + fault.message() +
                                 " (a newer `onced migrate --store URL` has made them)");
@@ -100,14 +98,17 @@ Status DatabaseStorage::LookAt(const ServeOptions& options) {
   Result<std::unique_ptr<PostgresConnection>> opened =
       PostgresConnection::Open(options.store, PostgresTimeouts{});
   if (!opened.ok()) return Told(opened.status());
-  const Status fits = CheckPostgresSchema(**opened);
+  Status fits = CheckPostgresSchema(**opened);
+  if (fits.ok()) fits = CheckPostgresSettings(**opened);
   return fits.ok() ? fits : Told(fits);
 }
 
 Status DatabaseStorage::CheckUrl(const std::string& url) {
   if (CheckPostgresUrl(url).ok()) return Status::Ok();
   return Status::InvalidArgument(
-      "must be postgres://USER@HOST:PORT/DATABASE?..., as libpq reads it");
+      "must be postgres://USER@HOST:PORT/DATABASE?..., as libpq reads it, with blanks and quotes "
+      "as "
+      "%20, %22 and %27");
 }
 
 int DatabaseStorage::ExitCodeOf(const Status& fault) {

@@ -233,6 +233,19 @@ TEST_F(RemoteDoor, StopsWhileCallsAreUnderWay) {
   EXPECT_FALSE(Value(ledger.Find(K("b"))).record.has_value());
 }
 
+// Whose client is cut off before it has heard of it.
+TEST_F(RemoteDoor, UndoesAClaimThatAStopCutsOff) {
+  Listen(1, 100);
+  store.barrier.Shut();
+  Client cut_off = Begin("{'key':'cut-off'}");
+  ASSERT_TRUE(IsHeld(1));
+  EXPECT_FALSE(listener->Stop(milliseconds(10)));
+  store.barrier.Open();
+  EXPECT_TRUE(Eventually([&] { return !listener->IsHeldUp(); }));
+  listener.reset();
+  EXPECT_FALSE(Value(ledger.Find(K("cut-off"))).record.has_value());
+}
+
 // Runs of the gateway, whose leases are renewed and whose ends are recorded. The upstream answers
 // when the test lets it.
 class RemoteRuns : public testing::Test {

@@ -67,6 +67,24 @@ TEST(ServeStore, SaysWhyItDoesNotStart) {
   EXPECT_NE(ended.err.find("--store: connect to the database"), std::string::npos) << ended.err;
 }
 
+TEST(ServeStore, RefusesADatabaseThatDoesNotSyncAndSaysSo) {
+  PostgresFolder folder;
+  const std::string url = folder.url() + "%20-csynchronous_commit%3Doff";
+  const Ended ended = Refused({"--store", url});
+  EXPECT_EQ(ended.code, 2) << ended.err;
+  EXPECT_NE(ended.err.find("synchronous_commit = off"), std::string::npos) << ended.err;
+  EXPECT_EQ(Program::Run({"check", "--store", url, "--http", "127.0.0.1:0"}).code, 2);
+}
+
+TEST(ServeStore, RefusesAUrlOfWhichThePasswordCouldNotBeHidden) {
+  for (const std::string password : {"it's", "two words", "\"quoted\""}) {
+    const Ended ended = Refused({"--store", "postgres://me:" + password + "@127.0.0.1:1/x"});
+    EXPECT_EQ(ended.code, 2) << ended.err;
+    EXPECT_NE(ended.err.find("%27"), std::string::npos) << ended.err;
+    EXPECT_EQ(ended.err.find(password), std::string::npos) << ended.err;
+  }
+}
+
 TEST(ServeStore, RefusesTheRedisDoorAndADataFolder) {
   PostgresFolder folder;
   for (const std::vector<std::string>& flags :

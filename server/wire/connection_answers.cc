@@ -41,9 +41,11 @@ void Connection::Ask() {
 void Connection::AskOnPool() {
   Exchange& exchange = serving_->exchange;
   const bool last = !serving_->keep_alive;
-  const bool taken = services_->pool->TryPost([self = shared_from_this(), &exchange, last,
-                                               since = std::chrono::steady_clock::now()] {
+  const auto ask = [self = shared_from_this(), &exchange, last,
+                    since = std::chrono::steady_clock::now()] {
     const Services& services = *self->services_;
+    // The loop lets go of it, whose own it is.
+    if (services.pool->refuses()) return asio::post(self->loop_->context, [self] {});
     const bool late = std::chrono::steady_clock::now() - since > services.options.pool_patience;
     exchange.BeginAsk(services.draining, late ? Exchange::Place::kNoRoom : Exchange::Place::kPool);
     Hosted hosted = services.host.Run(exchange, last);
@@ -53,7 +55,8 @@ void Connection::AskOnPool() {
       self->OnAsked(std::move(hosted));
       self->Advance();
     });
-  });
+  };
+  const bool taken = services_->pool.has_value() && services_->pool->TryPost(ask);
   if (taken) return;
   exchange.BeginAsk(services_->draining, Exchange::Place::kNoRoom);
   OnAsked(services_->host.Run(exchange, last));
@@ -64,14 +67,16 @@ std::function<void()> Connection::TakeUndo() {
   std::function<void()> undo = serving_->exchange.TakeIfUnsent();
   if (undo == nullptr || !serving_->exchange.was_on_pool()) return undo;
   return [services = services_, undo = std::move(undo)] {
-    if (services->pool.has_value()) services->pool->Post(undo);
+    // Behind the pool's end there is no loop that goes on, either.
+    services->pool.has_value() ? services->pool->Post(undo) : undo();
   };
 }
 
 void Connection::EndServing() {
   if (serving_ == nullptr) return;
   std::unique_ptr<Kept>& kept = serving_->exchange.kept;
-  if (kept != nullptr && serving_->exchange.was_on_pool()) {
+  // Behind the pool's end it goes here.
+  if (kept != nullptr && serving_->exchange.was_on_pool() && services_->pool.has_value()) {
     services_->pool->Post([kept = std::move(kept)]() mutable { kept.reset(); });
   }
   serving_.reset();

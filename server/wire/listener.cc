@@ -151,7 +151,7 @@ class Listener::Impl {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     const bool finished = services_->connections == 0;
-    services_->pool->Stop();  // what has not begun there never will
+    services_->pool->Refuse();  // what has not begun there never will
     for (const std::shared_ptr<Loop>& loop : loops_) {
       asio::post(loop->context, [loop = loop.get()] {
         const std::vector<std::shared_ptr<Connection>> all(loop->connections.begin(),
@@ -161,9 +161,11 @@ class Listener::Impl {
       });
     }
     const auto end = std::chrono::steady_clock::now() + kCutOff;
-    while (IsHeldUp() && std::chrono::steady_clock::now() < end) {
+    // What is undone of those that were cut off is still done there.
+    while ((IsHeldUp() || !services_->pool->idle()) && std::chrono::steady_clock::now() < end) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
+    services_->pool->Stop();
     return finished;
   }
 

@@ -7,7 +7,8 @@
 //
 // Private to server/wire and to the .cc of others: includes Asio.
 // Threads: Post and TryPost from any; the rest from one.
-// Invariants: after Stop nothing begins; what stood in line then goes, unrun, with the object.
+// Invariants: after Refuse nothing new is taken; what ends something still is, until Stop. What
+// stood in line then goes, unrun, with the object.
 #pragma once
 
 #include <asio/post.hpp>
@@ -32,7 +33,7 @@ class WorkPool {
   // False: the line is full.
   template <typename Task>
   bool TryPost(Task task) {
-    if (in_line_.fetch_add(1, std::memory_order_relaxed) >= line_max_) {
+    if (in_line_.fetch_add(1, std::memory_order_relaxed) >= line_max_ || refuses_) {
       in_line_.fetch_sub(1, std::memory_order_relaxed);
       return false;
     }
@@ -42,6 +43,10 @@ class WorkPool {
 
   // How many tasks run now.
   size_t running() const { return running_; }
+  bool idle() const { return in_line_ == 0 && running_ == 0; }
+  void Refuse() { refuses_ = true; }
+  // What would begin something, and stood in line, asks this first.
+  bool refuses() const { return refuses_; }
   void Stop() { threads_.stop(); }
   // REQUIRES: Stop was called.
   void Join() { threads_.join(); }
@@ -60,6 +65,7 @@ class WorkPool {
   const size_t line_max_;
   std::atomic<size_t> in_line_{0};
   std::atomic<size_t> running_{0};
+  std::atomic<bool> refuses_{false};
   asio::thread_pool threads_;  // last: its end waits for what uses the above
 };
 
