@@ -97,7 +97,6 @@ Status RocksStore::Parts::OpenDatabase() {
     ONCED_RETURN_IF_ERROR(CheckManifest(folder->database(), mark.manifest));
     ONCED_RETURN_IF_ERROR(CheckLogs(folder->database(), mark.logs));
   }
-  ONCED_RETURN_IF_ERROR(CheckTables(folder->database()));
   // A mark that was lost is not made anew here: it would look like that of a first start.
   const auto keep = [this](const ManifestExtent& synced) {
     if (!high_water->mark().has_value()) return Status::Ok();
@@ -112,6 +111,7 @@ Status RocksStore::Parts::OpenDatabase() {
       std::erase_if(next.logs, [log](const LogExtent& one) { return one.number == log; });
     });
   };
+  ONCED_RETURN_IF_ERROR(CheckTables(folder->database()));
   const auto open = [&] {
     return RocksDatabase::Open(folder->database(), options, clock, keep, forget);
   };
