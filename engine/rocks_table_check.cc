@@ -8,6 +8,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "engine/coding.h"
+
 namespace onced {
 
 namespace {
@@ -16,19 +18,12 @@ constexpr uint64_t kFooter = 53;
 constexpr uint64_t kMagic = 0x88e241b785f4cff7;
 constexpr uint64_t kMetaBlockMost = 1U << 20;  // ours are of a few hundred bytes
 constexpr std::string_view kProperties = "rocksdb.properties";
-constexpr uint64_t kHashBit = 1U << 31;
+constexpr uint32_t kHashBit = 1U << 31;
 
 struct Place {
   uint64_t offset = 0;
   uint64_t bytes = 0;
 };
-
-// Little-endian.
-uint64_t FixedOf(std::string_view bytes) {
-  uint64_t value = 0;
-  for (size_t i = bytes.size(); i > 0; --i) value = value << 8 | static_cast<uint8_t>(bytes[i - 1]);
-  return value;
-}
 
 // Each takes what it reads from `bytes`; nothing: there is none.
 std::optional<uint64_t> TakeVarint(std::string_view* bytes) {
@@ -59,7 +54,8 @@ std::optional<std::string> ReadAt(std::ifstream& file, const Place& place) {
 // Where the properties are, by the block of blocks.
 std::optional<Place> PropertiesOf(std::string_view blocks) {
   if (blocks.size() < 4) return std::nullopt;
-  const uint64_t restarts = 4 * (1 + FixedOf(blocks.substr(blocks.size() - 4)));
+  const uint64_t restarts =
+      4 * (1 + uint64_t{ByteReader(blocks.substr(blocks.size() - 4)).Fixed<uint32_t>()});
   if (restarts > blocks.size()) return std::nullopt;
   blocks.remove_suffix(restarts);
   std::string name;
@@ -85,7 +81,10 @@ bool IsBad(const std::filesystem::path& path) {
   if (gone || size < kFooter) return false;
   std::ifstream file(path, std::ios::binary);
   const auto footer = ReadAt(file, {.offset = size - kFooter, .bytes = kFooter});
-  if (!footer.has_value() || FixedOf(std::string_view(*footer).substr(45)) != kMagic) return false;
+  if (!footer.has_value() ||
+      ByteReader(std::string_view(*footer).substr(45)).Fixed<uint64_t>() != kMagic) {
+    return false;
+  }
   std::string_view places = std::string_view(*footer).substr(1, 40);
   const std::optional<Place> blocks = TakePlace(&places);
   if (!blocks.has_value() || blocks->offset > size || blocks->bytes > kMetaBlockMost) return false;
@@ -97,7 +96,7 @@ bool IsBad(const std::filesystem::path& path) {
   }
   const auto last =
       ReadAt(file, {.offset = properties->offset + properties->bytes - 4, .bytes = 4});
-  return last.has_value() && (FixedOf(*last) & kHashBit) != 0;
+  return last.has_value() && (ByteReader(*last).Fixed<uint32_t>() & kHashBit) != 0;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <string_view>
 #include <utility>
 
 #include "engine/postgres_connection.h"
@@ -104,11 +105,9 @@ Status DatabaseStorage::LookAt(const ServeOptions& options) {
 }
 
 Status DatabaseStorage::CheckUrl(const std::string& url) {
-  if (CheckPostgresUrl(url).ok()) return Status::Ok();
-  return Status::InvalidArgument(
-      "must be postgres://USER@HOST:PORT/DATABASE?..., as libpq reads it, with blanks and quotes "
-      "as "
-      "%20, %22 and %27");
+  const Status fault = CheckPostgresUrl(url);
+  if (fault.ok()) return fault;
+  return Status::InvalidArgument(fault.message().substr(std::string_view("store: ").size()));
 }
 
 int DatabaseStorage::ExitCodeOf(const Status& fault) {

@@ -69,14 +69,6 @@ bool LeaveOut() {
   return true;
 }
 
-class Installed : public testing::Environment {
- public:
-  void SetUp() override {
-    const std::string why_not = WhyNoPostgres();
-    if (!why_not.empty()) GTEST_SKIP() << why_not;
-  }
-};
-
 }  // namespace
 }  // namespace onced
 
@@ -84,6 +76,6 @@ int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   if (!onced::LeaveOut()) return 1;
   onced::KeepFoldersElsewhere(onced::SchemaFor);
-  testing::AddGlobalTestEnvironment(new onced::Installed);  // which GoogleTest deletes
+  onced::SkipAllWithoutPostgres();
   return RUN_ALL_TESTS();
 }

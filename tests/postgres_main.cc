@@ -5,22 +5,8 @@
 
 #include "tests/postgres_programs.h"
 
-namespace onced {
-namespace {
-
-class Installed : public testing::Environment {
- public:
-  void SetUp() override {
-    const std::string why_not = WhyNoPostgres();
-    if (!why_not.empty()) GTEST_SKIP() << why_not;
-  }
-};
-
-}  // namespace
-}  // namespace onced
-
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  testing::AddGlobalTestEnvironment(new onced::Installed);  // which GoogleTest deletes
+  onced::SkipAllWithoutPostgres();
   return RUN_ALL_TESTS();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/postgres_programs.h"
 
+#include <gtest/gtest.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -27,6 +28,17 @@ std::string WhyNoPostgres() {
   if (PostgresProgramsFolder().empty()) return "PostgreSQL is not installed (Debian: postgresql)";
   if (geteuid() == 0 && getpwnam("postgres") == nullptr) return "there is no user postgres";
   return "";
+}
+
+void SkipAllWithoutPostgres() {
+  class Installed : public testing::Environment {
+   public:
+    void SetUp() override {
+      const std::string why_not = WhyNoPostgres();
+      if (!why_not.empty()) GTEST_SKIP() << why_not;
+    }
+  };
+  testing::AddGlobalTestEnvironment(new Installed);  // which GoogleTest deletes
 }
 
 std::vector<std::string> AsPostgres(std::vector<std::string> words) {

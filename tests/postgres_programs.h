@@ -14,6 +14,8 @@ namespace onced {
 std::string PostgresProgramsFolder();
 // Why none can be started here; empty when one can.
 std::string WhyNoPostgres();
+// Has all tests of the program skipped with that reason, if there is one. Before they run.
+void SkipAllWithoutPostgres();
 // To be started with these words, by whoever may.
 std::vector<std::string> AsPostgres(std::vector<std::string> words);
 // A folder that the started one may write in. Throws when it cannot be given away.
